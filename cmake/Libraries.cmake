@@ -1,0 +1,16 @@
+# System libraries (scripts/setup installs them).
+find_package(Threads REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+
+# OpenMP with the runtime that LibTorch brings: two in one process would fight over the cores.
+add_library(longhaul_openmp INTERFACE)
+target_compile_options(longhaul_openmp INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+find_library(LONGHAUL_GOMP NAMES libgomp.so.1 PATHS ${LONGHAUL_TORCH_DIR}/lib NO_DEFAULT_PATH)
+target_link_libraries(longhaul_openmp INTERFACE ${LONGHAUL_GOMP})

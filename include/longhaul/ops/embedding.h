@@ -1,0 +1,11 @@
+#pragma once
+
+#include "longhaul/ops/weight.h"
+
+namespace longhaul::ops {
+
+// ids [tokens] int64, table [rows, hidden] -> [tokens, hidden]. The gradient's order of summation is fixed.
+// An id outside the table is a UserError that names it.
+at::Tensor embedding(const at::Tensor& ids, const Weight& table);
+
+}  // namespace longhaul::ops

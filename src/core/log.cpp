@@ -1,0 +1,83 @@
+#include "longhaul/core/log.h"
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+#include <memory>
+#include <mutex>
+
+#include "longhaul/core/progress.h"
+
+namespace longhaul::log {
+namespace {
+
+struct State {
+  std::mutex mutex;
+  std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> console =
+      std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  std::shared_ptr<spdlog::sinks::basic_file_sink_mt> file;
+  std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("longhaul", console);
+
+  State() {
+    console->set_pattern("%^%l%$: %v");
+    logger->set_level(spdlog::level::info);
+    logger->flush_on(spdlog::level::info);
+  }
+};
+
+State& state() {
+  static State instance;
+  return instance;
+}
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::debug: return spdlog::level::debug;
+    case Level::info: return spdlog::level::info;
+    case Level::warning: return spdlog::level::warn;
+    case Level::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+void rebuild(State& s) {
+  auto level = s.logger->level();
+  std::vector<spdlog::sink_ptr> sinks{s.console};
+  if (s.file) sinks.push_back(s.file);
+  s.logger = std::make_shared<spdlog::logger>("longhaul", sinks.begin(), sinks.end());
+  s.logger->set_level(level);
+  s.logger->flush_on(spdlog::level::info);
+}
+
+}  // namespace
+
+void write(Level level, std::string_view message) {
+  auto& s = state();
+  std::lock_guard lock(s.mutex);
+  LiveLine::erase_current();  // a progress line must not be torn by a log line
+  s.logger->log(to_spdlog(level), message);
+}
+
+void set_level(Level level) { state().logger->set_level(to_spdlog(level)); }
+
+void open_file(const std::filesystem::path& path) {
+  auto& s = state();
+  std::lock_guard lock(s.mutex);
+  s.file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  s.file->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+  rebuild(s);
+}
+
+void close_file() {
+  auto& s = state();
+  std::lock_guard lock(s.mutex);
+  s.file.reset();
+  rebuild(s);
+}
+
+void set_quiet(bool quiet) {
+  state().console->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
+}
+
+}  // namespace longhaul::log
