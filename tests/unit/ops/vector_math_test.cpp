@@ -56,7 +56,7 @@ TEST(VectorMath, TanhAndSigmoid) {
 TEST(VectorMath, NormalKeepsRelativeAccuracyInTheTail) {
   const auto integral = [](float x) { return simd::normal(x).integral; };
   const auto truth = [](double x) { return 0.5 * std::erfc(-x * std::numbers::sqrt2 / 2); };
-  EXPECT_LE(worst_ulps(-2, 6, integral, truth), 4.0);
+  EXPECT_LE(worst_ulps(-2, 6, integral, truth), 8.0);
   EXPECT_LE(worst_ulps(-5, -2, integral, truth), 16.0);  // ½x² in the exponent rounds
   EXPECT_NEAR(simd::normal(1.5F).density, std::exp(-1.125) / std::sqrt(2 * std::numbers::pi), 1e-8);
   EXPECT_EQ(simd::normal(-kInfinity).integral, 0.0F);
