@@ -1,0 +1,21 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "longhaul/data/batch.h"
+#include "longhaul/model/layer_context.h"
+
+namespace longhaul {
+
+// A micro-batch as tensors on the model's device.
+struct DeviceBatch {
+  at::Tensor tokens;   // [n] int64
+  at::Tensor labels;   // [n] int64
+  at::Tensor weights;  // [n] FP32: the loss mask, scaled by `weight`
+};
+
+// `weight` scales the loss mask, e.g. 1 / valid tokens of the whole step. Fills the documents' borders and positions
+// into `context`.
+DeviceBatch to_device(const Batch& batch, double weight, c10::Device device, LayerContext& context);
+
+}  // namespace longhaul
