@@ -3,6 +3,9 @@
 #include <c10/core/GradMode.h>
 #include <c10/core/Storage.h>
 
+#include <memory>
+#include <utility>
+
 #include "longhaul/core/error.h"
 
 namespace longhaul {
@@ -11,16 +14,20 @@ void discard_until_backward(const at::Tensor& intermediate, const at::Tensor& co
                             std::function<at::Tensor()> recompute) {
   if (!c10::GradMode::is_enabled() || !consumer_output.requires_grad()) return;
   // The saved variable of the consumer shares this storage: giving the storage's memory away frees it there too.
-  c10::Storage storage = intermediate.storage();
-  storage.set_data_ptr_noswap(c10::DataPtr(nullptr, intermediate.device()));
-  consumer_output.register_hook([storage, recompute = std::move(recompute)](const at::Tensor&) mutable {
+  struct State {
+    c10::Storage storage;
+    std::function<at::Tensor()> recompute;
+  };
+  auto state = std::make_shared<State>(State{intermediate.storage(), std::move(recompute)});
+  state->storage.set_data_ptr_noswap(c10::DataPtr(nullptr, intermediate.device()));
+  consumer_output.register_hook([state](const at::Tensor&) {
+    if (!state->recompute) return;  // filled already: a second backward through a retained graph
     c10::AutoGradMode no_grad(false);
-    const at::Tensor again = recompute();
-    const c10::Storage& fresh = again.storage();
-    LONGHAUL_CHECK(fresh.nbytes() == storage.nbytes(), "recomputed {} bytes where {} were discarded", fresh.nbytes(),
-                   storage.nbytes());
-    storage.set_data_ptr_noswap(std::move(const_cast<c10::Storage&>(fresh).mutable_data_ptr()));
-    recompute = nullptr;
+    const at::Tensor again = std::exchange(state->recompute, nullptr)();
+    c10::Storage fresh = again.storage();
+    LONGHAUL_CHECK(fresh.nbytes() == state->storage.nbytes(), "recomputed {} bytes where {} were discarded",
+                   fresh.nbytes(), state->storage.nbytes());
+    state->storage.set_data_ptr_noswap(fresh.set_data_ptr(c10::DataPtr(nullptr, again.device())));
   });
 }
 

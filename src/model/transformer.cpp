@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "longhaul/core/error.h"
+#include "longhaul/model/parameter_layout.h"
 #include "longhaul/ops/dropout.h"
 #include "longhaul/ops/embedding.h"
 #include "longhaul/ops/linear.h"
@@ -164,10 +165,13 @@ KvCache Transformer::make_cache(int64_t capacity) const {
   return cache;
 }
 
-std::vector<Parameter> parameter_layout(const ModelConfig& config, const LayerSpec& spec) {
+std::vector<ParameterSpec> parameter_layout(const ModelConfig& model) {
+  LONGHAUL_CHECK(model.head_dim > 0 && model.kv_heads > 0 && model.vocab_size > 0, "the config is not resolved");
   ParameterStore store({});
-  build(config, spec, store);
-  return store.parameters();
+  build(model, decoder_layer_spec(), store);
+  std::vector<ParameterSpec> specs;
+  for (const Parameter& p : store.parameters()) specs.push_back({p.name, p.shard});
+  return specs;
 }
 
 }  // namespace longhaul

@@ -1,5 +1,5 @@
-// Which parameters a model has: names, global shapes, how each is cut, decayed and initialised. The model creates its
-// parameters from this list; import, export and checkpoints find them by these names.
+// Which parameters a model has: names, global shapes, how each is cut, decayed and initialised. The list is made
+// by building the model without its memory; import, export and checkpoints find parameters by these names.
 #pragma once
 
 #include <string>

@@ -56,7 +56,4 @@ class Transformer {
   ops::RopeTable rope_;  // grows to the longest sequence seen
 };
 
-// Names, shapes and kinds of the parameters of a model, without allocating it.
-std::vector<Parameter> parameter_layout(const ModelConfig& config, const LayerSpec& spec = decoder_layer_spec());
-
 }  // namespace longhaul
