@@ -6,15 +6,9 @@
 #include <vector>
 
 #include "longhaul/ops/dropout.h"
+#include "longhaul/ops/rope.h"
 
 namespace longhaul::ops {
-
-// Rotary tables for positions 0 … rows-1: FP32 [rows, rotary_dim / 2] each.
-struct RopeTable {
-  at::Tensor cos;
-  at::Tensor sin;
-  bool defined() const { return cos.defined(); }
-};
 
 struct AttentionOptions {
   int64_t heads = 1;

@@ -1,0 +1,178 @@
+#include "longhaul/ops/linear_cross_entropy.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/nonzero.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "longhaul/core/error.h"
+#include "ops/cross_entropy_rows.h"
+#include "ops/gemm.h"
+#include "ops/weight_gradient.h"
+
+namespace longhaul::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kChunkBytes = int64_t{16} << 20;
+
+// The active tokens: those of weight other than 0.
+struct Rows {
+  at::Tensor index;    // [rows] int64, undefined where every token is active
+  at::Tensor hidden;   // [rows, hidden]
+  at::Tensor labels;   // [rows]
+  at::Tensor weights;  // [rows]
+};
+
+Rows active_rows(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights) {
+  const at::Tensor active = at::nonzero(weights).squeeze(1);
+  if (active.size(0) == weights.size(0)) return {{}, hidden, labels, weights};
+  return {active, hidden.index_select(0, active), labels.index_select(0, active), weights.index_select(0, active)};
+}
+
+void check_labels(const Rows& rows, int64_t vocab) {
+  if (rows.labels.numel() == 0) return;
+  const at::Tensor wrong = at::nonzero((rows.labels < 0).logical_or_(rows.labels >= vocab));
+  if (wrong.size(0) == 0) return;
+  const at::Tensor first = wrong.select(0, 0).select(0, 0);
+  const auto label = rows.labels.index_select(0, first.view({1})).item<int64_t>();
+  const auto token = (rows.index.defined() ? rows.index.index_select(0, first.view({1})) : first).item<int64_t>();
+  throw UserError(
+      "the label of token {} of the batch is {}, outside the vocabulary of {}. Tokenize the data with this model's "
+      "tokenizer, or set the token's loss mask to 0.",
+      token, label, vocab);
+}
+
+int64_t chunk_rows(const CrossEntropyOptions& options, int64_t vocab) {
+  if (options.chunk_tokens > 0) return options.chunk_tokens;
+  return std::max<int64_t>(kChunkBytes / (vocab * int64_t{sizeof(float)}) / 64 * 64, 64);
+}
+
+struct Outputs {
+  at::Tensor loss;          // scalar
+  at::Tensor token_losses;  // [rows]
+  at::Tensor dhidden;       // [rows, hidden]
+};
+
+// Loss of all rows; with `gradients` also dhidden, and `dweight` [vocab, hidden] += the weight's gradient.
+Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const CrossEntropyOptions& options, bool gradients,
+                   const at::Tensor& dweight) {
+  const auto wide = rows.hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto wide_options = rows.hidden.options().dtype(wide);
+  const int64_t count = rows.hidden.size(0);
+  const int64_t vocab = weight.size(0);
+  const int64_t chunk = std::min(chunk_rows(options, vocab), std::max<int64_t>(count, 1));
+  Outputs outputs{{}, at::empty({count}, wide_options), {}};
+  if (gradients) outputs.dhidden = at::empty_like(rows.hidden);
+  const at::Tensor weights = rows.weights.to(wide);
+  const at::Tensor weighted = at::empty({count}, wide_options);
+  const at::Tensor logits_buffer = at::empty({chunk, vocab}, wide_options);
+  const bool in_place = rows.hidden.scalar_type() == wide;
+  const at::Tensor gradient_buffer =
+      gradients && !in_place ? at::empty({chunk, vocab}, rows.hidden.options()) : logits_buffer;
+  for (int64_t begin = 0; begin < count; begin += chunk) {
+    const int64_t size = std::min(chunk, count - begin);
+    const at::Tensor hidden = rows.hidden.narrow(0, begin, size);
+    const at::Tensor logits = logits_buffer.narrow(0, 0, size);
+    const at::Tensor dlogits = gradients ? gradient_buffer.narrow(0, 0, size) : at::Tensor();
+    gemm(hidden, weight.t(), logits);
+    cross_entropy_rows(logits, rows.labels.narrow(0, begin, size), weights.narrow(0, begin, size),
+                       {options.z_loss, options.logit_softcap}, outputs.token_losses.narrow(0, begin, size),
+                       weighted.narrow(0, begin, size), dlogits);
+    if (!gradients) continue;
+    gemm(dlogits, weight, outputs.dhidden.narrow(0, begin, size));
+    if (dweight.defined()) gemm(dlogits.t(), hidden, dweight, GemmMode::accumulate);
+  }
+  outputs.loss = weighted.sum(at::kDouble).to(wide);
+  return outputs;
+}
+
+// [tokens, …] with the active rows at their places and 0 elsewhere.
+at::Tensor scatter_rows(const at::Tensor& values, const at::Tensor& index, int64_t tokens) {
+  if (!index.defined()) return values;
+  auto shape = values.sizes().vec();
+  shape[0] = tokens;
+  at::Tensor full = at::zeros(shape, values.options());
+  return full.index_copy_(0, index, values);
+}
+
+class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossEntropyFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_in, const at::Tensor& weight,
+                               const Untracked& main_grad, const Untracked& labels,
+                               const Untracked& token_weights, const CrossEntropyOptions& options, bool gradients) {
+    const at::Tensor hidden = hidden_in.contiguous();
+    const int64_t vocab = options.vocab_size > 0 ? options.vocab_size : weight.size(0);
+    const Rows rows = active_rows(hidden, labels.tensor, token_weights.tensor);
+    check_labels(rows, vocab);
+    const bool weight_gradient = gradients && (main_grad.tensor.defined() || weight.requires_grad());
+    const bool direct = options.unit_gradient && main_grad.tensor.defined();
+    at::Tensor dweight;
+    if (weight_gradient) {
+      const auto wide = weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+      dweight = direct ? main_grad.tensor : at::zeros(weight.sizes(), weight.options().dtype(wide));
+    }
+    const Outputs outputs =
+        run_chunks(rows, weight.narrow(0, 0, vocab), options, gradients,
+                   dweight.defined() ? dweight.narrow(0, 0, vocab) : at::Tensor());
+    const at::Tensor token_losses = scatter_rows(outputs.token_losses, rows.index, hidden.size(0));
+    context->mark_non_differentiable({token_losses});
+    if (gradients) {
+      context->saved_data["dhidden"] = scatter_rows(outputs.dhidden, rows.index, hidden.size(0));
+      if (weight_gradient && !direct) context->saved_data["dweight"] = dweight;
+      context->saved_data["unit_gradient"] = options.unit_gradient;
+      context->saved_data["weight_type"] = weight.scalar_type();
+      save_main_grad(context, "main_grad", main_grad);
+    }
+    return {outputs.loss, token_losses};
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::Tensor& dloss = gradients[0];
+    variable_list result(7);
+    const at::Tensor dhidden = saved_main_grad(context, "dhidden");
+    const at::Tensor dweight = saved_main_grad(context, "dweight");
+    if (context->saved_data["unit_gradient"].toBool()) {
+      const auto value = dloss.item<double>();
+      LONGHAUL_CHECK(value == 1.0, "backward of a linear_cross_entropy with unit_gradient got {}", value);
+      result[0] = dhidden;
+    } else {
+      result[0] = dhidden * dloss;
+    }
+    if (dweight.defined()) {
+      if (at::Tensor main_grad = saved_main_grad(context, "main_grad"); main_grad.defined()) {
+        main_grad.addcmul_(dweight, dloss);
+      } else {
+        result[1] = (dweight * dloss).to(context->saved_data["weight_type"].toScalarType());
+      }
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
+                                        const at::Tensor& token_weights, const CrossEntropyOptions& options) {
+  LONGHAUL_CHECK(hidden.dim() == 2 && weight.value.dim() == 2 && hidden.size(1) == weight.value.size(1),
+                 "hidden of {} columns and a weight of {}", hidden.size(-1), weight.value.size(-1));
+  LONGHAUL_CHECK(labels.numel() == hidden.size(0) && token_weights.numel() == hidden.size(0),
+                 "{} labels and {} weights for {} tokens", labels.numel(), token_weights.numel(), hidden.size(0));
+  LONGHAUL_CHECK(options.vocab_size <= weight.value.size(0), "a vocabulary of {} in a weight of {} rows",
+                 options.vocab_size, weight.value.size(0));
+  const bool gradients =
+      c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
+  const variable_list outputs = LinearCrossEntropyFunction::apply(
+      hidden, weight.value, Untracked{weight.main_grad}, Untracked{labels.view({-1})}, Untracked{token_weights.view({-1})},
+      options, gradients);
+  return {outputs[0], outputs[1]};
+}
+
+}  // namespace longhaul::ops
