@@ -14,11 +14,8 @@ function(longhaul_layer name)
   set(cpu_kernels ${sources})
   list(FILTER cpu_kernels INCLUDE REGEX "_cpu\\.cpp$")
   if(cpu_kernels)
-    set(cpu_kernel_options -O3 -fno-math-errno -fno-trapping-math)
-    if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-      list(APPEND cpu_kernel_options -mprefer-vector-width=512)
-    endif()
-    set_source_files_properties(${cpu_kernels} PROPERTIES COMPILE_OPTIONS "${cpu_kernel_options}")
+    set_source_files_properties(${cpu_kernels} PROPERTIES
+      COMPILE_OPTIONS "-O3;-fno-trapping-math")
   endif()
   add_library(longhaul_${name} OBJECT ${sources})
   target_include_directories(longhaul_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include

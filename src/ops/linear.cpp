@@ -1,7 +1,7 @@
 #include "longhaul/ops/linear.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "longhaul/core/error.h"
@@ -14,18 +14,22 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Hidden from autograd: the backward adds to them, they are no inputs of the graph.
+struct MainGrads {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const Untracked& weight_grad,
-                            const Untracked& bias_grad) {
+                            const std::optional<at::Tensor>& bias, const MainGrads& main_grads) {
     const at::Tensor input = x.contiguous();
     at::Tensor y = at::empty({x.size(0), weight.size(0)}, x.options());
     gemm(input, weight.t(), y, GemmMode::overwrite, bias.value_or(at::Tensor()));
-    context->save_for_backward({input, weight});
-    context->saved_data["has_bias"] = bias.has_value();
-    save_main_grad(context, "weight_grad", weight_grad);
-    save_main_grad(context, "bias_grad", bias_grad);
+    context->save_for_backward({input, weight, bias.value_or(at::Tensor())});
+    context->saved_data["weight_main_grad"] = main_grads.weight;
+    context->saved_data["bias_main_grad"] = main_grads.bias;
     return y;
   }
 
@@ -34,24 +38,20 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& x = saved[0];
     const at::Tensor& weight = saved[1];
-    variable_list result(5);
+    const at::Tensor& bias = saved[2];
+    variable_list result(4);
     if (context->needs_input_grad(0)) {
       result[0] = at::empty_like(x);
       gemm(dy, weight, result[0]);
     }
-    result[1] = add_weight_gradient(context, "weight_grad", 1, weight, [&](const at::Tensor& out, GemmMode mode) {
-      gemm(dy.t(), x, out, mode);
-    });
-    if (context->saved_data["has_bias"].toBool()) {
-      const at::Tensor main_grad = saved_main_grad(context, "bias_grad");
-      if (main_grad.defined()) {
-        add_column_sums(dy, main_grad);
-      } else if (context->needs_input_grad(2)) {
-        const auto sum_type = dy.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-        const at::Tensor sums = at::zeros({dy.size(1)}, dy.options().dtype(sum_type));
-        add_column_sums(dy, sums);
-        result[2] = sums.to(dy.scalar_type());
-      }
+    const WeightGradient dweight(weight, context->saved_data["weight_main_grad"].toTensor(),
+                                 context->needs_input_grad(1));
+    if (dweight.sum().defined()) gemm(dy.t(), x, dweight.sum(), GemmMode::accumulate);
+    result[1] = dweight.for_autograd();
+    if (bias.defined()) {
+      const WeightGradient dbias(bias, context->saved_data["bias_main_grad"].toTensor(), context->needs_input_grad(2));
+      if (dbias.sum().defined()) add_column_sums(dy, dbias.sum());
+      result[2] = dbias.for_autograd();
     }
     return result;
   }
@@ -65,8 +65,10 @@ at::Tensor linear(const at::Tensor& x, const Weight& weight, const Weight& bias)
                  weight.value.size(-1));
   LONGHAUL_CHECK(!bias.defined() || bias.value.numel() == weight.value.size(0), "bias of {} elements for {} outputs",
                  bias.value.numel(), weight.value.size(0));
+  check_weight("a linear's weight", weight.value, weight.main_grad, x);
+  check_weight("a linear's bias", bias.value, bias.main_grad, x);
   return LinearFunction::apply(x, weight.value, bias.defined() ? std::optional(bias.value) : std::nullopt,
-                               Untracked{weight.main_grad}, Untracked{bias.main_grad});
+                               MainGrads{weight.main_grad, bias.main_grad});
 }
 
 }  // namespace longhaul::ops

@@ -13,7 +13,6 @@
 #include "longhaul/core/error.h"
 #include "ops/cross_entropy_rows.h"
 #include "ops/gemm.h"
-#include "ops/weight_gradient.h"
 
 namespace longhaul::ops {
 namespace {
@@ -103,21 +102,26 @@ at::Tensor scatter_rows(const at::Tensor& values, const at::Tensor& index, int64
   return full.index_copy_(0, index, values);
 }
 
+// Tensors that autograd shall not track.
+struct Constants {
+  at::Tensor main_grad, labels, token_weights;
+};
+
 class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossEntropyFunction> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden_in, const at::Tensor& weight,
-                               const Untracked& main_grad, const Untracked& labels,
-                               const Untracked& token_weights, const CrossEntropyOptions& options, bool gradients) {
+                               const Constants& constants, const CrossEntropyOptions& options, bool gradients) {
     const at::Tensor hidden = hidden_in.contiguous();
     const int64_t vocab = options.vocab_size > 0 ? options.vocab_size : weight.size(0);
-    const Rows rows = active_rows(hidden, labels.tensor, token_weights.tensor);
+    const at::Tensor& main_grad = constants.main_grad;
+    const Rows rows = active_rows(hidden, constants.labels, constants.token_weights);
     check_labels(rows, vocab);
-    const bool weight_gradient = gradients && (main_grad.tensor.defined() || weight.requires_grad());
-    const bool direct = options.unit_gradient && main_grad.tensor.defined();
+    const bool weight_gradient = gradients && (main_grad.defined() || weight.requires_grad());
+    const bool direct = options.unit_gradient && main_grad.defined();
     at::Tensor dweight;
     if (weight_gradient) {
       const auto wide = weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-      dweight = direct ? main_grad.tensor : at::zeros(weight.sizes(), weight.options().dtype(wide));
+      dweight = direct ? main_grad : at::zeros(weight.sizes(), weight.options().dtype(wide));
     }
     const Outputs outputs =
         run_chunks(rows, weight.narrow(0, 0, vocab), options, gradients,
@@ -126,19 +130,19 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
     context->mark_non_differentiable({token_losses});
     if (gradients) {
       context->saved_data["dhidden"] = scatter_rows(outputs.dhidden, rows.index, hidden.size(0));
-      if (weight_gradient && !direct) context->saved_data["dweight"] = dweight;
+      context->saved_data["dweight"] = direct ? at::Tensor() : dweight;
+      context->saved_data["main_grad"] = main_grad;
       context->saved_data["unit_gradient"] = options.unit_gradient;
       context->saved_data["weight_type"] = weight.scalar_type();
-      save_main_grad(context, "main_grad", main_grad);
     }
     return {outputs.loss, token_losses};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const at::Tensor& dloss = gradients[0];
-    variable_list result(7);
-    const at::Tensor dhidden = saved_main_grad(context, "dhidden");
-    const at::Tensor dweight = saved_main_grad(context, "dweight");
+    variable_list result(5);
+    const at::Tensor dhidden = context->saved_data["dhidden"].toTensor();
+    const at::Tensor dweight = context->saved_data["dweight"].toTensor();
     if (context->saved_data["unit_gradient"].toBool()) {
       const auto value = dloss.item<double>();
       LONGHAUL_CHECK(value == 1.0, "backward of a linear_cross_entropy with unit_gradient got {}", value);
@@ -147,7 +151,7 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
       result[0] = dhidden * dloss;
     }
     if (dweight.defined()) {
-      if (at::Tensor main_grad = saved_main_grad(context, "main_grad"); main_grad.defined()) {
+      if (at::Tensor main_grad = context->saved_data["main_grad"].toTensor(); main_grad.defined()) {
         main_grad.addcmul_(dweight, dloss);
       } else {
         result[1] = (dweight * dloss).to(context->saved_data["weight_type"].toScalarType());
@@ -170,8 +174,7 @@ CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& 
   const bool gradients =
       c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
   const variable_list outputs = LinearCrossEntropyFunction::apply(
-      hidden, weight.value, Untracked{weight.main_grad}, Untracked{labels.view({-1})}, Untracked{token_weights.view({-1})},
-      options, gradients);
+      hidden, weight.value, Constants{weight.main_grad, labels.view({-1}), token_weights.view({-1})}, options, gradients);
   return {outputs[0], outputs[1]};
 }
 

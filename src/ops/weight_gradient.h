@@ -1,40 +1,29 @@
-// Where a weight's gradient goes: added to its main_grad if it has one, else returned to autograd.
+// Where a backward adds a weight's gradient: into `main_grad` where the weight has one, else into a zeroed buffer
+// that goes to autograd (see longhaul/ops/weight.h). Kernels add in either case, and never know which it is.
 #pragma once
 
-#include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/custom_function.h>
-
-#include "ops/gemm.h"
+#include <ATen/core/Tensor.h>
 
 namespace longhaul::ops {
 
-// Hides a tensor from autograd among the arguments of a Function.
-struct Untracked {
-  at::Tensor tensor;
+class WeightGradient {
+ public:
+  // `main_grad` may be undefined; then `needed` says whether autograd wants the gradient at all.
+  WeightGradient(const at::Tensor& value, const at::Tensor& main_grad, bool needed);
+
+  // FP32 (FP64 for FP64 weights), contiguous, the weight's shape; undefined when nobody wants the gradient.
+  const at::Tensor& sum() const { return sum_; }
+
+  // What the backward returns to autograd, in the weight's type; undefined when it went to main_grad.
+  at::Tensor for_autograd() const;
+
+ private:
+  at::Tensor sum_;
+  bool goes_to_autograd_ = false;
+  at::ScalarType type_ = at::kFloat;
 };
 
-// main_grad is no input of the graph: it is kept beside the saved variables, free of version checks.
-inline void save_main_grad(torch::autograd::AutogradContext* context, const char* name, const Untracked& main_grad) {
-  if (main_grad.tensor.defined()) context->saved_data[name] = main_grad.tensor;
-}
-
-inline at::Tensor saved_main_grad(torch::autograd::AutogradContext* context, const char* name) {
-  const auto found = context->saved_data.find(name);
-  return found == context->saved_data.end() ? at::Tensor() : found->second.toTensor();
-}
-
-// `compute(out, mode)` writes or adds the gradient of `weight`, input number `index`. Returns what autograd gets.
-template <typename Compute>
-at::Tensor add_weight_gradient(torch::autograd::AutogradContext* context, const char* name, int index,
-                               const at::Tensor& weight, const Compute& compute) {
-  if (const at::Tensor main_grad = saved_main_grad(context, name); main_grad.defined()) {
-    compute(main_grad, GemmMode::accumulate);
-    return {};
-  }
-  if (!context->needs_input_grad(index)) return {};
-  at::Tensor gradient = at::empty_like(weight);
-  compute(gradient, GemmMode::overwrite);
-  return gradient;
-}
+// The checks of a weight that a forward takes: contiguous, of x's type and device, `main_grad` FP32 of its shape.
+void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad, const at::Tensor& x);
 
 }  // namespace longhaul::ops

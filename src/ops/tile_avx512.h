@@ -1,0 +1,92 @@
+// The innermost loop of every matrix product on AVX-512: a tile of `kRows` × 32 sums held in registers. Include it
+// only between LONGHAUL_AVX512_BEGIN and LONGHAUL_AVX512_END, in files that are entered after a run-time check.
+//
+// A "unit" is 32 bits along the contracted dimension: one FP32 number, or a pair of BF16 numbers that vdpbf16ps
+// multiplies and adds in FP32. So one loop serves both, and everything that moves units doesn't care which they are.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define LONGHAUL_AVX512_BEGIN \
+  _Pragma("GCC push_options") _Pragma("GCC target(\"arch=x86-64-v4,avx512bf16,prefer-vector-width=512\")")
+#define LONGHAUL_AVX512_END _Pragma("GCC pop_options")
+
+LONGHAUL_AVX512_BEGIN
+
+namespace longhaul::ops::avx512 {
+
+using Unit = uint32_t;
+constexpr int kTileColumns = 32;
+
+enum class Units { fp32, bf16_pairs };
+
+template <Units kUnits>
+inline __m512 multiply_add(__m512 sum, __m512 a, __m512 b) {
+  if constexpr (kUnits == Units::fp32) {
+    return _mm512_fmadd_ps(a, b, sum);
+  } else {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+  }
+}
+
+// sums[i][·] += Σ_p a[i · row_stride + p · unit_stride] · b[p · b_stride + ·], p < units.
+template <int kRows, Units kUnits>
+inline __attribute__((always_inline)) void multiply_tile(int64_t units, const Unit* a, int64_t row_stride,
+                                                         int64_t unit_stride, const Unit* b, int64_t b_stride,
+                                                         __m512 (&sums)[kRows][2]) {
+  for (int64_t p = 0; p < units; ++p) {
+    const __m512 b0 = _mm512_loadu_ps(b);
+    const __m512 b1 = _mm512_loadu_ps(b + 16);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const __m512 x = _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(a[i * row_stride])));
+      sums[i][0] = multiply_add<kUnits>(sums[i][0], x, b0);
+      sums[i][1] = multiply_add<kUnits>(sums[i][1], x, b1);
+    }
+    a += unit_stride;
+    b += b_stride;
+  }
+}
+
+template <int kRows>
+inline __attribute__((always_inline)) void clear_tile(__m512 (&sums)[kRows][2]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
+}
+
+// Rows become columns: out[j] lane i = in[i] lane j.
+inline __attribute__((always_inline)) void transpose_16x16(__m512i (&r)[16]) {
+  __m512i t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+}  // namespace longhaul::ops::avx512
+
+LONGHAUL_AVX512_END

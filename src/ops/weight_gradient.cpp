@@ -1,0 +1,38 @@
+#include "ops/weight_gradient.h"
+
+#include <ATen/ops/zeros.h>
+
+#include "longhaul/core/error.h"
+#include "ops/dispatch.h"
+
+namespace longhaul::ops {
+
+WeightGradient::WeightGradient(const at::Tensor& value, const at::Tensor& main_grad, bool needed) {
+  if (!value.defined()) return;
+  if (main_grad.defined()) {
+    sum_ = main_grad;
+  } else if (needed) {
+    goes_to_autograd_ = true;
+    type_ = value.scalar_type();
+    sum_ = at::zeros(value.sizes(), value.options().dtype(compute_type(value)).requires_grad(false));
+  }
+}
+
+at::Tensor WeightGradient::for_autograd() const { return goes_to_autograd_ ? sum_.to(type_) : at::Tensor(); }
+
+void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad, const at::Tensor& x) {
+  if (!value.defined()) return;
+  LONGHAUL_CHECK(value.is_contiguous(), "{} is not contiguous", name);
+  LONGHAUL_CHECK(value.scalar_type() == x.scalar_type(), "{} is {}, its input {}", name,
+                 c10::toString(value.scalar_type()), c10::toString(x.scalar_type()));
+  LONGHAUL_CHECK(value.device() == x.device(), "{} is on {}, its input on {}", name, value.device().str(),
+                 x.device().str());
+  if (!main_grad.defined()) return;
+  LONGHAUL_CHECK(main_grad.scalar_type() == at::kFloat && value.scalar_type() != at::kDouble,
+                 "main_grad of {} has to be FP32, and the weight FP32 or BF16", name);
+  LONGHAUL_CHECK(main_grad.is_contiguous() && main_grad.sizes() == value.sizes() &&
+                     main_grad.device() == value.device(),
+                 "main_grad of {} has to be contiguous, of the weight's shape and on its device", name);
+}
+
+}  // namespace longhaul::ops
