@@ -23,7 +23,7 @@ void read_hf_heads(HfConfigReader& reader, int64_t default_heads, ModelConfig& m
 
 void write_hf_heads(const ModelConfig& model, nlohmann::json& config) {
   set_hf_integer(config, "num_attention_heads", model.heads);
-  set_hf_integer_or_null(config, "num_key_value_heads", model.kv_heads, model.heads);
+  set_hf_integer(config, "num_key_value_heads", model.kv_heads);  // never null: Nemotron in transformers 5 fails on it
   set_hf_integer_or_null(config, "head_dim", model.head_dim, model.hidden / model.heads);
 }
 
