@@ -33,6 +33,9 @@ std::shared_ptr<const HfTransform> qkv(int64_t groups, int64_t heads_per_group, 
 // GPT-2's fused c_attn: [h, 3h] when `transposed`, or its bias [3h].
 std::shared_ptr<const HfTransform> fused_qkv(int64_t heads, int64_t head_dim, bool transposed);
 std::shared_ptr<const HfTransform> gate_up();                                     // gate, up -> rows of both
+// The identity where both sides store gamma, or both gamma - 1. Otherwise the one transform that does arithmetic:
+// it adds or takes away 1 in FP32 or wider, and is exact only up to that rounding.
+std::shared_ptr<const HfTransform> norm_weight(bool ours_zero_centered, bool theirs_zero_centered);
 }  // namespace hf
 
 // One row of a family's table. `{i}` in both names is the layer's number.
