@@ -1,4 +1,4 @@
-// Where the tokens come from and how they are cut into sequences.
+// The `data` section of a configuration: what is trained on, and how it is cut into sequences.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,21 @@
 namespace longhaul {
 
 struct DataConfig {
-  // A prefix of .bin/.idx files, or a blend "0.7 prefix 0.3 prefix"; empty: cut from `train` by `split`.
-  std::string train, valid, test;
-  std::string split = "969,30,1";  // shares of train, valid, test
-  int64_t sequence_length = 1024;
-  int64_t seed = 1234;
-  bool mock = false;  // made-up tokens that a model can learn, without files
-  std::string cache_dir;
-  int64_t prefetch = 4;
-  bool eod_mask_loss = false, reset_position_ids = false, reset_attention_mask = false;
+  // Prefixes of indexed datasets (PREFIX.bin and PREFIX.idx). `train` alone is cut in three by `split`; when
+  // `valid` or `test` is given as well, each file is used whole.
+  std::string train;
+  std::string valid;
+  std::string test;
+  std::string split = "969,30,1";  // shares of train, valid and test
+  int64_t sequence_length = 1024;  // tokens a sample
+  int64_t seed = 1234;             // of the order of the samples, 0 … 2^32 - 1
+  bool mock = false;               // synthetic data, no files
+  std::string cache_dir;           // where the order is kept between runs; empty: beside each dataset
+  int64_t prefetch = 4;            // micro-batches made ahead of time
+  bool eod_mask_loss = false;      // no loss on predicting what follows an end-of-document token
+  bool reset_position_ids = false;    // positions start at 0 again after an end-of-document token
+  bool reset_attention_mask = false;  // no attention across an end-of-document token
+  bool check_tokenizer = true;     // refuse data that was prepared with another tokenizer than the model's
   bool operator==(const DataConfig&) const = default;
 };
 

@@ -1,0 +1,27 @@
+// PREFIX.json: what `prepare` knows of the dataset PREFIX.bin/.idx and training wants to check, foremost that the
+// tokenizer is the model's. Datasets made by Megatron have none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace longhaul {
+
+struct PreparedInfo {
+  std::string tokenizer_fingerprint;
+  int64_t vocab_size = 0;
+  std::optional<int32_t> eod_id;
+  bool append_eod = false;
+  bool add_special_tokens = true;
+  int64_t documents = 0;
+  int64_t tokens = 0;
+  int32_t largest_id = 0;
+};
+
+void write_prepared_info(const std::string& prefix, const PreparedInfo& info);
+
+// Returns nothing when there is no such file. Throws UserError when it is not what write_prepared_info writes.
+std::optional<PreparedInfo> read_prepared_info(const std::string& prefix);
+
+}  // namespace longhaul
