@@ -9,7 +9,7 @@
 namespace longhaul {
 
 struct DataConfig {
-  // A prefix of .bin/.idx files, or a blend "0.7 prefix 0.3 prefix"; empty: cut from `train` by `split`.
+  // Prefixes of .bin/.idx files. Empty valid and test: cut from `train` by `split`.
   std::string train, valid, test;
   std::string split = "969,30,1";  // shares of train, valid, test
   int64_t sequence_length = 1024;
