@@ -54,6 +54,12 @@ void add_cuda(TextTable& facts) {
   if (!cuda.problem.empty()) facts.add({"GPUs", cuda.problem});
 }
 
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
 struct Tool {
   const char* program;
   const char* purpose;
@@ -65,7 +71,7 @@ constexpr Tool kTools[] = {
     {"cmake", "builds Longhaul", "cmake"},
     {"ninja", "builds Longhaul", "ninja-build"},
     {"ccache", "makes builds quicker", "ccache"},
-    {"nvcc", "builds the GPU code", "cuda-toolkit (from NVIDIA's repository)"},
+    {"nvcc", "builds the GPU code", "cuda-toolkit, from NVIDIA's repository"},
     {"git", "fetches and records sources", "git"},
 };
 
@@ -74,7 +80,7 @@ void report() {
   TextTable facts;
   facts.add({"Longhaul", LONGHAUL_VERSION});
   facts.add({"LibTorch", TORCH_VERSION});
-  facts.add({"compiled by", fmt::format("GCC-compatible {}", __VERSION__)});
+  facts.add({"compiled by", kCompiler});
   facts.add({"system", os_name()});
   facts.add({"CPU", fmt::format("{} ({})", cpu.model.empty() ? "unknown" : cpu.model, cpu_features(cpu))});
   facts.add({"cores", core_text(cpu)});
