@@ -10,7 +10,7 @@ const FieldTable& fields<DataConfig>() {
   static const FieldTable table = make_table<C>(
       "Where the tokens come from and how they are cut into sequences",
       {
-          field<&C::train>("train", "prefix of .bin/.idx files, or a blend \"0.7 PREFIX 0.3 PREFIX\"").in("path").known_as("train_data_path"),
+          field<&C::train>("train", "prefix of .bin/.idx files, as llm-pretrain prepare makes them").in("path").known_as("train_data_path"),
           field<&C::valid>("valid", "the same for evaluation; empty: the second share of train").in("path").known_as("valid_data_path"),
           field<&C::test>("test", "the same for the final test; empty: the third share of train").in("path").known_as("test_data_path"),
           field<&C::split>("split", "shares of train, valid and test in train's documents").known_as("split"),

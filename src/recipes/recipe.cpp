@@ -33,7 +33,8 @@ Recipe resolved(const Recipe& recipe) {
   Recipe r = recipe;
   if (r.model.from.empty()) r.model = r.model.resolved();
   if (r.schedule.decay_steps == 0) r.schedule.decay_steps = r.trainer.max_steps;
-  if (r.schedule.wsd_decay_steps == 0) r.schedule.wsd_decay_steps = std::max<int64_t>(1, r.schedule.decay_steps / 10);
+  if (r.schedule.kind == ScheduleKind::wsd && r.schedule.wsd_decay_steps == 0)
+    r.schedule.wsd_decay_steps = std::max<int64_t>(1, r.schedule.decay_steps / 10);
   if (r.trainer.run_dir.empty()) r.trainer.run_dir = "runs/" + r.name;
   return r;
 }

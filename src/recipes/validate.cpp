@@ -25,7 +25,7 @@ void validate_data(const Recipe& r) {
     const size_t end = std::min(r.data.split.find(',', begin), r.data.split.size());
     double share = -1;
     const auto [stop, error] = std::from_chars(r.data.split.data() + begin, r.data.split.data() + end, share);
-    if (error != std::errc{} || stop != r.data.split.data() + end || share < 0) parts = 100;
+    if (error != std::errc{} || stop != r.data.split.data() + end || !(share >= 0)) parts = 100;
     sum += share;
     begin = end + 1;
   }

@@ -1,6 +1,8 @@
 // Text tables for a terminal: columns aligned by spaces, nothing but ASCII of our own.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,5 +26,8 @@ class TextTable {
   std::vector<Align> align_;
   bool has_headings_;
 };
+
+// 8,030,261,248
+std::string group_digits(int64_t number);
 
 }  // namespace longhaul

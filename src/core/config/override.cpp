@@ -59,18 +59,26 @@ void apply_override(const FieldTable& root, void* config, std::string_view assig
     const auto dot = rest.find('.');
     const Field* field = table->find(rest.substr(0, dot));
     const bool is_section = field != nullptr && field->type == FieldType::section;
-    if (field == nullptr || (dot != std::string_view::npos && !is_section)) {
+    if (field == nullptr) {
       const std::string close = suggest_key(root, path);
       throw UserError("unknown key {} in the override {}.{}", path, assignment,
                       close.empty() ? " `llm-pretrain schema --text` lists all keys."
                                     : fmt::format(" Did you mean {}?", close));
     }
+    if (dot != std::string_view::npos && !is_section) {
+      const std::string_view leaf = path.substr(0, path.size() - rest.size() + dot);
+      throw UserError("override {}: {} holds one value, not a group of keys; write {}=…", assignment, leaf, leaf);
+    }
     if (dot == std::string_view::npos) {
       if (is_section)
         throw UserError("{} is a group of keys; set one of them, such as {}.{}=…", path, path, field->table().rows[0].name);
       const auto value = parse_value(*field, text);
-      if (!value || !field->allows(*value))
-        throw UserError("override {}: {} must be {}", assignment, path, field->expectation());
+      if (!value || !field->allows(*value)) {
+        const std::string close =
+            nearest(text, std::vector<std::string>(field->choices.begin(), field->choices.end()));
+        throw UserError("override {}: {} must be {}.{}", assignment, path, field->expectation(),
+                        close.empty() ? "" : fmt::format(" Did you mean {}?", close));
+      }
       field->set(config, *value);
       return;
     }

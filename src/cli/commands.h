@@ -1,0 +1,14 @@
+// The subcommands of llm-pretrain. Each file adds one, with its options, help and what it does when it is called.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace longhaul::cli {
+
+void add_recipes_command(CLI::App& app);
+void add_schema_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
+
+}  // namespace longhaul::cli
