@@ -77,6 +77,59 @@ def assert_same_bytes(left, right):
         assert torch.equal(value.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8)), key
 
 
+def fuse(query, key, value, groups):
+    """Per key/value group: its query heads, its key, its value."""
+    grouped = [tensor.unflatten(0, (groups, -1)) for tensor in (query, key, value)]
+    return torch.cat(grouped, dim=1).flatten(0, 1)
+
+
+def expected_parameters(name, model):
+    """Longhaul's parameters, taken from the modules of transformers' model."""
+    weights, config = model.state_dict(), model.config
+    result = {}
+    if name.startswith("gpt2"):
+        result["embedding.word_embeddings.weight"] = weights["transformer.wte.weight"]
+        result["embedding.position_embeddings.weight"] = weights["transformer.wpe.weight"]
+        final = "transformer.ln_f"
+        for i, block in enumerate(model.transformer.h):
+            ours = f"decoder.layers.{i}."
+            query, key, value = block.attn.c_attn.weight.T.chunk(3)
+            result[ours + "self_attention.linear_qkv.weight"] = fuse(query, key, value, config.n_head)
+            result[ours + "self_attention.linear_qkv.bias"] = fuse(*block.attn.c_attn.bias.chunk(3), config.n_head)
+            for kind, norm in (("input_layernorm", block.ln_1), ("pre_mlp_layernorm", block.ln_2)):
+                result[f"{ours}{kind}.weight"], result[f"{ours}{kind}.bias"] = norm.weight, norm.bias
+            for kind, conv in (("self_attention.linear_proj", block.attn.c_proj), ("mlp.linear_fc1", block.mlp.c_fc),
+                               ("mlp.linear_fc2", block.mlp.c_proj)):
+                result[f"{ours}{kind}.weight"], result[f"{ours}{kind}.bias"] = conv.weight.T, conv.bias
+    else:
+        result["embedding.word_embeddings.weight"] = weights["model.embed_tokens.weight"]
+        final = "model.norm"
+        for i, layer in enumerate(model.model.layers):
+            ours = f"decoder.layers.{i}."
+            attention, mlp = layer.self_attn, layer.mlp
+            for kind in ("weight", "bias"):
+                def put(parameter, make, *modules):
+                    values = [getattr(module, kind, None) for module in modules]
+                    if values[0] is not None:
+                        result[f"{ours}{parameter}.{kind}"] = make(*values)
+                put("self_attention.linear_qkv", lambda q, k, v: fuse(q, k, v, config.num_key_value_heads),
+                    attention.q_proj, attention.k_proj, attention.v_proj)
+                put("self_attention.linear_proj", lambda x: x, attention.o_proj)
+                put("input_layernorm", lambda x: x, layer.input_layernorm)
+                put("pre_mlp_layernorm", lambda x: x, layer.post_attention_layernorm)
+                if name.startswith("llama"):
+                    put("mlp.linear_fc1", lambda *x: torch.cat(x), mlp.gate_proj, mlp.up_proj)
+                else:
+                    put("mlp.linear_fc1", lambda x: x, mlp.up_proj)
+                put("mlp.linear_fc2", lambda x: x, mlp.down_proj)
+    for kind in ("weight", "bias"):
+        if f"{final}.{kind}" in weights:
+            result[f"decoder.final_layernorm.{kind}"] = weights[f"{final}.{kind}"]
+    if not config.tie_word_embeddings:
+        result["output_layer.weight"] = weights["lm_head.weight"]
+    return {key: value.detach() for key, value in result.items()}
+
+
 def edit_config(folder, **fields):
     path = pathlib.Path(folder) / "config.json"
     config = json.loads(path.read_text())
@@ -95,6 +148,8 @@ def test_untouched_model_comes_back(name, tmp_path):
     model = make_model(name, tmp_path / "in")
     roundtrip(tmp_path / "in", tmp_path / "out")
     assert_same_bytes(tensors(tmp_path / "in"), tensors(tmp_path / "out"))
+    checkpoint = safetensors.torch.load_file(tmp_path / "out.run/checkpoints/step_00000000/model-00001.safetensors")
+    assert_same_bytes(expected_parameters(name, model), checkpoint)
     before = json.loads((tmp_path / "in/config.json").read_text())
     after = json.loads((tmp_path / "out/config.json").read_text())
     assert {key: after[key] for key in before} == before

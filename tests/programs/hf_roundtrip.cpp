@@ -1,4 +1,4 @@
-// Imports a Hugging Face folder and exports it again, for the Python tests.
+// Imports a Hugging Face folder, saves a training checkpoint under OUTPUT.run, and exports that, for the Python tests.
 //   hf_roundtrip SOURCE OUTPUT [DTYPE|source [SHARD_BYTES]]
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "longhaul/checkpoint/checkpoint_reader.h"
+#include "longhaul/checkpoint/checkpoint_writer.h"
 #include "longhaul/checkpoint/hf_export.h"
 #include "longhaul/checkpoint/hf_folder.h"
 #include "longhaul/checkpoint/hf_import.h"
@@ -34,10 +36,20 @@ void run(const std::vector<std::string>& arguments) {
   }
   const HfImportReport report = load_hf_weights(source, family, model, parameters);
 
+  // Checkpoints hold the true rows of a vocabulary.
+  CheckpointContent content{.config = {}, .state = {}, .hf = source.side_car()};
+  for (const auto& parameter : parameters) {
+    content.tensors.push_back({kModelGroup + parameter.name, parameter.value.narrow(0, 0, parameter.shard.global_shape[0]),
+                               {}, {}});
+  }
+  const std::string run_folder = arguments.at(1) + ".run";
+  CheckpointWriter(run_folder).save(content);
+  const auto checkpoint = find_latest(run_folder);
+
   HfExportOptions options{.output = arguments.at(1), .dtype = {}};
   if (arguments.size() > 2 && arguments[2] != "source") options.dtype = parse_hf_dtype(arguments[2]);
   if (arguments.size() > 3) options.shard_bytes = std::stoll(arguments[3]);
-  export_hf(family, model, parameter_source(parameters), source.side_car(), options);
+  export_hf(family, model, checkpoint->parameters(), *checkpoint->hf(), options);
   fmt::print("family {}, {} parameters, {} zero rows\n", family.name, parameters.size(), report.zero_embedding_rows);
 }
 
