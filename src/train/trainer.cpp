@@ -11,7 +11,6 @@
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/loader.h"
-#include "longhaul/model/initialise.h"
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/evaluator.h"
@@ -84,8 +83,8 @@ Trainer::Trainer(const Recipe& recipe) {
     s.progress = *resumed;
     log::info("resuming {} after step {} ({} samples)", s.recipe.trainer.run_dir, s.progress.step,
               s.progress.consumed_samples);
-  } else if (!s.source.load_weights(s.optimizer.masters())) {
-    initialise_parameters(s.optimizer.masters(), static_cast<uint64_t>(s.recipe.trainer.seed));
+  } else {
+    s.source.fill(s.optimizer.masters());
   }
   s.optimizer.publish();
   s.optimizer.set_steps_taken(s.progress.step);
