@@ -1,4 +1,4 @@
-#include "train/device.h"
+#include "longhaul/train/device.h"
 
 #include <ATen/Context.h>
 #include <dlfcn.h>

@@ -14,7 +14,7 @@
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/evaluator.h"
-#include "train/device.h"
+#include "longhaul/train/device.h"
 #include "train/device_batch.h"
 #include "train/memory.h"
 #include "train/metrics_log.h"
@@ -196,7 +196,8 @@ TrainResult Trainer::run() {
     Loader loader(s.data.train, {.total = s.data.train->size(), .micro_batch = recipe.batch.micro},
                   {.sequence_length = recipe.data.sequence_length,
                    .masks = s.data.masks,
-                   .prefetch = std::max<int64_t>(recipe.data.prefetch, recipe.batch.global / recipe.batch.micro)},
+                   .prefetch = std::max<int64_t>(recipe.data.prefetch, recipe.batch.global / recipe.batch.micro),
+                   .batches = std::nullopt},
                   s.progress.consumed_samples);
     while (s.progress.step < recipe.trainer.max_steps && !result.interrupted) {
       StepMetrics metrics = s.take_step(loader);
