@@ -84,7 +84,9 @@ void IndexedDatasetWriter::add_documents(std::span<const int32_t> tokens, std::s
   for (const int32_t count : documents) borders_.push_back(borders_.back() + count);
 }
 
-void IndexedDatasetWriter::finalize() {
+void IndexedDatasetWriter::seal() {
+  LONGHAUL_CHECK(!sealed_, "{} is sealed twice", prefix_);
+  sealed_ = true;
   LONGHAUL_CHECK(borders_.back() == sequences(), "{}: the last document was not ended", prefix_);
   flush();
   const std::string_view magic("MMIDIDX\0\0", 9);
@@ -109,10 +111,13 @@ void IndexedDatasetWriter::finalize() {
   buffer_.clear();
   idx_.write(std::as_bytes(std::span(borders_)));
 
-  // Everything is on the disk before the first name changes; and an older index goes first, so that at no moment
-  // it stands beside the new .bin.
   bin_.sync();
   idx_.sync();
+}
+
+void IndexedDatasetWriter::finalize() {
+  if (!sealed_) seal();
+  // An older index goes first, so that at no moment it stands beside the new .bin.
   std::error_code ignored;
   std::filesystem::remove(prefix_ + ".idx", ignored);
   bin_.commit();

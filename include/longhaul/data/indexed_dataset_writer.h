@@ -34,7 +34,10 @@ class IndexedDatasetWriter {
   int64_t documents() const { return static_cast<int64_t>(borders_.size()) - 1; }
   int64_t tokens() const { return tokens_; }
 
-  // Writes the index, makes both files durable, and renames the .bin, then the .idx. No call may follow.
+  // Writes the index and makes both files durable under their temporary names: what can still fail for want of
+  // space fails here. Only `finalize` may follow.
+  void seal();
+  // Seals, unless that was done, and renames the .bin, then the .idx. No call may follow.
   void finalize();
 
  private:
@@ -49,6 +52,7 @@ class IndexedDatasetWriter {
   std::vector<int32_t> lengths_;
   std::vector<int64_t> borders_{0};
   int64_t tokens_ = 0;
+  bool sealed_ = false;
 };
 
 }  // namespace longhaul

@@ -52,7 +52,8 @@ class KeyOutput {
  public:
   KeyOutput(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::string& key)
       : report_{key, fmt::format("{}_{}_document", options.output_prefix, key)},
-        writer_(report_.prefix, token_type_for_vocabulary(tokenizer.vocab_size)) {}
+        writer_(report_.prefix, token_type_for_vocabulary(tokenizer.vocab_size)),
+        info_(prepared_info_path(report_.prefix)) {}
 
   void add(const TokenizedKey& block) {
     writer_.add_documents(block.tokens, block.lengths, block.documents);
@@ -68,14 +69,21 @@ class KeyOutput {
     report_.tokens = writer_.tokens();
   }
 
-  void finalize(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
+  // Everything on the disk, under temporary names.
+  void seal(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
+    writer_.seal();
+    info_.write(prepared_info_text({tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eod_id, options.append_eod,
+                                    options.add_special_tokens, report_.documents, report_.tokens,
+                                    report_.largest_id}));
+    info_.sync();
+  }
+
+  void finalize() {
     // Older information must not stand beside the new data.
     std::error_code ignored;
-    std::filesystem::remove(report_.prefix + ".json", ignored);
+    std::filesystem::remove(prepared_info_path(report_.prefix), ignored);
     writer_.finalize();
-    write_prepared_info(report_.prefix, {tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eod_id,
-                                         options.append_eod, options.add_special_tokens, report_.documents,
-                                         report_.tokens, report_.largest_id});
+    info_.commit();
   }
 
   const PreparedDataset& report() const { return report_; }
@@ -83,6 +91,7 @@ class KeyOutput {
  private:
   PreparedDataset report_;
   IndexedDatasetWriter writer_;
+  AtomicFile info_;
 };
 
 class BadLineLog {
@@ -165,8 +174,9 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
       throw UserError("all {} documents are empty under the key \"{}\"; nothing was written", made.documents, made.key);
     }
   }
+  for (const auto& output : outputs) output->seal(options, tokenizer);
   for (const auto& output : outputs) {
-    output->finalize(options, tokenizer);
+    output->finalize();
     report.datasets.push_back(output->report());
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -32,8 +32,8 @@ constexpr std::string_view kBinA = "0a00 0b00 0c00 50c4 1400 1500 50c4";
 class IndexedDatasetTest : public FolderTest {
  protected:
   void write_pair(const std::string& name, std::string_view bin, std::string_view idx) {
-    write_text(path(name + ".bin"), bin);
-    write_text(path(name + ".idx"), idx);
+    write_plainly(path(name + ".bin"), bin);
+    write_plainly(path(name + ".idx"), idx);
   }
 };
 
@@ -180,12 +180,12 @@ TEST_F(IndexedDatasetTest, AnyChangedByteIsRefusedOrHarmless) {
   const std::string bin = bytes_of(kBinA);
   const std::string idx = bytes_of(kIdxA);
   int accepted = 0;
+  write_plainly(path("m.bin"), bin);
   for (size_t position = 0; position < idx.size(); ++position) {
     for (int flip = 1; flip < 256; ++flip) {
       std::string changed = idx;
       changed[position] = static_cast<char>(changed[position] ^ flip);
-      write_text(path("m.bin"), bin);
-      write_text(path("m.idx"), changed);
+      write_plainly(path("m.idx"), changed);
       try {
         const IndexedDatasetReader reader(path("m"));
         int64_t tokens = 0;
