@@ -1,5 +1,5 @@
-// PREFIX.json: what `prepare` knows of the dataset PREFIX.bin/.idx and training wants to check, foremost that the
-// tokenizer is the model's. Datasets made by Megatron have none.
+// PREFIX.json: what `prepare` knows of the dataset PREFIX.bin/.idx and training wants to check, foremost that
+// the tokenizer is the model's. Datasets made by Megatron have none.
 #pragma once
 
 #include <cstdint>

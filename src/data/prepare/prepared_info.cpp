@@ -8,7 +8,9 @@
 
 namespace longhaul {
 
-std::string prepared_info_path(const std::string& prefix) { return prefix + ".json"; }
+std::string prepared_info_path(const std::string& prefix) {
+  return prefix + ".json";
+}
 
 std::string prepared_info_text(const PreparedInfo& info) {
   const nlohmann::ordered_json json{
@@ -41,8 +43,9 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
     json.at("largest_id").get_to(info.largest_id);
     return info;
   } catch (const nlohmann::json::exception& error) {
-    throw UserError("{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
-                    error.what());
+    throw UserError(
+        "{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
+        error.what());
   }
 }
 

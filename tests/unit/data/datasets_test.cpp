@@ -27,11 +27,8 @@ class DatasetsTest : public FolderTest {
 };
 
 TEST(RequestedSamples, AreMegatrons) {
-  const RequestedSamples requested = requested_samples({.train_steps = 1000,
-                                                        .global_batch = 16,
-                                                        .eval_every = 300,
-                                                        .eval_steps = 10,
-                                                        .test_at_end = true});
+  const RequestedSamples requested = requested_samples(
+      {.train_steps = 1000, .global_batch = 16, .eval_every = 300, .eval_steps = 10, .test_at_end = true});
   EXPECT_EQ(requested[0], 16000);
   EXPECT_EQ(requested[1], 4 * 10 * 16);
   EXPECT_EQ(requested[2], 160);
@@ -46,8 +43,9 @@ TEST_F(DatasetsTest, OneFileIsCutInThree) {
   EXPECT_GE(datasets.valid->size(), 20);
   EXPECT_GE(datasets.test->size(), 5);
   // The documents of corpus L hold their own numbers, so each split's tokens tell where they are from.
-  const std::map<const Dataset*, std::pair<int64_t, int64_t>> ranges = {
-      {datasets.train.get(), {0, 969}}, {datasets.valid.get(), {969, 999}}, {datasets.test.get(), {999, 1000}}};
+  const std::map<const Dataset*, std::pair<int64_t, int64_t>> ranges = {{datasets.train.get(), {0, 969}},
+                                                                        {datasets.valid.get(), {969, 999}},
+                                                                        {datasets.test.get(), {999, 1000}}};
   Sample sample;
   for (const auto& [dataset, range] : ranges) {
     for (int64_t i = 0; i < dataset->size(); ++i) {
@@ -96,7 +94,8 @@ TEST_F(DatasetsTest, ContradictionsAreRefused) {
   EXPECT_CONTAINS(error(), "no training data");
   write_documents(path("tiny"), TokenType::uint16, corpus_g());
   config_.train = path("tiny");
-  EXPECT_CONTAINS(error(), "the valid split (data.split = \"969,30,1\") of " + path("tiny") + " has no tokens");
+  EXPECT_CONTAINS(error(),
+                  "the valid split (data.split = \"969,30,1\") of " + path("tiny") + " has no tokens");
 }
 
 TEST_F(DatasetsTest, MockDataIsDeterministicAndLearnable) {
@@ -135,7 +134,10 @@ TEST_F(DatasetsTest, MockDataIsDeterministicAndLearnable) {
     right += best;
   }
   EXPECT_GT(static_cast<double>(right), 0.7 * static_cast<double>(all));
-  EXPECT_CONTAINS(message_of<UserError>([&] { build_datasets(config_, {1, 0, 0}, {1}); }), "model.vocab_size is 1");
+  EXPECT_CONTAINS(message_of<UserError>([&] {
+                    build_datasets(config_, {1, 0, 0}, {1});
+                  }),
+                  "model.vocab_size is 1");
 }
 
 }  // namespace

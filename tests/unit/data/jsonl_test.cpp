@@ -23,7 +23,8 @@ std::string problem(std::string_view line, const Texts& keys = {"text"}) {
 
 TEST(JsonLine, TextUnderAKey) {
   EXPECT_EQ(parsed(R"({"text": "a b"})"), (KeyTexts{{"a b"}}));
-  EXPECT_EQ(parsed(R"(  {"id": 3, "text": "x\n\"\u00e9\ud83d\ude00", "z": [1, {"text": 5}]}  )" "\r"),
+  EXPECT_EQ(parsed(R"(  {"id": 3, "text": "x\n\"\u00e9\ud83d\ude00", "z": [1, {"text": 5}]}  )"
+                   "\r"),
             (KeyTexts{{"x\n\"\xc3\xa9\xf0\x9f\x98\x80"}}));
   EXPECT_EQ(parsed(R"({"text": ""})"), (KeyTexts{{""}}));
   EXPECT_EQ(parsed(R"({"text": ["a", "", "b"]})"), (KeyTexts{{"a", "", "b"}}));
@@ -31,7 +32,8 @@ TEST(JsonLine, TextUnderAKey) {
 }
 
 TEST(JsonLine, OnlyTheOutermostObjectCounts) {
-  EXPECT_EQ(parsed(R"({"meta": {"text": "no", "list": ["no"]}, "list": ["no"], "text": "yes"})"), (KeyTexts{{"yes"}}));
+  EXPECT_EQ(parsed(R"({"meta": {"text": "no", "list": ["no"]}, "list": ["no"], "text": "yes"})"),
+            (KeyTexts{{"yes"}}));
   EXPECT_EQ(parsed(R"({"text": "yes", "meta": {"text": 4, "a": [["text"]]}})"), (KeyTexts{{"yes"}}));
   EXPECT_CONTAINS(problem(R"({"meta": {"text": "no"}})"), "no key \"text\"");
 }

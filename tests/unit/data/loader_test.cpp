@@ -62,7 +62,8 @@ TEST(SequentialSampler, IsMegatrons) {
   EXPECT_EQ(batches(0, 8), (Integers{8, 12, 16}));
 }
 
-// What all ranks read for a step is the same set, however many they are and however large their micro-batches.
+// What all ranks read for a step is the same set, however many they are and however large their
+// micro-batches.
 TEST(SequentialSampler, AStepReadsTheSameSamplesInAnyLayout) {
   for (const auto& [micro, ranks] : {std::pair{1, 8}, {2, 4}, {4, 2}, {8, 1}, {2, 1}, {1, 1}}) {
     std::set<int64_t> read;

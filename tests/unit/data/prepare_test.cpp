@@ -72,11 +72,15 @@ class PrepareTest : public FolderTest {
 };
 
 TEST_F(PrepareTest, IsMegatrons) {
-  input("a.jsonl", "{\"text\":\"1 2 3\"}\n{\"text\":\"4 5\"}\n{\"text\":\"6\"}\n{\"text\":\"7 8 9 10\"}\n{\"text\":\"11\"}\n");
+  input("a.jsonl",
+        "{\"text\":\"1 2 3\"}\n{\"text\":\"4 5\"}\n{\"text\":\"6\"}\n{\"text\":\"7 8 9 "
+        "10\"}\n{\"text\":\"11\"}\n");
   const PrepareReport report = run();
-  EXPECT_EQ(read_text(path("out_text_document.bin")),
-            std::string("\1\0\2\0\3\0\xe7\3\4\0\5\0\xe7\3\6\0\xe7\3\7\0\x8\0\x9\0\xa\0\xe7\3\xb\0\xe7\3", 32));
-  EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 2, 3, 999}, {4, 5, 999}, {6, 999}, {7, 8, 9, 10, 999}, {11, 999}}));
+  EXPECT_EQ(
+      read_text(path("out_text_document.bin")),
+      std::string("\1\0\2\0\3\0\xe7\3\4\0\5\0\xe7\3\6\0\xe7\3\7\0\x8\0\x9\0\xa\0\xe7\3\xb\0\xe7\3", 32));
+  EXPECT_EQ(sequences(),
+            (std::vector<Integers>{{1, 2, 3, 999}, {4, 5, 999}, {6, 999}, {7, 8, 9, 10, 999}, {11, 999}}));
   ASSERT_EQ(report.datasets.size(), 1U);
   const PreparedDataset& made = report.datasets[0];
   EXPECT_EQ(made.prefix, path("out_text_document"));
@@ -123,7 +127,9 @@ TEST_F(PrepareTest, InputsInOrder) {
   std::filesystem::create_directories(path("in/.hidden"));
   write_plainly(path("in/b.json"), "{\"text\":\"2\"}\n");
   write_plainly(path("in/a.jsonl"), "{\"text\":\"1\"}\n\n \n");
-  write_plainly(path("in/deep/c.txt"), "\xEF\xBB\xBF" "3\n4\n");
+  write_plainly(path("in/deep/c.txt"),
+                "\xEF\xBB\xBF"
+                "3\n4\n");
   write_plainly(path("in/empty.jsonl"), "\n");
   write_plainly(path("in/.hidden/x.txt"), "9");
   options_.append_eod = false;
@@ -166,12 +172,14 @@ TEST_F(PrepareTest, NoDocumentIsAnError) {
 
 TEST_F(PrepareTest, ABadLineIsFoundWhereverItIs) {
   std::string text;
-  for (int i = 0; i < 60000; ++i) text += fmt::format("{{\"text\":\"{} 3 4 5 6 7 8 9 10 11 12 13\"}}\n", i % 900);
+  for (int i = 0; i < 60000; ++i)
+    text += fmt::format("{{\"text\":\"{} 3 4 5 6 7 8 9 10 11 12 13\"}}\n", i % 900);
   const int64_t byte = static_cast<int64_t>(text.size());
   text += "{\"text\": 1}\n{\"text\":\"14\"}\n\n{\"text\":\"15\"}\n";
   ASSERT_GT(text.size(), 2 * BlockReader::kBlockBytes);
   input("a.jsonl", text);
-  const std::string place = fmt::format("a.jsonl, line 60001 (byte {}): the value of \"text\" is a number", byte);
+  const std::string place =
+      fmt::format("a.jsonl, line 60001 (byte {}): the value of \"text\" is a number", byte);
   for (const int64_t workers : {1, 3}) {
     options_.workers = workers;
     EXPECT_CONTAINS(error(), place);
@@ -223,7 +231,8 @@ TEST_F(PrepareTest, AFullDiskLeavesWhatWasThere) {
   const std::string before = read_text(path("out_text_document.bin"));
   write_plainly(path("in/a.jsonl"), "{\"text\":\"5\"}\n");
   for (const char* half : {"bin", "idx", "json"}) {
-    std::filesystem::create_symlink("/dev/full", path(fmt::format("out_text_document.{}.partial-{}", half, getpid())));
+    std::filesystem::create_symlink("/dev/full",
+                                    path(fmt::format("out_text_document.{}.partial-{}", half, getpid())));
     EXPECT_CONTAINS(message_of<EnvironmentError>([&] { run(); }), "No space left");
     EXPECT_EQ(read_text(path("out_text_document.bin")), before);
     EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 2, 999}}));
