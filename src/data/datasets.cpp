@@ -28,19 +28,21 @@ void check(const DataConfig& config) {
     throw UserError("data.mock and data.train, data.valid or data.test exclude each other: drop one of them");
   }
   if (!config.mock && config.train.empty()) {
-    throw UserError("no training data: set data.train to the prefix of a .bin/.idx pair, which `llm-pretrain prepare` "
-                    "makes from text, or data.mock=true for synthetic data");
+    throw UserError(
+        "no training data: set data.train to the prefix of a .bin/.idx pair, which `llm-pretrain prepare` "
+        "makes from text, or data.mock=true for synthetic data");
   }
   const bool per_split = !config.valid.empty() || !config.test.empty();
   if (per_split && config.split != DataConfig().split) {
-    throw UserError("data.split = \"{}\" cuts data.train into train, valid and test, but data.valid or data.test is "
-                    "given too, and then every file is used whole: drop one of them",
-                    config.split);
+    throw UserError(
+        "data.split = \"{}\" cuts data.train into train, valid and test, but data.valid or data.test is "
+        "given too, and then every file is used whole: drop one of them",
+        config.split);
   }
 }
 
-std::shared_ptr<const Dataset> build_mock(const DataConfig& config, Split split, std::optional<int64_t> samples,
-                                          const TokenizerFacts& tokenizer) {
+std::shared_ptr<const Dataset> build_mock(const DataConfig& config, Split split,
+                                          std::optional<int64_t> samples, const TokenizerFacts& tokenizer) {
   constexpr int64_t kOneEpoch = 1000;
   MockDatasetOptions options;
   options.samples = samples.value_or(kOneEpoch);
@@ -50,8 +52,8 @@ std::shared_ptr<const Dataset> build_mock(const DataConfig& config, Split split,
   return std::make_shared<const MockDataset>(options);
 }
 
-std::shared_ptr<const Dataset> build_gpt(const DataConfig& config, Split split, std::optional<int64_t> samples,
-                                         const TokenizerFacts& tokenizer,
+std::shared_ptr<const Dataset> build_gpt(const DataConfig& config, Split split,
+                                         std::optional<int64_t> samples, const TokenizerFacts& tokenizer,
                                          std::shared_ptr<const IndexedDatasetReader> reader, bool whole) {
   GptDatasetOptions options;
   options.split = split;
@@ -74,15 +76,19 @@ RequestedSamples requested_samples(const RunLength& run) {
           run.test_at_end ? one_evaluation : 0};
 }
 
-Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested, const TokenizerFacts& tokenizer) {
+Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
+                        const TokenizerFacts& tokenizer) {
   check(config);
   std::array<std::shared_ptr<const Dataset>, 3> built;
-  const auto wanted = [&](Split split) { return requested[static_cast<size_t>(split)] != std::optional<int64_t>(0); };
+  const auto wanted = [&](Split split) {
+    return requested[static_cast<size_t>(split)] != std::optional<int64_t>(0);
+  };
   const auto samples = [&](Split split) { return requested[static_cast<size_t>(split)]; };
 
   if (config.mock) {
     for (const Split split : kSplits) {
-      if (wanted(split)) built[static_cast<size_t>(split)] = build_mock(config, split, samples(split), tokenizer);
+      if (wanted(split))
+        built[static_cast<size_t>(split)] = build_mock(config, split, samples(split), tokenizer);
     }
   } else if (config.valid.empty() && config.test.empty()) {
     const SplitMatrix matrix = parse_split(config.split);
@@ -96,7 +102,7 @@ Datasets build_datasets(const DataConfig& config, const RequestedSamples& reques
     }
   } else {
     for (const Split split : kSplits) {
-      const std::string& prefix = split == Split::train ? config.train
+      const std::string& prefix = split == Split::train   ? config.train
                                   : split == Split::valid ? config.valid
                                                           : config.test;
       if (!wanted(split) || prefix.empty()) continue;

@@ -20,8 +20,8 @@ SequenceRange selected_range(const IndexedDatasetReader& reader, const GptDatase
 }
 
 std::string dataset_name(const IndexedDatasetReader& reader, const GptDatasetOptions& options) {
-  return options.split_string ? fmt::format("the {} split (data.split = \"{}\") of {}", split_name(options.split),
-                                            *options.split_string, reader.prefix())
+  return options.split_string ? fmt::format("the {} split (data.split = \"{}\") of {}",
+                                            split_name(options.split), *options.split_string, reader.prefix())
                               : fmt::format("the {} dataset {}", split_name(options.split), reader.prefix());
 }
 
@@ -30,10 +30,11 @@ std::string dataset_name(const IndexedDatasetReader& reader, const GptDatasetOpt
 GptDataset::GptDataset(std::shared_ptr<const IndexedDatasetReader> reader, const GptDatasetOptions& options)
     : reader_(std::move(reader)), sequence_length_(options.sequence_length) {
   LONGHAUL_CHECK(options.sequence_length > 0, "sequence length {}", options.sequence_length);
-  const GptOrder order{selected_range(*reader_, options), options.sequence_length, options.samples, options.seed,
-                       options.drop_last};
+  const GptOrder order{selected_range(*reader_, options), options.sequence_length, options.samples,
+                       options.seed, options.drop_last};
   const EpochPlan plan = plan_epochs(*reader_, order, dataset_name(*reader_, options));
-  const GptDescription description{reader_->prefix(), options.split, options.split_string, options.tokenizer_json};
+  const GptDescription description{reader_->prefix(), options.split, options.split_string,
+                                   options.tokenizer_json};
   const std::filesystem::path folder =
       options.cache_dir.empty() ? std::filesystem::path(reader_->prefix()) / "cache" / "GPTDataset_indices"
                                 : std::filesystem::path(options.cache_dir);
@@ -44,7 +45,9 @@ GptDataset::GptDataset(std::shared_ptr<const IndexedDatasetReader> reader, const
 
 GptDataset::~GptDataset() = default;
 
-int64_t GptDataset::size() const { return index_->shuffle.rows(); }
+int64_t GptDataset::size() const {
+  return index_->shuffle.rows();
+}
 
 void GptDataset::get(int64_t index, Sample& sample) const {
   LONGHAUL_CHECK(index >= 0 && index < size(), "sample {} of {}", index, size());

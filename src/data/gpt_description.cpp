@@ -24,7 +24,9 @@ std::string indented(const std::string& json, std::string_view indent) {
 }
 
 // Non-ASCII as \uXXXX; bytes that are not UTF-8 as the replacement character.
-std::string quoted(const std::string& text) { return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace); }
+std::string quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
 std::string matrix_text(const SplitMatrix& matrix) {
   std::string out = "[";

@@ -1,5 +1,5 @@
-// The text that identifies a GPT dataset's order: JSON as Python's `json.dumps(…, indent=4)` prints it, so that its
-// MD5 names the same cache files as Megatron's.
+// The text that identifies a GPT dataset's order: JSON as Python's `json.dumps(…, indent=4)` prints it, so
+// that its MD5 names the same cache files as Megatron's.
 #pragma once
 
 #include <optional>

@@ -16,7 +16,9 @@ namespace {
 constexpr int64_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr int64_t kExtraToken = 1;  // the label of a sample's last token
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan& plan, RandomState& random) {
   const auto count = static_cast<size_t>(order.sequences.count());
@@ -50,7 +52,8 @@ std::vector<T> build_sample_index(const IndexedDatasetReader& reader, const std:
         offset += remaining - kExtraToken;
         remaining = 0;
       } else if (at + 1 == documents.size()) {
-        // Only the last sample, when a partial one is kept, gets here. An empty last sequence has no token to share.
+        // Only the last sample, when a partial one is kept, gets here. An empty last sequence has no token to
+        // share.
         offset = std::max<int64_t>(length - kExtraToken, 0);
         remaining = 0;
       } else {
@@ -80,11 +83,13 @@ std::vector<T> build_shuffle_index(const EpochPlan& plan, RandomState& random) {
 
 EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order, const std::string& what) {
   EpochPlan plan;
-  for (int64_t i = order.sequences.begin; i < order.sequences.end; ++i) plan.tokens_per_epoch += reader.length(i);
+  for (int64_t i = order.sequences.begin; i < order.sequences.end; ++i)
+    plan.tokens_per_epoch += reader.length(i);
   if (plan.tokens_per_epoch == 0) {
-    throw UserError("{} has no tokens: {} of its {} documents fall in it; give it a larger share in data.split, or "
-                    "more data",
-                    what, order.sequences.count(), reader.sequences());
+    throw UserError(
+        "{} has no tokens: {} of its {} documents fall in it; give it a larger share in data.split, or "
+        "more data",
+        what, order.sequences.count(), reader.sequences());
   }
   const int64_t S = order.sequence_length;
   if (order.samples) {
@@ -100,19 +105,22 @@ EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order,
     const int64_t before = ((plan.epochs - 1) * plan.tokens_per_epoch - kExtraToken) / S;
     const int64_t wanted = *order.samples - before;
     const int64_t per_epoch = (plan.tokens_per_epoch - kExtraToken) / S;
-    LONGHAUL_CHECK(wanted >= 0 && wanted <= per_epoch + 1, "{} samples wanted of an epoch of {}", wanted, per_epoch);
+    LONGHAUL_CHECK(wanted >= 0 && wanted <= per_epoch + 1, "{} samples wanted of an epoch of {}", wanted,
+                   per_epoch);
     plan.separate_last = wanted < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
     if (plan.separate_last) plan.samples_before_last = before;
   }
   if (plan.samples == 0) {
-    throw UserError("{} has {} tokens, too few for one sample of {} + 1; use a shorter data.sequence_length or more "
-                    "data",
-                    what, plan.tokens_per_epoch, S);
+    throw UserError(
+        "{} has {} tokens, too few for one sample of {} + 1; use a shorter data.sequence_length or more "
+        "data",
+        what, plan.tokens_per_epoch, S);
   }
   if (reader.sequences() > kInt32Max) {
-    throw UserError("{}: {} has {} documents, but the index of a GPT dataset counts at most 2^31 - 1; split the "
-                    "dataset",
-                    what, reader.prefix(), reader.sequences());
+    throw UserError(
+        "{}: {} has {} documents, but the index of a GPT dataset counts at most 2^31 - 1; split the "
+        "dataset",
+        what, reader.prefix(), reader.sequences());
   }
   return plan;
 }

@@ -1,13 +1,12 @@
-// The order of a GPT dataset, as Megatron builds it (megatron-core's gpt_dataset.py and helpers.cpp; the rules are
-// restated in docs/data.md). Three arrays make it:
+// The order of a GPT dataset, as Megatron's GPTDataset builds it. Three arrays make it:
 //
-//   document index  [epochs · sequences]  sequence numbers, shuffled: the stream of tokens, one sequence after another
-//   sample index    [samples + 1, 2]      where each sample starts: (place in the document index, token offset)
-//   shuffle index   [samples]             which sample is served i-th
+//   document index  [epochs · sequences]  sequence numbers, shuffled: the stream of tokens, one sequence
+//   after another sample index    [samples + 1, 2]      where each sample starts: (place in the document
+//   index, token offset) shuffle index   [samples]             which sample is served i-th
 //
-// A sample takes S + 1 tokens and the next starts S further, so that the last label of one is the first input of the
-// next. When several epochs are needed but less than 80 % of the last one, the last is shuffled on its own, so that
-// the earlier epochs are served whole before it begins.
+// A sample takes S + 1 tokens and the next starts S further, so that the last label of one is the first input
+// of the next. When several epochs are needed but less than 80 % of the last one, the last is shuffled on its
+// own, so that the earlier epochs are served whole before it begins.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +35,8 @@ struct EpochPlan {
   int64_t epochs = 1;
   bool separate_last = false;  // the last epoch is shuffled on its own
   int64_t samples = 0;         // in all epochs
-  int64_t samples_before_last = 0;  // those that the epochs before the last provide; `samples` unless separate_last
+  int64_t samples_before_last =
+      0;  // those that the epochs before the last provide; `samples` unless separate_last
 };
 
 struct GptIndex {
@@ -45,8 +45,8 @@ struct GptIndex {
   IndexArray shuffle;
 };
 
-// Throws UserError, starting with `what` (e.g. "the valid split (…) of PREFIX"), when there is not a single token
-// or sample.
+// Throws UserError, starting with `what` (e.g. "the valid split (…) of PREFIX"), when there is not a single
+// token or sample.
 EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order, const std::string& what);
 
 GptIndex build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan);

@@ -28,7 +28,8 @@ const TypeName& type_name(IndexArray::Type type) {
 }
 
 std::string header_dictionary(std::string_view descr, int64_t rows, int64_t columns) {
-  const std::string shape = columns == 1 ? fmt::format("({},)", rows) : fmt::format("({}, {})", rows, columns);
+  const std::string shape =
+      columns == 1 ? fmt::format("({},)", rows) : fmt::format("({}, {})", rows, columns);
   return fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, shape);
 }
 
@@ -66,9 +67,12 @@ void IndexArray::save(const std::filesystem::path& file) const {
 IndexArray IndexArray::load(const std::filesystem::path& file) {
   auto mapped = std::make_shared<MappedFile>(file);
   const std::string_view text = mapped->text();
-  const auto damaged = [&](std::string_view what) { return UserError("{} is damaged: {}", file.string(), what); };
+  const auto damaged = [&](std::string_view what) {
+    return UserError("{} is damaged: {}", file.string(), what);
+  };
   uint16_t length = 0;
-  if (!text.starts_with(kMagic) || text.size() < kMagic.size() + 2) throw damaged("it is no NumPy file, format 1.0");
+  if (!text.starts_with(kMagic) || text.size() < kMagic.size() + 2)
+    throw damaged("it is no NumPy file, format 1.0");
   std::memcpy(&length, text.data() + kMagic.size(), 2);
   const size_t start = kMagic.size() + 2 + length;
   if (text.size() < start) throw damaged("its header is cut off");
@@ -85,14 +89,16 @@ IndexArray IndexArray::load(const std::filesystem::path& file) {
     }
   }
   if (item == 0) throw damaged("its element type is not one of <i4, <u4, <i8");
-  const bool shaped = take(rest, "', 'fortran_order': False, 'shape': (") && take_number(rest, array.rows_) &&
-                      (take(rest, ",)") ||
-                       (take(rest, ", ") && take_number(rest, array.columns_) && take(rest, ")")));
+  const bool shaped =
+      take(rest, "', 'fortran_order': False, 'shape': (") && take_number(rest, array.rows_) &&
+      (take(rest, ",)") || (take(rest, ", ") && take_number(rest, array.columns_) && take(rest, ")")));
   if (!shaped) throw damaged("its header has no shape of one or two dimensions");
   const auto available = static_cast<int64_t>(text.size() - start);
   const bool fits = array.columns_ > 0 && array.rows_ <= available / item / array.columns_ &&
                     array.rows_ * array.columns_ * item == available;
-  if (!fits) throw damaged(fmt::format("it holds {} bytes, not {} x {} elements", available, array.rows_, array.columns_));
+  if (!fits)
+    throw damaged(
+        fmt::format("it holds {} bytes, not {} x {} elements", available, array.rows_, array.columns_));
   array.bytes_ = mapped->bytes().subspan(start);
   array.owner_ = std::move(mapped);
   return array;

@@ -19,9 +19,11 @@ class IndexArray {
   enum class Type { int32, uint32, int64 };  // <i4, <u4, <i8
 
   IndexArray() = default;
-  IndexArray(std::vector<int32_t> values, int64_t columns = 1) : IndexArray(Type::int32, std::move(values), columns) {}
+  IndexArray(std::vector<int32_t> values, int64_t columns = 1)
+      : IndexArray(Type::int32, std::move(values), columns) {}
   IndexArray(std::vector<uint32_t> values) : IndexArray(Type::uint32, std::move(values), 1) {}
-  IndexArray(std::vector<int64_t> values, int64_t columns = 1) : IndexArray(Type::int64, std::move(values), columns) {}
+  IndexArray(std::vector<int64_t> values, int64_t columns = 1)
+      : IndexArray(Type::int64, std::move(values), columns) {}
 
   // Maps a file that `save` or NumPy wrote. Throws UserError when its header or size is not as it should be.
   static IndexArray load(const std::filesystem::path& file);
@@ -36,9 +38,12 @@ class IndexArray {
   // The element at `i` of the flattened array.
   int64_t operator[](int64_t i) const {
     switch (type_) {
-      case Type::int32: return element<int32_t>(i);
-      case Type::uint32: return element<uint32_t>(i);
-      case Type::int64: break;
+      case Type::int32:
+        return element<int32_t>(i);
+      case Type::uint32:
+        return element<uint32_t>(i);
+      case Type::int64:
+        break;
     }
     return element<int64_t>(i);
   }

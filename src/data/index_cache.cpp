@@ -26,7 +26,8 @@ struct CacheFiles {
 CacheFiles cache_files(const std::filesystem::path& folder, const std::string& text, Split split) {
   const std::string base = fmt::format("{}-GPTDataset-{}-", md5_hex(text), split_name(split));
   return {folder / (base + "document_index.npy"), folder / (base + "sample_index.npy"),
-          folder / (base + "shuffle_index.npy"), folder / (base + "source.json"), folder / (base + "description.txt")};
+          folder / (base + "shuffle_index.npy"), folder / (base + "source.json"),
+          folder / (base + "description.txt")};
 }
 
 // Nanoseconds since 1970 at which the file was last written.
@@ -47,11 +48,11 @@ std::string source_text(const IndexedDatasetReader& reader, const GptIndex& inde
          "\n";
 }
 
-void check_shape(const std::filesystem::path& file, const IndexArray& array, IndexArray::Type type, int64_t rows,
-                 int64_t columns) {
+void check_shape(const std::filesystem::path& file, const IndexArray& array, IndexArray::Type type,
+                 int64_t rows, int64_t columns) {
   if (array.type() != type || array.rows() != rows || array.columns() != columns) {
-    throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(), array.rows(),
-                    array.columns(), rows, columns);
+    throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(),
+                    array.rows(), array.columns(), rows, columns);
   }
 }
 
@@ -59,7 +60,8 @@ void check_shape(const std::filesystem::path& file, const IndexArray& array, Ind
 void check_entries(const CacheFiles& files, const GptIndex& index, const SequenceRange& sequences) {
   const auto check = [](const std::filesystem::path& file, int64_t value, int64_t begin, int64_t end) {
     if (value < begin || value >= end) {
-      throw UserError("{} is damaged: it has the entry {}, outside [{}, {})", file.string(), value, begin, end);
+      throw UserError("{} is damaged: it has the entry {}, outside [{}, {})", file.string(), value, begin,
+                      end);
     }
   };
   for (int64_t i = 0; i < index.documents.rows(); ++i) {
@@ -68,7 +70,8 @@ void check_entries(const CacheFiles& files, const GptIndex& index, const Sequenc
   for (int64_t i = 0; i < index.samples.rows(); ++i) {
     check(files.samples, index.samples[2 * i], i == 0 ? 0 : index.samples[2 * i - 2], index.documents.rows());
   }
-  for (int64_t i = 0; i < index.shuffle.rows(); ++i) check(files.shuffle, index.shuffle[i], 0, index.shuffle.rows());
+  for (int64_t i = 0; i < index.shuffle.rows(); ++i)
+    check(files.shuffle, index.shuffle[i], 0, index.shuffle.rows());
 }
 
 // Throws UserError, with the reason, when what is there can't be used.
@@ -78,7 +81,8 @@ GptIndex load(const CacheFiles& files, const IndexedDatasetReader& reader, const
   index.documents = IndexArray::load(files.documents);
   index.samples = IndexArray::load(files.samples);
   index.shuffle = IndexArray::load(files.shuffle);
-  check_shape(files.documents, index.documents, IndexArray::Type::int32, plan.epochs * order.sequences.count(), 1);
+  check_shape(files.documents, index.documents, IndexArray::Type::int32,
+              plan.epochs * order.sequences.count(), 1);
   check_shape(files.samples, index.samples, sample_index_type(order, plan), plan.samples + 1, 2);
   check_shape(files.shuffle, index.shuffle, shuffle_index_type(plan), plan.samples, 1);
   if (std::filesystem::exists(files.source)) {
@@ -108,15 +112,17 @@ void store(const CacheFiles& files, const IndexedDatasetReader& reader, const Gp
 void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
   static std::set<std::filesystem::path> warned;
   if (!warned.insert(folder).second) return;
-  log::warning("the order of the samples is not cached, and is built in memory at each start: {}. Set data.cache_dir "
-               "to a folder that can be written",
-               error.what());
+  log::warning(
+      "the order of the samples is not cached, and is built in memory at each start: {}. Set data.cache_dir "
+      "to a folder that can be written",
+      error.what());
 }
 
 }  // namespace
 
 GptIndex load_or_build_index(const IndexedDatasetReader& reader, const GptDescription& description,
-                             const GptOrder& order, const EpochPlan& plan, const std::filesystem::path& folder) {
+                             const GptOrder& order, const EpochPlan& plan,
+                             const std::filesystem::path& folder) {
   // Ranks that are threads of one process take turns: the first builds, the others load.
   static std::mutex turn;
   const std::lock_guard lock(turn);
@@ -127,8 +133,8 @@ GptIndex load_or_build_index(const IndexedDatasetReader& reader, const GptDescri
     try {
       return load(files, reader, order, plan);
     } catch (const UserError& error) {
-      log::info("the cached order of {} ({}) is built anew: {}", reader.prefix(), split_name(description.index_split),
-                error.what());
+      log::info("the cached order of {} ({}) is built anew: {}", reader.prefix(),
+                split_name(description.index_split), error.what());
     }
   }
   const auto start = std::chrono::steady_clock::now();

@@ -28,8 +28,9 @@ MappedFile open_half(const std::string& prefix, std::string_view extension) {
     const std::filesystem::path usual = prefix + "_text_document.idx";
     const std::string hint = std::filesystem::exists(usual, ignored)
                                  ? fmt::format("did you mean {}_text_document?", prefix)
-                                 : std::string("give the prefix of a .bin/.idx pair, without the extension; "
-                                               "`llm-pretrain prepare` makes one from text");
+                                 : std::string(
+                                       "give the prefix of a .bin/.idx pair, without the extension; "
+                                       "`llm-pretrain prepare` makes one from text");
     throw UserError("cannot read the dataset {}: {} does not exist; {}", prefix, path.string(), hint);
   }
   return MappedFile(path);
@@ -70,22 +71,25 @@ void IndexedDatasetReader::check_header() {
   if (code == 6 || code == 7) {
     throw UserError("{} holds floating point values (dtype code {}), not token ids", file, code);
   }
-  if (code < 1 || code > 8) throw UserError("{} is damaged: its dtype code is {}, not one of 1 … 8", file, code);
+  if (code < 1 || code > 8)
+    throw UserError("{} is damaged: its dtype code is {}, not one of 1 … 8", file, code);
   type_ = static_cast<TokenType>(code);
 
   const auto n = load<uint64_t>(18);
   const auto d = load<uint64_t>(26);
   // Bounds first, so that the sizes below can't overflow.
   if (n > text.size() / 12 || d > text.size() / 8 || d == 0) {
-    throw UserError("{} is truncated or damaged: {} bytes cannot hold the {} sequences and {} document borders "
-                    "that its header announces; prepare the data again",
-                    file, text.size(), n, d);
+    throw UserError(
+        "{} is truncated or damaged: {} bytes cannot hold the {} sequences and {} document borders "
+        "that its header announces; prepare the data again",
+        file, text.size(), n, d);
   }
   const uint64_t expected = kHeaderBytes + 12 * n + 8 * d;
   if (text.size() != expected && text.size() != expected + n) {
-    throw UserError("{} is truncated or damaged: it has {} bytes, but {} sequences and {} document borders need "
-                    "{}; prepare the data again",
-                    file, text.size(), n, d, expected);
+    throw UserError(
+        "{} is truncated or damaged: it has {} bytes, but {} sequences and {} document borders need "
+        "{}; prepare the data again",
+        file, text.size(), n, d, expected);
   }
   multimodal_ = n > 0 && text.size() == expected + n;
   sequences_ = static_cast<int64_t>(n);
@@ -99,18 +103,21 @@ void IndexedDatasetReader::check_arrays() const {
     const int32_t tokens = length(i);
     if (tokens < 0) throw UserError("{} is damaged: sequence {} has the length {}", file, i, tokens);
     if (offset(i) != expected) {
-      throw UserError("{} is damaged: sequence {} should start at byte {} of the .bin file, but its offset is {}",
-                      file, i, expected, offset(i));
+      throw UserError(
+          "{} is damaged: sequence {} should start at byte {} of the .bin file, but its offset is {}", file,
+          i, expected, offset(i));
     }
     expected += tokens * token_bytes(type_);
   }
   if (static_cast<uint64_t>(expected) != bin_.size()) {
-    throw UserError("{} {}: it has {} bytes, but {} describes {}; prepare the data again", bin_.path().string(),
-                    bin_.size() < static_cast<uint64_t>(expected) ? "is truncated" : "does not belong to its index",
-                    bin_.size(), file, expected);
+    throw UserError(
+        "{} {}: it has {} bytes, but {} describes {}; prepare the data again", bin_.path().string(),
+        bin_.size() < static_cast<uint64_t>(expected) ? "is truncated" : "does not belong to its index",
+        bin_.size(), file, expected);
   }
   if (document_border(0) != 0) {
-    throw UserError("{} is damaged: the first document starts at sequence {}, not 0", file, document_border(0));
+    throw UserError("{} is damaged: the first document starts at sequence {}, not 0", file,
+                    document_border(0));
   }
   for (int64_t i = 1; i < borders_; ++i) {
     if (document_border(i) < document_border(i - 1)) {
@@ -123,7 +130,8 @@ void IndexedDatasetReader::check_arrays() const {
                     document_border(borders_ - 1), sequences_);
   }
   for (int64_t i = 0; multimodal_ && i < sequences_; ++i) {
-    if (mode(i) != 0 && mode(i) != 1) throw UserError("{} is damaged: sequence {} has the mode {}", file, i, mode(i));
+    if (mode(i) != 0 && mode(i) != 1)
+      throw UserError("{} is damaged: sequence {} has the mode {}", file, i, mode(i));
   }
 }
 
@@ -137,16 +145,22 @@ std::vector<int64_t> IndexedDatasetReader::get(int64_t i) const {
 void IndexedDatasetReader::read(int64_t i, int64_t begin, std::span<int64_t> out) const {
   LONGHAUL_CHECK(i >= 0 && i < sequences_, "sequence {} of {}", i, sequences_);
   LONGHAUL_CHECK(begin >= 0 && begin + static_cast<int64_t>(out.size()) <= length(i),
-                 "tokens [{}, {}) of sequence {}, which has {}", begin, begin + static_cast<int64_t>(out.size()), i,
-                 length(i));
+                 "tokens [{}, {}) of sequence {}, which has {}", begin,
+                 begin + static_cast<int64_t>(out.size()), i, length(i));
   const std::byte* source = bin_.bytes().data() + offset(i) + begin * token_bytes(type_);
   switch (type_) {
-    case TokenType::uint8: return widen<uint8_t>(source, out);
-    case TokenType::int8: return widen<int8_t>(source, out);
-    case TokenType::int16: return widen<int16_t>(source, out);
-    case TokenType::int32: return widen<int32_t>(source, out);
-    case TokenType::int64: return widen<int64_t>(source, out);
-    case TokenType::uint16: return widen<uint16_t>(source, out);
+    case TokenType::uint8:
+      return widen<uint8_t>(source, out);
+    case TokenType::int8:
+      return widen<int8_t>(source, out);
+    case TokenType::int16:
+      return widen<int16_t>(source, out);
+    case TokenType::int32:
+      return widen<int32_t>(source, out);
+    case TokenType::int64:
+      return widen<int64_t>(source, out);
+    case TokenType::uint16:
+      return widen<uint16_t>(source, out);
   }
 }
 

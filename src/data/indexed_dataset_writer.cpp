@@ -22,15 +22,17 @@ void append(std::vector<std::byte>& out, T value) {
 }
 
 template <typename T>
-void append_narrowed(std::vector<std::byte>& out, std::span<const int32_t> tokens, const std::string& prefix) {
+void append_narrowed(std::vector<std::byte>& out, std::span<const int32_t> tokens,
+                     const std::string& prefix) {
   const size_t at = out.size();
   out.resize(at + tokens.size() * sizeof(T));
   std::byte* target = out.data() + at;
   for (const int32_t token : tokens) {
     if (!std::in_range<T>(token)) {
-      throw UserError("cannot write {}.bin: the token id {} does not fit its type, which holds {} … {}; the "
-                      "tokenizer's vocabulary size must be larger than every id that it makes",
-                      prefix, token, std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
+      throw UserError(
+          "cannot write {}.bin: the token id {} does not fit its type, which holds {} … {}; the "
+          "tokenizer's vocabulary size must be larger than every id that it makes",
+          prefix, token, std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
     }
     const auto value = static_cast<T>(token);
     std::memcpy(target, &value, sizeof(T));
@@ -45,12 +47,24 @@ IndexedDatasetWriter::IndexedDatasetWriter(std::string prefix, TokenType type)
 
 void IndexedDatasetWriter::append_tokens(std::span<const int32_t> tokens) {
   switch (type_) {
-    case TokenType::uint8: append_narrowed<uint8_t>(buffer_, tokens, prefix_); break;
-    case TokenType::int8: append_narrowed<int8_t>(buffer_, tokens, prefix_); break;
-    case TokenType::int16: append_narrowed<int16_t>(buffer_, tokens, prefix_); break;
-    case TokenType::uint16: append_narrowed<uint16_t>(buffer_, tokens, prefix_); break;
-    case TokenType::int32: append_narrowed<int32_t>(buffer_, tokens, prefix_); break;
-    case TokenType::int64: append_narrowed<int64_t>(buffer_, tokens, prefix_); break;
+    case TokenType::uint8:
+      append_narrowed<uint8_t>(buffer_, tokens, prefix_);
+      break;
+    case TokenType::int8:
+      append_narrowed<int8_t>(buffer_, tokens, prefix_);
+      break;
+    case TokenType::int16:
+      append_narrowed<int16_t>(buffer_, tokens, prefix_);
+      break;
+    case TokenType::uint16:
+      append_narrowed<uint16_t>(buffer_, tokens, prefix_);
+      break;
+    case TokenType::int32:
+      append_narrowed<int32_t>(buffer_, tokens, prefix_);
+      break;
+    case TokenType::int64:
+      append_narrowed<int64_t>(buffer_, tokens, prefix_);
+      break;
   }
   tokens_ += static_cast<int64_t>(tokens.size());
   if (buffer_.size() >= kBufferBytes) flush();
@@ -63,15 +77,18 @@ void IndexedDatasetWriter::flush() {
 
 void IndexedDatasetWriter::add_sequence(std::span<const int32_t> tokens) {
   if (tokens.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-    throw UserError("cannot write {}.bin: one document has {} tokens, more than the format's limit of 2^31 - 1; "
-                    "split it",
-                    prefix_, tokens.size());
+    throw UserError(
+        "cannot write {}.bin: one document has {} tokens, more than the format's limit of 2^31 - 1; "
+        "split it",
+        prefix_, tokens.size());
   }
   append_tokens(tokens);
   lengths_.push_back(static_cast<int32_t>(tokens.size()));
 }
 
-void IndexedDatasetWriter::end_document() { borders_.push_back(sequences()); }
+void IndexedDatasetWriter::end_document() {
+  borders_.push_back(sequences());
+}
 
 void IndexedDatasetWriter::add_documents(std::span<const int32_t> tokens, std::span<const int32_t> lengths,
                                          std::span<const int32_t> documents) {
@@ -84,7 +101,9 @@ void IndexedDatasetWriter::add_documents(std::span<const int32_t> tokens, std::s
   for (const int32_t count : documents) borders_.push_back(borders_.back() + count);
 }
 
-void IndexedDatasetWriter::finalize() {
+void IndexedDatasetWriter::seal() {
+  LONGHAUL_CHECK(!sealed_, "{} is sealed twice", prefix_);
+  sealed_ = true;
   LONGHAUL_CHECK(borders_.back() == sequences(), "{}: the last document was not ended", prefix_);
   flush();
   const std::string_view magic("MMIDIDX\0\0", 9);
@@ -109,10 +128,13 @@ void IndexedDatasetWriter::finalize() {
   buffer_.clear();
   idx_.write(std::as_bytes(std::span(borders_)));
 
-  // Everything is on the disk before the first name changes; and an older index goes first, so that at no moment
-  // it stands beside the new .bin.
   bin_.sync();
   idx_.sync();
+}
+
+void IndexedDatasetWriter::finalize() {
+  if (!sealed_) seal();
+  // An older index goes first, so that at no moment it stands beside the new .bin.
   std::error_code ignored;
   std::filesystem::remove(prefix_ + ".idx", ignored);
   bin_.commit();

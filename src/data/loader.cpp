@@ -10,8 +10,8 @@ namespace longhaul {
 Loader::Loader(std::shared_ptr<const Dataset> dataset, SequentialSampler sampler, LoaderOptions options,
                int64_t consumed)
     : dataset_(std::move(dataset)), sampler_(sampler), options_(std::move(options)) {
-  LONGHAUL_CHECK(sampler_.total == dataset_->size(), "a sampler of {} samples for a dataset of {}", sampler_.total,
-                 dataset_->size());
+  LONGHAUL_CHECK(sampler_.total == dataset_->size(), "a sampler of {} samples for a dataset of {}",
+                 sampler_.total, dataset_->size());
   LONGHAUL_CHECK(options_.prefetch >= 1 && options_.threads >= 1 && options_.sequence_length >= 1,
                  "prefetch {}, threads {}, sequence length {}", options_.prefetch, options_.threads,
                  options_.sequence_length);
@@ -47,9 +47,10 @@ void Loader::restart(int64_t consumed) {
 
 void Loader::make(int64_t consumed, Batch& batch, Sample& scratch) const {
   if (!sampler_.has_next(consumed)) {
-    throw UserError("the dataset has no samples left: it holds {}, and {} are consumed, but the next micro-batches "
-                    "need {}; train for fewer steps, or add data",
-                    sampler_.total, consumed, sampler_.stride());
+    throw UserError(
+        "the dataset has no samples left: it holds {}, and {} are consumed, but the next micro-batches "
+        "need {}; train for fewer steps, or add data",
+        sampler_.total, consumed, sampler_.stride());
   }
   start_batch(batch, options_.sequence_length);
   const int64_t first = sampler_.first(consumed);
@@ -65,6 +66,8 @@ bool Loader::next(Batch& batch) {
   return true;
 }
 
-double Loader::wait_seconds() const { return earlier_wait_seconds_ + workers_->wait_seconds(); }
+double Loader::wait_seconds() const {
+  return earlier_wait_seconds_ + workers_->wait_seconds();
+}
 
 }  // namespace longhaul

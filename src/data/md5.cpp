@@ -17,7 +17,8 @@ using State = std::array<uint32_t, 4>;
 std::array<uint32_t, 64> sine_table() {
   std::array<uint32_t, 64> table{};
   for (size_t i = 0; i < 64; ++i) {
-    table[i] = static_cast<uint32_t>(std::floor(std::abs(std::sin(static_cast<double>(i + 1))) * 4294967296.0));
+    table[i] =
+        static_cast<uint32_t>(std::floor(std::abs(std::sin(static_cast<double>(i + 1))) * 4294967296.0));
   }
   return table;
 }
@@ -32,10 +33,22 @@ void add_block(State& state, const char* block) {
     uint32_t mixed = 0;
     uint32_t word = 0;
     switch (i / 16) {
-      case 0: mixed = (b & c) | (~b & d); word = i; break;
-      case 1: mixed = (d & b) | (~d & c); word = (5 * i + 1) % 16; break;
-      case 2: mixed = b ^ c ^ d; word = (3 * i + 5) % 16; break;
-      default: mixed = c ^ (b | ~d); word = (7 * i) % 16; break;
+      case 0:
+        mixed = (b & c) | (~b & d);
+        word = i;
+        break;
+      case 1:
+        mixed = (d & b) | (~d & c);
+        word = (5 * i + 1) % 16;
+        break;
+      case 2:
+        mixed = b ^ c ^ d;
+        word = (3 * i + 5) % 16;
+        break;
+      default:
+        mixed = c ^ (b | ~d);
+        word = (7 * i) % 16;
+        break;
     }
     const uint32_t next = b + std::rotl(a + mixed + sines[i] + words[word], kRotations[i / 16][i % 4]);
     a = d;

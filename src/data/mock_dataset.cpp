@@ -4,9 +4,11 @@
 
 namespace longhaul {
 
-MockDataset::MockDataset(const MockDatasetOptions& options) : options_(options), choices_(options.seed, "mock data") {
+MockDataset::MockDataset(const MockDatasetOptions& options)
+    : options_(options), choices_(options.seed, "mock data") {
   if (options.vocab_size < 2) {
-    throw UserError("data.mock needs a vocabulary of at least 2 tokens, but model.vocab_size is {}", options.vocab_size);
+    throw UserError("data.mock needs a vocabulary of at least 2 tokens, but model.vocab_size is {}",
+                    options.vocab_size);
   }
   const RandomStream words(0, "mock phrases");
   for (int64_t i = 0; i < kPhrases * kPhraseLength; ++i) {

@@ -16,17 +16,21 @@ std::string_view trimmed(std::string_view text) {
 }
 
 [[noreturn]] void refuse(std::string_view text, std::string_view what) {
-  throw UserError("data.split: \"{}\" {}; give up to three shares for train, valid and test, e.g. \"969,30,1\"", text,
-                  what);
+  throw UserError(
+      "data.split: \"{}\" {}; give up to three shares for train, valid and test, e.g. \"969,30,1\"", text,
+      what);
 }
 
 }  // namespace
 
 std::string_view split_name(Split split) {
   switch (split) {
-    case Split::train: return "train";
-    case Split::valid: return "valid";
-    case Split::test: return "test";
+    case Split::train:
+      return "train";
+    case Split::valid:
+      return "valid";
+    case Split::test:
+      return "test";
   }
   return "?";
 }

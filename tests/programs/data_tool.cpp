@@ -1,11 +1,16 @@
-// The data layer for Python tests: reads one JSON list of requests from standard input, carries them out, and prints
-// the JSON list of their results. A request that fails gives {"error": message}.
+// The data layer for Python tests: reads one JSON list of requests from standard input, carries them out, and
+// prints the JSON list of their results. A request that fails gives {"error": message}.
 //
 //   {"do": "write", "prefix", "vocab_size", "documents": [[[id, …] sequence, …] document, …]}
 //   {"do": "read", "prefix"}                          → {"sequences": [[id, …]], "borders": […]}
 //   {"do": "samples", "prefix", "split", "split_string" | null, "sequence_length", "samples" | null, "seed",
-//    "drop_last", "cache_dir", "tokenizer"}           → {"size", "epochs", "samples": [[tokens, labels, valid], …]}
-//   {"do": "prepare", "inputs", "keys", "prefix", "append_eod", "workers", "vocab_size"}   texts are decimal ids
+//    "drop_last", "cache_dir", "tokenizer"}           → {"size", "epochs", "samples": [[tokens, labels,
+//    valid], …]}
+//   {"do": "datasets", "train", "valid", "test", "split", "sequence_length", "seed", "cache_dir",
+//   "tokenizer",
+//    "requested": [train | null, valid | null, test | null]}   → sizes of the three, null where none is built
+//   {"do": "prepare", "inputs", "keys", "prefix", "append_eod", "workers", "vocab_size"}   texts are decimal
+//   ids
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -16,6 +21,7 @@
 #include <string>
 
 #include "longhaul/core/error.h"
+#include "longhaul/data/datasets.h"
 #include "longhaul/data/gpt_dataset.h"
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/indexed_dataset_writer.h"
@@ -54,7 +60,8 @@ Split split_named(const std::string& name) {
 Json samples(const Json& request) {
   GptDatasetOptions options;
   options.split = split_named(request.at("split"));
-  if (!request.at("split_string").is_null()) options.split_string = request.at("split_string").get<std::string>();
+  if (!request.at("split_string").is_null())
+    options.split_string = request.at("split_string").get<std::string>();
   options.sequence_length = request.at("sequence_length");
   if (!request.at("samples").is_null()) options.samples = request.at("samples").get<int64_t>();
   options.seed = request.at("seed");
@@ -69,6 +76,28 @@ Json samples(const Json& request) {
     result["samples"].push_back({sample.tokens, sample.labels, sample.valid});
   }
   return result;
+}
+
+Json datasets(const Json& request) {
+  DataConfig config;
+  request.at("train").get_to(config.train);
+  request.at("valid").get_to(config.valid);
+  request.at("test").get_to(config.test);
+  request.at("split").get_to(config.split);
+  request.at("sequence_length").get_to(config.sequence_length);
+  request.at("seed").get_to(config.seed);
+  request.at("cache_dir").get_to(config.cache_dir);
+  RequestedSamples requested;
+  for (size_t i = 0; i < requested.size(); ++i) {
+    const Json& samples = request.at("requested").at(i);
+    if (!samples.is_null()) requested[i] = samples.get<int64_t>();
+  }
+  const Datasets built = build_datasets(config, requested, {0, request.at("tokenizer")});
+  Json sizes = Json::array();
+  for (const auto& dataset : {built.train, built.valid, built.test}) {
+    sizes.push_back(dataset ? Json(dataset->size()) : Json(nullptr));
+  }
+  return sizes;
 }
 
 Json run_prepare(const Json& request) {
@@ -98,6 +127,7 @@ Json carry_out(const Json& request) {
     if (what == "write") return write(request);
     if (what == "read") return read(request);
     if (what == "samples") return samples(request);
+    if (what == "datasets") return datasets(request);
     if (what == "prepare") return run_prepare(request);
     throw UserError("no request is called {}", what);
   } catch (const std::exception& error) {
@@ -110,7 +140,8 @@ Json carry_out(const Json& request) {
 
 int main() {
   nlohmann::json results = nlohmann::json::array();
-  for (const nlohmann::json& request : nlohmann::json::parse(std::cin)) results.push_back(longhaul::carry_out(request));
+  for (const nlohmann::json& request : nlohmann::json::parse(std::cin))
+    results.push_back(longhaul::carry_out(request));
   fmt::print("{}\n", results.dump());
   return 0;
 }

@@ -1,5 +1,5 @@
-// Turns samples into a Batch: loss mask, positions and the borders of attention, none of which depend on how the
-// samples were made.
+// Turns samples into a Batch: loss mask, positions and the borders of attention, none of which depend on how
+// the samples were made.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ struct DataConfig;
 
 // What an end-of-document token (EOD) does, as Megatron's options of the same names.
 struct MaskOptions {
-  std::optional<int64_t> eod_id;      // required by the three below
-  bool eod_mask_loss = false;         // loss mask 0 where the input token is EOD: its label begins another document
-  bool reset_position_ids = false;    // position 0 after an EOD, which keeps its own place in the old document
+  std::optional<int64_t> eod_id;  // required by the three below
+  bool eod_mask_loss = false;  // loss mask 0 where the input token is EOD: its label begins another document
+  bool reset_position_ids = false;  // position 0 after an EOD, which keeps its own place in the old document
   bool reset_attention_mask = false;  // attention ends at an EOD
 };
 
@@ -26,7 +26,8 @@ MaskOptions mask_options(const DataConfig& config, std::optional<int64_t> eod_id
 // Makes `batch` empty, for sequences of this length.
 void start_batch(Batch& batch, int64_t sequence_length);
 
-// Appends one sequence. `cu_seqlens` gains a border at its end and, with reset_attention_mask, after each EOD.
+// Appends one sequence. `cu_seqlens` gains a border at its end and, with reset_attention_mask, after each
+// EOD.
 void append_sample(Batch& batch, const Sample& sample, const MaskOptions& options);
 
 }  // namespace longhaul

@@ -1,4 +1,5 @@
-// What training reads: numbered samples of fixed length. GptDataset reads prepared text, MockDataset makes its own.
+// What training reads: numbered samples of fixed length. GptDataset reads prepared text, MockDataset makes
+// its own.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The train, validation and test datasets of a run, with as many samples as Megatron would request: the sizes decide
-// how the data is ordered, so the same run reads the same samples in both.
+// The train, validation and test datasets of a run, with as many samples as Megatron would request: the sizes
+// decide how the data is ordered, so the same run reads the same samples in both.
 #pragma once
 
 #include <array>
@@ -29,8 +29,9 @@ RequestedSamples requested_samples(const RunLength& run);
 
 // What the data layer knows of model and tokenizer.
 struct TokenizerFacts {
-  int64_t vocab_size = 0;               // ids in the model's embedding
-  std::string tokenizer_json = "null";  // Megatron's description of the tokenizer, part of the cache files' names
+  int64_t vocab_size = 0;  // ids in the model's embedding
+  std::string tokenizer_json =
+      "null";  // Megatron's description of the tokenizer, part of the cache files' names
 };
 
 struct Datasets {
@@ -39,8 +40,9 @@ struct Datasets {
   std::shared_ptr<const Dataset> test;
 };
 
-// Throws UserError when files are missing or damaged, when the options contradict one another, or when a requested
-// split has no tokens.
-Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested, const TokenizerFacts& tokenizer);
+// Throws UserError when files are missing or damaged, when the options contradict one another, or when a
+// requested split has no tokens.
+Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
+                        const TokenizerFacts& tokenizer);
 
 }  // namespace longhaul

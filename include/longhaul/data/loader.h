@@ -1,5 +1,5 @@
-// Hands out one micro-batch after another and makes the next ones meanwhile, in background threads. The order is
-// that of the sampler whatever the number of threads.
+// Hands out one micro-batch after another and makes the next ones meanwhile, in background threads. The order
+// is that of the sampler whatever the number of threads.
 //
 //   Loader loader(dataset, sampler, {.sequence_length = 1024, .masks = masks}, consumed_samples);
 //   Batch batch;
@@ -19,7 +19,7 @@
 namespace longhaul {
 
 struct LoaderOptions {
-  int64_t sequence_length = 0;     // of the dataset's samples
+  int64_t sequence_length = 0;  // of the dataset's samples
   MaskOptions masks;
   int64_t prefetch = 4;            // micro-batches made ahead, at least 1
   int64_t threads = 1;             // that make them, at least 1
@@ -36,16 +36,18 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   // Waits for the next micro-batch and moves it to `batch`, whose memory is used again. Returns false when
-  // `options.batches` have been handed out. Throws UserError when the dataset has no samples left, and whatever the
-  // dataset threw.
+  // `options.batches` have been handed out. Throws UserError when the dataset has no samples left, and
+  // whatever the dataset threw.
   bool next(Batch& batch);
 
   // Starts anew at `consumed` samples, e.g. for the next evaluation. What was made ahead is dropped.
   void restart(int64_t consumed);
 
-  // Samples that all ranks together have consumed with the batches handed out, counted from the dataset's start.
+  // Samples that all ranks together have consumed with the batches handed out, counted from the dataset's
+  // start.
   int64_t consumed() const { return consumed_; }
-  // Seconds that `next` has waited since the loader was made: above a few percent of the run, data is the limit.
+  // Seconds that `next` has waited since the loader was made: above a few percent of the run, data is the
+  // limit.
   double wait_seconds() const;
 
  private:
@@ -55,9 +57,10 @@ class Loader {
   const std::shared_ptr<const Dataset> dataset_;
   const SequentialSampler sampler_;
   const LoaderOptions options_;
-  int64_t consumed_ = 0;           // by the batches handed out
+  int64_t consumed_ = 0;             // by the batches handed out
   double earlier_wait_seconds_ = 0;  // before the last restart
-  std::unique_ptr<OrderedWorkers<int64_t, Batch>> workers_;  // an item is the consumed samples before its batch
+  std::unique_ptr<OrderedWorkers<int64_t, Batch>>
+      workers_;  // an item is the consumed samples before its batch
 };
 
 }  // namespace longhaul

@@ -1,6 +1,7 @@
-// Synthetic text for trying things out without files: sequences of phrases. A phrase is a fixed run of tokens, so
-// within one every next token is certain, while the next phrase is a matter of chance; what a model can reach is
-// therefore known: ln(phrases) / phrase length nats a token, from ln(vocabulary) at the start.
+// Synthetic text for trying things out without files: sequences of phrases. A phrase is a fixed run of
+// tokens, so within one every next token is certain, while the next phrase is a matter of chance; what a
+// model can reach is therefore known: ln(phrases) / phrase length nats a token, from ln(vocabulary) at the
+// start.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // NumPy's legacy random stream, `numpy.random.RandomState(seed)`, bit for bit.
 //
-// Megatron orders documents and samples with it, so the same seed must give the same order here. The stream is
-// frozen by NumPy: MT19937 with standard tempering (std::mt19937 is the same generator), and bounded integers by
-// masking and rejection. Only what the datasets draw is here.
+// Megatron orders documents and samples with it, so the same seed must give the same order here. The stream
+// is frozen by NumPy: MT19937 with standard tempering (std::mt19937 is the same generator), and bounded
+// integers by masking and rejection. Only what the datasets draw is here.
 #pragma once
 
 #include <cstdint>

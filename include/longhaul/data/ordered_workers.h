@@ -1,8 +1,9 @@
 // Threads that work ahead of a reader, which gets the results in order whatever the number of threads.
 //
-// A source hands out items one at a time; a worker turns each into a result; `next` returns the results in the
-// order of the items. At most `window` items are in the works or waiting, so memory is bounded and a slow reader
-// holds the source back. An error, of the source or of a worker, is thrown by `next` in the place of the result.
+// A source hands out items one at a time; a worker turns each into a result; `next` returns the results in
+// the order of the items. At most `window` items are in the works or waiting, so memory is bounded and a slow
+// reader holds the source back. An error, of the source or of a worker, is thrown by `next` in the place of
+// the result.
 #pragma once
 
 #include <chrono>
@@ -46,8 +47,8 @@ class OrderedWorkers {
   OrderedWorkers(const OrderedWorkers&) = delete;
   OrderedWorkers& operator=(const OrderedWorkers&) = delete;
 
-  // Waits for the next result and swaps it with `result`. Returns false when the source has ended. After an error
-  // every further call throws it again.
+  // Waits for the next result and swaps it with `result`. Returns false when the source has ended. After an
+  // error every further call throws it again.
   bool next(Result& result) {
     std::unique_lock lock(mutex_);
     Slot& slot = slot_of(read_);

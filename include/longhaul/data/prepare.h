@@ -1,5 +1,5 @@
-// Text to tokens: JSON lines and text files become Megatron's indexed datasets (indexed_dataset.h), byte for byte as
-// Megatron's preprocess_data.py writes them, whatever the number of worker threads.
+// Text to tokens: JSON lines and text files become Megatron's indexed datasets (indexed_dataset.h), byte for
+// byte as Megatron's preprocess_data.py writes them, whatever the number of worker threads.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ using EncodeFunction = std::function<void(std::string_view utf8, std::vector<int
 
 // What `prepare` needs of a tokenizer.
 struct PrepareTokenizer {
-  // Makes the function for one worker; `add_special_tokens`: with what the tokenizer puts around a text (BOS, …).
+  // Makes the function for one worker; `add_special_tokens`: with what the tokenizer puts around a text (BOS,
+  // …).
   std::function<EncodeFunction(bool add_special_tokens)> make_encoder;
   int64_t vocab_size = 0;  // with added tokens; decides between 2 and 4 bytes an id
   std::optional<int32_t> eod_id;
@@ -26,8 +27,8 @@ struct PrepareTokenizer {
 enum class OnBadLine { fail, skip };
 
 struct PrepareOptions {
-  // Files, globs and folders, or "-" for JSON lines from standard input. .jsonl, .json and .ndjson files hold one
-  // JSON object a line; any other file is one document of plain text (for the first of the keys).
+  // Files, globs and folders, or "-" for JSON lines from standard input. .jsonl, .json and .ndjson files hold
+  // one JSON object a line; any other file is one document of plain text (for the first of the keys).
   std::vector<std::string> inputs;
   std::vector<std::string> json_keys{"text"};  // each makes a dataset, OUTPUT_PREFIX_KEY_document
   std::string output_prefix;
@@ -56,9 +57,9 @@ struct PrepareReport {
   double seconds = 0;
 };
 
-// Writes the datasets and, beside each, what training checks (prepared_info.h). Nothing appears, and nothing that
-// stood there changes, before all documents are tokenised.
-// Throws UserError for bad input (naming file, line and byte) and EnvironmentError when the output can't be written.
+// Writes the datasets and, beside each, what training checks (prepared_info.h). Nothing appears, and nothing
+// that stood there changes, before all documents are tokenised. Throws UserError for bad input (naming file,
+// line and byte) and EnvironmentError when the output can't be written.
 PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tokenizer);
 
 }  // namespace longhaul

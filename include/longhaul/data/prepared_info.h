@@ -1,5 +1,5 @@
-// PREFIX.json: what `prepare` knows of the dataset PREFIX.bin/.idx and training wants to check, foremost that the
-// tokenizer is the model's. Datasets made by Megatron have none.
+// PREFIX.json: what `prepare` knows of the dataset PREFIX.bin/.idx and training wants to check, foremost that
+// the tokenizer is the model's. Datasets made by Megatron have none.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,11 @@ struct PreparedInfo {
   int32_t largest_id = 0;
 };
 
-void write_prepared_info(const std::string& prefix, const PreparedInfo& info);
+// Where the information on a dataset is, and the text of that file.
+std::string prepared_info_path(const std::string& prefix);
+std::string prepared_info_text(const PreparedInfo& info);
 
-// Returns nothing when there is no such file. Throws UserError when it is not what write_prepared_info writes.
+// Returns nothing when there is no such file. Throws UserError when it is not what prepared_info_text makes.
 std::optional<PreparedInfo> read_prepared_info(const std::string& prefix);
 
 }  // namespace longhaul

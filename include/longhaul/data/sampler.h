@@ -1,7 +1,7 @@
 // Which samples a data-parallel rank reads, as Megatron's sequential sampler: consecutive chunks of
-// micro_batch · ranks sample numbers, of which rank r takes the r-th run of micro_batch. The number of samples
-// consumed so far says everything, so it is all that a checkpoint keeps; batch size, its ramp and the number of
-// ranks may change from run to run.
+// micro_batch · ranks sample numbers, of which rank r takes the r-th run of micro_batch. The number of
+// samples consumed so far says everything, so it is all that a checkpoint keeps; batch size, its ramp and the
+// number of ranks may change from run to run.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct SequentialSampler {
   // Samples that all ranks together read at once; `consumed` grows by it from one micro-batch to the next.
   int64_t stride() const { return micro_batch * ranks; }
 
-  // Whether a whole micro-batch is left for every rank once `consumed` samples have been read. What is less than
-  // that is dropped.
+  // Whether a whole micro-batch is left for every rank once `consumed` samples have been read. What is less
+  // than that is dropped.
   bool has_next(int64_t consumed) const { return consumed + stride() <= total; }
 
   // The first of the micro_batch consecutive sample numbers that this rank reads next.

@@ -27,8 +27,8 @@ struct SequenceRange {
 // One entry a split; none where the share is 0.
 using SplitMatrix = std::array<std::optional<Fractions>, 3>;
 
-// Parses one to three non-negative numbers with commas between them. Throws UserError for anything else (signs,
-// letters, all zeros), naming the string.
+// Parses one to three non-negative numbers with commas between them. Throws UserError for anything else
+// (signs, letters, all zeros), naming the string.
 SplitMatrix parse_split(std::string_view text);
 
 // The range of `count` sequences that the fractions select; borders round half to even.

@@ -13,11 +13,15 @@ enum class TokenType : uint8_t { uint8 = 1, int8 = 2, int16 = 3, int32 = 4, int6
 constexpr int64_t token_bytes(TokenType type) {
   switch (type) {
     case TokenType::uint8:
-    case TokenType::int8: return 1;
+    case TokenType::int8:
+      return 1;
     case TokenType::int16:
-    case TokenType::uint16: return 2;
-    case TokenType::int32: return 4;
-    case TokenType::int64: return 8;
+    case TokenType::uint16:
+      return 2;
+    case TokenType::int32:
+      return 4;
+    case TokenType::int64:
+      return 8;
   }
   return 0;
 }

@@ -60,7 +60,8 @@ bool BlockReader::next(TextBlock& block) {
     }
     block.kind = current_.kind;
     block.place = place_;
-    const bool more = current_.kind == InputKind::standard_input ? next_of_stream(block) : next_of_file(block);
+    const bool more =
+        current_.kind == InputKind::standard_input ? next_of_stream(block) : next_of_file(block);
     if (more) return true;
     open_ = false;
     mapped_.reset();
@@ -75,8 +76,9 @@ bool BlockReader::next_of_file(TextBlock& block) {
     block.bytes = static_cast<int64_t>(block.text.size());
     return true;
   }
-  const std::string_view rest = without_blank_end(mapped_->text()).substr(
-      std::min(static_cast<size_t>(place_.byte), without_blank_end(mapped_->text()).size()));
+  const std::string_view rest =
+      without_blank_end(mapped_->text())
+          .substr(std::min(static_cast<size_t>(place_.byte), without_blank_end(mapped_->text()).size()));
   if (rest.empty()) return false;
   const size_t line_end = rest.size() <= kBlockBytes ? std::string_view::npos : rest.find('\n', kBlockBytes);
   block.text = rest.substr(0, line_end == std::string_view::npos ? rest.size() : line_end + 1);
@@ -100,7 +102,8 @@ bool BlockReader::next_of_stream(TextBlock& block) {
     const size_t filled = pending_.size();
     pending_.resize(filled + kBlockBytes);
     const ssize_t n = ::read(standard_input_, pending_.data() + filled, kBlockBytes);
-    if (n < 0 && errno != EINTR) throw EnvironmentError("cannot read standard input: {}", std::strerror(errno));
+    if (n < 0 && errno != EINTR)
+      throw EnvironmentError("cannot read standard input: {}", std::strerror(errno));
     pending_.resize(filled + static_cast<size_t>(std::max<ssize_t>(n, 0)));
     if (n == 0) stream_ended_ = true;
   }

@@ -1,5 +1,5 @@
-// Cuts the inputs into blocks: some whole lines of JSON, or a whole text file. Blocks are what workers take, so they
-// bound memory: a mapped file's block is a view, and standard input is read a block at a time.
+// Cuts the inputs into blocks: some whole lines of JSON, or a whole text file. Blocks are what workers take,
+// so they bound memory: a mapped file's block is a view, and standard input is read a block at a time.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ class BlockReader {
   // `standard_input` is the descriptor that "-" reads.
   explicit BlockReader(std::vector<InputFile> files, int standard_input = 0);
 
-  // The next block, in the order of the files; false at the end. Blank space at the end of a file is not a line.
+  // The next block, in the order of the files; false at the end. Blank space at the end of a file is not a
+  // line.
   bool next(TextBlock& block);
 
   // Bytes in all files; 0 when that isn't known beforehand.

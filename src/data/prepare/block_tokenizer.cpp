@@ -29,8 +29,8 @@ size_t first_invalid_byte(std::string_view text) {
 
 }  // namespace
 
-BlockTokenizer::BlockTokenizer(EncodeFunction encode, std::vector<std::string> keys, std::optional<int32_t> eod_id,
-                               OnBadLine on_bad_line)
+BlockTokenizer::BlockTokenizer(EncodeFunction encode, std::vector<std::string> keys,
+                               std::optional<int32_t> eod_id, OnBadLine on_bad_line)
     : encode_(std::move(encode)), keys_(std::move(keys)), eod_id_(eod_id), on_bad_line_(on_bad_line) {}
 
 void BlockTokenizer::tokenize(const TextBlock& block, TokenizedBlock& out) {
@@ -59,8 +59,9 @@ void BlockTokenizer::tokenize(const TextBlock& block, TokenizedBlock& out) {
 void BlockTokenizer::add_text_file(const TextBlock& block, TokenizedBlock& out) {
   const size_t invalid = first_invalid_byte(block.text);
   if (invalid < block.text.size()) {
-    return complain(fmt::format("{}: byte {} is not UTF-8; convert the file, or leave it out", block.place.file, invalid),
-                    out);
+    return complain(
+        fmt::format("{}: byte {} is not UTF-8; convert the file, or leave it out", block.place.file, invalid),
+        out);
   }
   std::string_view text = block.text;
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark is no text
@@ -86,8 +87,9 @@ void BlockTokenizer::add_document(const KeyTexts& texts, TokenizedBlock& out) {
       const size_t count = key.tokens.size() - before;
       if (count == 0) continue;
       if (count >= static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-        throw UserError("a document of {} bytes has {} tokens, but the format holds at most 2^31 - 1 in one; split it",
-                        text.size(), count);
+        throw UserError(
+            "a document of {} bytes has {} tokens, but the format holds at most 2^31 - 1 in one; split it",
+            text.size(), count);
       }
       key.lengths.push_back(static_cast<int32_t>(count));
       ++sequences;

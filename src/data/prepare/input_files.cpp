@@ -21,12 +21,14 @@ bool is_one_of(const std::string& extension, std::initializer_list<std::string_v
 InputFile classified(const fs::path& path) {
   const std::string extension = path.extension().string();
   if (is_one_of(extension, {".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z"})) {
-    throw UserError("cannot read {}: it is compressed; unpack it, or pass its lines through standard input, e.g. "
-                    "`zcat FILE | llm-pretrain prepare --input - …`",
-                    path.string());
+    throw UserError(
+        "cannot read {}: it is compressed; unpack it, or pass its lines through standard input, e.g. "
+        "`zcat FILE | llm-pretrain prepare --input - …`",
+        path.string());
   }
   if (is_one_of(extension, {".parquet", ".arrow", ".feather", ".tar"})) {
-    throw UserError("cannot read {}: {} files must be turned into JSON lines first", path.string(), extension);
+    throw UserError("cannot read {}: {} files must be turned into JSON lines first", path.string(),
+                    extension);
   }
   const bool json = is_one_of(extension, {".jsonl", ".json", ".ndjson"});
   return {path, json ? InputKind::json_lines : InputKind::text};

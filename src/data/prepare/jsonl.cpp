@@ -84,7 +84,8 @@ class TextCollector : public nlohmann::json_sax<nlohmann::json> {
   bool other(std::string_view kind) {
     if (depth_ == 0) return refuse(fmt::format("is {}", kind));
     if (wanted_ && depth_ == 1) {
-      problem_ = fmt::format("the value of \"{}\" is {}, not a string or a list of strings", keys_[*wanted_], kind);
+      problem_ =
+          fmt::format("the value of \"{}\" is {}, not a string or a list of strings", keys_[*wanted_], kind);
       return false;
     }
     if (wanted_ && depth_ == 2 && in_list_) {

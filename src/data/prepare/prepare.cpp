@@ -22,7 +22,8 @@ namespace longhaul {
 namespace {
 
 void check(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
-  if (options.output_prefix.empty()) throw UserError("no output prefix: say where the dataset goes, e.g. data/corpus");
+  if (options.output_prefix.empty())
+    throw UserError("no output prefix: say where the dataset goes, e.g. data/corpus");
   if (options.json_keys.empty()) throw UserError("no JSON key: name at least one, usually \"text\"");
   std::set<std::string> seen;
   for (const std::string& key : options.json_keys) {
@@ -33,16 +34,18 @@ void check(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
   }
   if (options.workers < 0) throw UserError("{} workers: there must be at least one", options.workers);
   if (options.append_eod && !tokenizer.eod_id) {
-    throw UserError("the tokenizer has no end-of-document token (eos), which --append-eod needs; use another "
-                    "tokenizer, or prepare without --append-eod");
+    throw UserError(
+        "the tokenizer has no end-of-document token (eos), which --append-eod needs; use another "
+        "tokenizer, or prepare without --append-eod");
   }
 }
 
 void check_kinds(const std::vector<InputFile>& files, const PrepareOptions& options) {
   for (const InputFile& file : files) {
     if (file.kind == InputKind::text && options.json_keys.size() > 1) {
-      throw UserError("{} is plain text, but {} JSON keys are asked for; rename it to .jsonl if it holds JSON lines",
-                      file.path.string(), options.json_keys.size());
+      throw UserError(
+          "{} is plain text, but {} JSON keys are asked for; rename it to .jsonl if it holds JSON lines",
+          file.path.string(), options.json_keys.size());
     }
   }
 }
@@ -52,7 +55,8 @@ class KeyOutput {
  public:
   KeyOutput(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::string& key)
       : report_{key, fmt::format("{}_{}_document", options.output_prefix, key)},
-        writer_(report_.prefix, token_type_for_vocabulary(tokenizer.vocab_size)) {}
+        writer_(report_.prefix, token_type_for_vocabulary(tokenizer.vocab_size)),
+        info_(prepared_info_path(report_.prefix)) {}
 
   void add(const TokenizedKey& block) {
     writer_.add_documents(block.tokens, block.lengths, block.documents);
@@ -68,14 +72,21 @@ class KeyOutput {
     report_.tokens = writer_.tokens();
   }
 
-  void finalize(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
+  // Everything on the disk, under temporary names.
+  void seal(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
+    writer_.seal();
+    info_.write(prepared_info_text({tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eod_id,
+                                    options.append_eod, options.add_special_tokens, report_.documents,
+                                    report_.tokens, report_.largest_id}));
+    info_.sync();
+  }
+
+  void finalize() {
     // Older information must not stand beside the new data.
     std::error_code ignored;
-    std::filesystem::remove(report_.prefix + ".json", ignored);
+    std::filesystem::remove(prepared_info_path(report_.prefix), ignored);
     writer_.finalize();
-    write_prepared_info(report_.prefix, {tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eod_id,
-                                         options.append_eod, options.add_special_tokens, report_.documents,
-                                         report_.tokens, report_.largest_id});
+    info_.commit();
   }
 
   const PreparedDataset& report() const { return report_; }
@@ -83,6 +94,7 @@ class KeyOutput {
  private:
   PreparedDataset report_;
   IndexedDatasetWriter writer_;
+  AtomicFile info_;
 };
 
 class BadLineLog {
@@ -93,7 +105,8 @@ class BadLineLog {
     }
   }
   int64_t finish() const {
-    if (count_ > kShown) log::warning("skipped {} bad lines or files in all; the first {} are named above", count_, kShown);
+    if (count_ > kShown)
+      log::warning("skipped {} bad lines or files in all; the first {} are named above", count_, kShown);
     return count_;
   }
 
@@ -127,10 +140,9 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
 
   std::vector<Workers::Worker> workers;
   for (int64_t i = 0; i < worker_count(options); ++i) {
-    auto worker = std::make_shared<BlockTokenizer>(tokenizer.make_encoder(options.add_special_tokens),
-                                                   options.json_keys,
-                                                   options.append_eod ? tokenizer.eod_id : std::nullopt,
-                                                   options.on_bad_line);
+    auto worker = std::make_shared<BlockTokenizer>(
+        tokenizer.make_encoder(options.add_special_tokens), options.json_keys,
+        options.append_eod ? tokenizer.eod_id : std::nullopt, options.on_bad_line);
     workers.emplace_back([worker](TextBlock& block, TokenizedBlock& out) { worker->tokenize(block, out); });
   }
   const auto window = static_cast<int64_t>(2 * workers.size() + 2);
@@ -138,7 +150,8 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
 
   constexpr double kMegabyte = 1e6;
   std::optional<ProgressBar> bar;
-  if (options.show_progress) bar.emplace("preparing", static_cast<double>(reader.total_bytes()) / kMegabyte, "MB");
+  if (options.show_progress)
+    bar.emplace("preparing", static_cast<double>(reader.total_bytes()) / kMegabyte, "MB");
   const auto note = [&] {
     const PreparedDataset& first = outputs.front()->report();
     return fmt::format("{} documents, {} tokens", format_count(static_cast<double>(first.documents)),
@@ -162,11 +175,13 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
                       report.files, report.bytes, report.bad_lines);
     }
     if (made.tokens == 0) {
-      throw UserError("all {} documents are empty under the key \"{}\"; nothing was written", made.documents, made.key);
+      throw UserError("all {} documents are empty under the key \"{}\"; nothing was written", made.documents,
+                      made.key);
     }
   }
+  for (const auto& output : outputs) output->seal(options, tokenizer);
   for (const auto& output : outputs) {
-    output->finalize(options, tokenizer);
+    output->finalize();
     report.datasets.push_back(output->report());
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

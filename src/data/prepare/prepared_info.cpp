@@ -7,13 +7,12 @@
 #include "longhaul/core/file.h"
 
 namespace longhaul {
-namespace {
 
-std::string info_path(const std::string& prefix) { return prefix + ".json"; }
+std::string prepared_info_path(const std::string& prefix) {
+  return prefix + ".json";
+}
 
-}  // namespace
-
-void write_prepared_info(const std::string& prefix, const PreparedInfo& info) {
+std::string prepared_info_text(const PreparedInfo& info) {
   const nlohmann::ordered_json json{
       {"tokenizer_fingerprint", info.tokenizer_fingerprint},
       {"vocab_size", info.vocab_size},
@@ -24,11 +23,11 @@ void write_prepared_info(const std::string& prefix, const PreparedInfo& info) {
       {"tokens", info.tokens},
       {"largest_id", info.largest_id},
   };
-  write_text(info_path(prefix), json.dump(2) + "\n");
+  return json.dump(2) + "\n";
 }
 
 std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
-  const std::string path = info_path(prefix);
+  const std::string path = prepared_info_path(prefix);
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return std::nullopt;
   try {
@@ -44,8 +43,9 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
     json.at("largest_id").get_to(info.largest_id);
     return info;
   } catch (const nlohmann::json::exception& error) {
-    throw UserError("{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
-                    error.what());
+    throw UserError(
+        "{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
+        error.what());
   }
 }
 

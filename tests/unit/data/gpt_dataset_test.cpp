@@ -52,28 +52,39 @@ struct OrderCase {
 
 // Megatron's arrays for corpus G.
 TEST_F(GptDatasetTest, OrderOfASmallCorpus) {
-  const OrderCase one_epoch{std::nullopt, 1234, {2, 1, 5, 0, 4, 3},
-                            {0, 0, 0, 4, 1, 0, 2, 1, 2, 5, 3, 2, 4, 1}, {0, 4, 3, 2, 5, 1}};
+  const OrderCase one_epoch{
+      std::nullopt, 1234, {2, 1, 5, 0, 4, 3}, {0, 0, 0, 4, 1, 0, 2, 1, 2, 5, 3, 2, 4, 1}, {0, 4, 3, 2, 5, 1}};
   OrderCase six = one_epoch;
   six.samples = 6;
-  const OrderCase joint{10, 1234, {1, 2, 5, 2, 3, 4, 1, 0, 4, 5, 0, 3},
+  const OrderCase joint{10,
+                        1234,
+                        {1, 2, 5, 2, 3, 4, 1, 0, 4, 5, 0, 3},
                         {0, 0, 1, 1, 1, 5, 2, 1, 2, 5, 3, 2, 3, 6, 5, 1, 6, 1, 7, 2, 8, 1, 9, 1, 9, 5, 10, 2},
                         {7, 11, 2, 3, 1, 9, 5, 4, 0, 8, 6, 10, 12}};
-  const OrderCase separate{7, 1234, {2, 1, 5, 0, 4, 3, 0, 4, 3, 2, 5, 1},
-                           {0, 0, 0, 4, 1, 0, 2, 1, 2, 5, 3, 2, 4, 1, 6, 0, 6, 4, 7, 3, 9, 2, 9, 6, 10, 2, 10, 6},
-                           {1, 0, 3, 2, 5, 4, 8, 9, 11, 7, 10, 12, 6}};
+  const OrderCase separate{
+      7,
+      1234,
+      {2, 1, 5, 0, 4, 3, 0, 4, 3, 2, 5, 1},
+      {0, 0, 0, 4, 1, 0, 2, 1, 2, 5, 3, 2, 4, 1, 6, 0, 6, 4, 7, 3, 9, 2, 9, 6, 10, 2, 10, 6},
+      {1, 0, 3, 2, 5, 4, 8, 9, 11, 7, 10, 12, 6}};
   OrderCase eight = separate;
   eight.samples = 8;
-  const OrderCase three_epochs{16, 1234, {1, 2, 5, 2, 3, 4, 1, 0, 4, 5, 0, 3, 1, 0, 3, 2, 5, 4},
-                               {0, 0, 1, 1, 1, 5, 2, 1, 2, 5, 3, 2, 3, 6, 5, 1, 6, 1, 7, 2, 8, 1, 9, 1, 9, 5, 10, 2,
-                                12, 0, 13, 1, 14, 0, 15, 3, 15, 7, 16, 3, 17, 0},
+  const OrderCase three_epochs{16,
+                               1234,
+                               {1, 2, 5, 2, 3, 4, 1, 0, 4, 5, 0, 3, 1, 0, 3, 2, 5, 4},
+                               {0, 0, 1, 1, 1, 5,  2, 1,  2, 5,  3, 2,  3, 6,  5, 1,  6, 1,  7, 2,  8,
+                                1, 9, 1, 9, 5, 10, 2, 12, 0, 13, 1, 14, 0, 15, 3, 15, 7, 16, 3, 17, 0},
                                {7, 4, 1, 10, 3, 9, 2, 12, 6, 11, 5, 0, 8, 18, 14, 13, 17, 16, 15, 19}};
-  const OrderCase other_seed{8, 42, {0, 1, 5, 2, 4, 3, 3, 0, 1, 2, 5, 4},
-                             {0, 0, 0, 4, 2, 0, 2, 4, 3, 1, 3, 5, 4, 1, 6, 0, 7, 3, 8, 2, 9, 3, 9, 7, 10, 3, 11, 0},
-                             {4, 1, 0, 3, 5, 2, 6, 12, 9, 7, 10, 11, 8}};
+  const OrderCase other_seed{
+      8,
+      42,
+      {0, 1, 5, 2, 4, 3, 3, 0, 1, 2, 5, 4},
+      {0, 0, 0, 4, 2, 0, 2, 4, 3, 1, 3, 5, 4, 1, 6, 0, 7, 3, 8, 2, 9, 3, 9, 7, 10, 3, 11, 0},
+      {4, 1, 0, 3, 5, 2, 6, 12, 9, 7, 10, 11, 8}};
   const auto reader = corpus("g", corpus_g());
   for (const OrderCase& expected : {one_epoch, six, joint, separate, eight, three_epochs, other_seed}) {
-    SCOPED_TRACE(testing::Message() << "samples " << expected.samples.value_or(-1) << ", seed " << expected.seed);
+    SCOPED_TRACE(testing::Message() << "samples " << expected.samples.value_or(-1) << ", seed "
+                                    << expected.seed);
     const GptDataset dataset(reader, options(4, expected.samples, expected.seed));
     EXPECT_EQ(values(dataset.index().documents), expected.documents);
     EXPECT_EQ(values(dataset.index().samples), expected.rows);
@@ -105,7 +116,8 @@ TEST_F(GptDatasetTest, APartialLastSampleIsDroppedOrPadded) {
   EXPECT_EQ(values(dropped.index().samples), (Integers{0, 0, 0, 5, 1, 2, 2, 4, 3, 2, 4, 2}));
   EXPECT_EQ(values(dropped.index().shuffle), (Integers{2, 0, 4, 3, 1}));
 
-  // Megatron's hash leaves drop_last out, so the cached files can't be told apart by name: use another folder.
+  // Megatron's hash leaves drop_last out, so the cached files can't be told apart by name: use another
+  // folder.
   partial.drop_last = false;
   partial.cache_dir = path("cache2");
   const GptDataset kept(reader, partial);
@@ -129,13 +141,33 @@ TEST_F(GptDatasetTest, OrderOfALargerCorpus) {
     Integers last_row;
     std::string documents, rows, shuffle;
   };
-  const std::vector<Case> cases = {
-      {64, 1234, std::nullopt, 1543, 1, {999, 62}, "3f4f15eb6f685b404530b9069180aa76",
-       "63527e362fb8e3b9b8cbf6aa1888540a", "f5a4d1b03c269b471b81830a8a8862a7"},
-      {64, 1234, 2000, 3086, 2, {1999, 97}, "8c96c5431beb31923128c3869c102ff3", "83242a608c84d2e6070d803fbd40581d",
-       "1baa341dc9763dcdc967866a2aed3887"},
-      {128, 42, 5000, 5400, 7, {6998, 27}, "6b2787abd4aded3231a14fd0b53b0e72", "dfb02f74e2a99df5da9fa516d2b0a17a",
-       "90dd6c56430b1cfa527756b8a2992668"}};
+  const std::vector<Case> cases = {{64,
+                                    1234,
+                                    std::nullopt,
+                                    1543,
+                                    1,
+                                    {999, 62},
+                                    "3f4f15eb6f685b404530b9069180aa76",
+                                    "63527e362fb8e3b9b8cbf6aa1888540a",
+                                    "f5a4d1b03c269b471b81830a8a8862a7"},
+                                   {64,
+                                    1234,
+                                    2000,
+                                    3086,
+                                    2,
+                                    {1999, 97},
+                                    "8c96c5431beb31923128c3869c102ff3",
+                                    "83242a608c84d2e6070d803fbd40581d",
+                                    "1baa341dc9763dcdc967866a2aed3887"},
+                                   {128,
+                                    42,
+                                    5000,
+                                    5400,
+                                    7,
+                                    {6998, 27},
+                                    "6b2787abd4aded3231a14fd0b53b0e72",
+                                    "dfb02f74e2a99df5da9fa516d2b0a17a",
+                                    "90dd6c56430b1cfa527756b8a2992668"}};
   EXPECT_EQ(reader->tokens(), 98756);
   for (const Case& expected : cases) {
     const GptDataset dataset(reader, options(expected.sequence_length, expected.requested, expected.seed));
@@ -191,9 +223,8 @@ TEST(GptDescriptionTest, HashesAreMegatrons) {
   GptDescription description;
   description.dataset_path = "G_text_document";
   description.split = "1,0,0";
-  description.tokenizer =
-      R"({"class": "megatron.core.tokenizers.text.text_tokenizer.MegatronTokenizerText",)"
-      R"( "tokenizer_path": null, "vocab_size": "1000", "pad_id": "-1"})";
+  description.tokenizer = R"({"class": "megatron.core.tokenizers.text.text_tokenizer.MegatronTokenizerText",)"
+                          R"( "tokenizer_path": null, "vocab_size": "1000", "pad_id": "-1"})";
   GptOrder order;
   order.sequence_length = 4;
   const std::string text = describe(description, order);

@@ -32,8 +32,8 @@ constexpr std::string_view kBinA = "0a00 0b00 0c00 50c4 1400 1500 50c4";
 class IndexedDatasetTest : public FolderTest {
  protected:
   void write_pair(const std::string& name, std::string_view bin, std::string_view idx) {
-    write_text(path(name + ".bin"), bin);
-    write_text(path(name + ".idx"), idx);
+    write_plainly(path(name + ".bin"), bin);
+    write_plainly(path(name + ".idx"), idx);
   }
 };
 
@@ -71,9 +71,10 @@ TEST_F(IndexedDatasetTest, SentencesWithFourByteIds) {
 }
 
 TEST_F(IndexedDatasetTest, MultimodalFilesAreTold) {
-  write_pair("c", bytes_of("01000000 02000000 03000000"),
-             bytes_of("4d4d494449445800 00 0100000000000000 04 0200000000000000 0200000000000000 02000000 01000000 "
-                      "0000000000000000 0800000000000000 0000000000000000 0200000000000000 00 01"));
+  write_pair(
+      "c", bytes_of("01000000 02000000 03000000"),
+      bytes_of("4d4d494449445800 00 0100000000000000 04 0200000000000000 0200000000000000 02000000 01000000 "
+               "0000000000000000 0800000000000000 0000000000000000 0200000000000000 00 01"));
   const IndexedDatasetReader reader(path("c"));
   EXPECT_TRUE(reader.multimodal());
   EXPECT_EQ(reader.mode(0), 0);
@@ -110,8 +111,9 @@ TEST(TokenTypeTest, FollowsTheVocabulary) {
 TEST_F(IndexedDatasetTest, IdsOutOfRangeAreRefused) {
   for (const int32_t token : {70000, -1, 65536}) {
     IndexedDatasetWriter writer(path("r"), TokenType::uint16);
-    const std::string message =
-        message_of<UserError>([&] { writer.add_sequence(std::vector<int32_t>{1, token}); });
+    const std::string message = message_of<UserError>([&] {
+      writer.add_sequence(std::vector<int32_t>{1, token});
+    });
     EXPECT_CONTAINS(message, fmt::format("token id {} does not fit", token));
   }
   EXPECT_EQ(files_in(folder_), 0);
@@ -130,7 +132,8 @@ TEST_F(IndexedDatasetTest, NothingAppearsBeforeFinalize) {
 }
 
 TEST_F(IndexedDatasetTest, MissingFilesAreNamed) {
-  EXPECT_CONTAINS(message_of<UserError>([&] { IndexedDatasetReader reader(path("nothing")); }), "nothing.idx");
+  EXPECT_CONTAINS(message_of<UserError>([&] { IndexedDatasetReader reader(path("nothing")); }),
+                  "nothing.idx");
   write_documents(path("corpus_text_document"), TokenType::int32, {{1}});
   EXPECT_CONTAINS(message_of<UserError>([&] { IndexedDatasetReader reader(path("corpus")); }),
                   "did you mean " + path("corpus_text_document"));
@@ -168,24 +171,26 @@ TEST_F(IndexedDatasetTest, EveryKindOfDamageIsToldApart) {
   EXPECT_CONTAINS(message_for(bin, with(58, 1)), "first document starts at sequence 1");
   EXPECT_CONTAINS(message_for(bin, with(66, 2)), "document 1 ends at sequence 1, before its start at 2");
   EXPECT_CONTAINS(message_for(bin, with(82, 1)), "last document ends at sequence 1");
-  for (size_t size = 0; size < idx.size(); ++size) EXPECT_NE(message_for(bin, idx.substr(0, size)), "") << size;
+  for (size_t size = 0; size < idx.size(); ++size)
+    EXPECT_NE(message_for(bin, idx.substr(0, size)), "") << size;
   for (size_t size = 0; size < bin.size(); ++size) {
     EXPECT_CONTAINS(message_for(bin.substr(0, size), idx), "d.bin is truncated");
   }
   EXPECT_CONTAINS(message_for(bin + "x", idx), "d.bin does not belong to its index: it has 15 bytes");
 }
 
-// Whatever single byte of an index changes, the reader refuses it or still describes the same .bin consistently.
+// Whatever single byte of an index changes, the reader refuses it or still describes the same .bin
+// consistently.
 TEST_F(IndexedDatasetTest, AnyChangedByteIsRefusedOrHarmless) {
   const std::string bin = bytes_of(kBinA);
   const std::string idx = bytes_of(kIdxA);
   int accepted = 0;
+  write_plainly(path("m.bin"), bin);
   for (size_t position = 0; position < idx.size(); ++position) {
     for (int flip = 1; flip < 256; ++flip) {
       std::string changed = idx;
       changed[position] = static_cast<char>(changed[position] ^ flip);
-      write_text(path("m.bin"), bin);
-      write_text(path("m.idx"), changed);
+      write_plainly(path("m.idx"), changed);
       try {
         const IndexedDatasetReader reader(path("m"));
         int64_t tokens = 0;
@@ -197,9 +202,12 @@ TEST_F(IndexedDatasetTest, AnyChangedByteIsRefusedOrHarmless) {
       } catch (const UserError& error) {
         EXPECT_CONTAINS(std::string(error.what()), path("m"));
       }
-      if (flip == 1) flip = 0x0e;  // a sample of values: 1, 15, 16, 127, 128, 255
-      else if (flip == 0x10) flip = 0x7e;
-      else if (flip == 0x80) flip = 0xfe;
+      if (flip == 1)
+        flip = 0x0e;  // a sample of values: 1, 15, 16, 127, 128, 255
+      else if (flip == 0x10)
+        flip = 0x7e;
+      else if (flip == 0x80)
+        flip = 0xfe;
     }
   }
   EXPECT_LT(accepted, 8);

@@ -48,7 +48,8 @@ TEST(Split, BordersRoundHalfToEven) {
 }
 
 TEST(Split, WhatIsNoSplitIsRefused) {
-  for (const char* text : {"", "a", "1,,2", "-1,2,3", "0,0,0", "1,2,3,4", "1;2", "nan", "inf", "1,2,3,", "5 5", "1e3"}) {
+  for (const char* text :
+       {"", "a", "1,,2", "-1,2,3", "0,0,0", "1,2,3,4", "1;2", "nan", "inf", "1,2,3,", "5 5", "1e3"}) {
     const std::string message = message_of<UserError>([&] { parse_split(text); });
     EXPECT_CONTAINS(message, fmt::format("data.split: \"{}\"", text));
   }

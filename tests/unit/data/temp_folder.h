@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <string_view>
 
 namespace longhaul {
 
@@ -28,6 +30,11 @@ class FolderTest : public ::testing::Test {
 
   std::filesystem::path folder_;
 };
+
+// Without the sync of write_text, which is slow in a loop.
+inline void write_plainly(const std::filesystem::path& file, std::string_view text) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
+}
 
 // What `action` throws, as text; empty when it throws nothing of that type.
 template <typename E, typename F>
