@@ -1,4 +1,5 @@
-// The subcommands of llm-pretrain. Each file adds one, with its options, help and what it does when it is called.
+// The subcommands of llm-pretrain. Each file adds one, with its options, help and what it does when it is
+// called.
 #pragma once
 
 namespace CLI {

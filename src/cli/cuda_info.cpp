@@ -1,5 +1,5 @@
-// What the NVIDIA driver says, asked through its own library, which is loaded only here: the answer is the same in a
-// build with CUDA and in one without, and on a machine without a driver nothing fails.
+// What the NVIDIA driver says, asked through its own library, which is loaded only here: the answer is the
+// same in a build with CUDA and in one without, and on a machine without a driver nothing fails.
 #include <dlfcn.h>
 #include <fmt/core.h>
 
@@ -38,7 +38,8 @@ CudaInfo cuda_info() {
   }
   version(&info.driver_version);
   if (const int code = init(0); code != 0) {
-    info.problem = fmt::format("the NVIDIA driver does not start (cuInit gives {}); look at nvidia-smi", code);
+    info.problem =
+        fmt::format("the NVIDIA driver does not start (cuInit gives {}); look at nvidia-smi", code);
     return info;
   }
   int count = 0;
@@ -51,7 +52,8 @@ CudaInfo cuda_info() {
     device_memory(&bytes, device);
     attribute(&major, kMajor, device);
     attribute(&minor, kMinor, device);
-    info.gpus.push_back(fmt::format("{}, {}, sm_{}{}", name, format_bytes(static_cast<double>(bytes)), major, minor));
+    info.gpus.push_back(
+        fmt::format("{}, {}, sm_{}{}", name, format_bytes(static_cast<double>(bytes)), major, minor));
   }
   if (count == 0) info.problem = "the NVIDIA driver sees no GPU; look at nvidia-smi and CUDA_VISIBLE_DEVICES";
   return info;

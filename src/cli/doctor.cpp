@@ -32,7 +32,8 @@ std::string core_text(const CpuInfo& cpu) {
 std::string memory_text(const MemoryInfo& memory) {
   std::string text = fmt::format("{}, {} available", format_bytes(static_cast<double>(memory.total)),
                                  format_bytes(static_cast<double>(memory.available)));
-  if (memory.limit > 0) text += fmt::format("; the container is limited to {}", format_bytes(static_cast<double>(memory.limit)));
+  if (memory.limit > 0)
+    text += fmt::format("; the container is limited to {}", format_bytes(static_cast<double>(memory.limit)));
   return text;
 }
 
@@ -47,9 +48,10 @@ std::string cuda_build() {
 void add_cuda(TextTable& facts) {
   const CudaInfo cuda = cuda_info();
   facts.add({"CUDA in this build", cuda_build()});
-  facts.add({"NVIDIA driver", cuda.driver_found ? fmt::format("for CUDA up to {}.{}", cuda.driver_version / 1000,
-                                                              cuda.driver_version % 1000 / 10)
-                                                : "none"});
+  facts.add({"NVIDIA driver", cuda.driver_found
+                                  ? fmt::format("for CUDA up to {}.{}", cuda.driver_version / 1000,
+                                                cuda.driver_version % 1000 / 10)
+                                  : "none"});
   for (size_t i = 0; i < cuda.gpus.size(); ++i) facts.add({fmt::format("GPU {}", i), cuda.gpus[i]});
   if (!cuda.problem.empty()) facts.add({"GPUs", cuda.problem});
 }
@@ -86,7 +88,8 @@ void report() {
   facts.add({"cores", core_text(cpu)});
   facts.add({"memory", memory_text(memory_info())});
   const int64_t disk = free_disk(".");
-  facts.add({"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});
+  facts.add(
+      {"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});
   add_cuda(facts);
   fmt::print("{}\n", facts.str());
 
@@ -102,7 +105,8 @@ void report() {
 }  // namespace
 
 void add_doctor_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("doctor", "Show what this machine offers for training, and what is missing");
+  CLI::App* command =
+      app.add_subcommand("doctor", "Show what this machine offers for training, and what is missing");
   command->footer("Example:\n  llm-pretrain doctor");
   command->callback(report);
 }

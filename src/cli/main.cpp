@@ -1,5 +1,5 @@
-// llm-pretrain: what a user gets wrong ends with one line on standard error and exit code 2, what the machine or we
-// get wrong with exit code 1.
+// llm-pretrain: what a user gets wrong ends with one line on standard error and exit code 2, what the machine
+// or we get wrong with exit code 1.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -23,7 +23,8 @@ constexpr const char* kExamples =
     "  llm-pretrain doctor\n"
     "`llm-pretrain COMMAND --help` explains a command.";
 
-// CLI11 would say that "the following argument was not expected"; a mistyped command deserves a better answer.
+// CLI11 would say that "the following argument was not expected"; a mistyped command deserves a better
+// answer.
 void check_command(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return;
   std::vector<std::string> names;
@@ -33,12 +34,14 @@ void check_command(const CLI::App& app, int argc, char** argv) {
   }
   const std::string close = nearest(argv[1], names);
   throw UserError("there is no command \"{}\".{}", argv[1],
-                  close.empty() ? " `llm-pretrain --help` lists all commands." : fmt::format(" Did you mean \"{}\"?", close));
+                  close.empty() ? " `llm-pretrain --help` lists all commands."
+                                : fmt::format(" Did you mean \"{}\"?", close));
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Longhaul: pre-trains large language models, and continues to pre-train Hugging Face checkpoints.",
-               "llm-pretrain");
+  CLI::App app(
+      "Longhaul: pre-trains large language models, and continues to pre-train Hugging Face checkpoints.",
+      "llm-pretrain");
   app.set_version_flag("--version", "llm-pretrain " LONGHAUL_VERSION);
   app.require_subcommand(1);
   app.footer(kExamples);

@@ -18,8 +18,9 @@ std::string size_lines(const Recipe& r) {
   const double flops = m.flops_per_token(r.data.sequence_length);
   TextTable table;
   table.add({"parameters", group_digits(m.parameter_count())});
-  table.add({"FLOPs per token", fmt::format("{:.4g} GFLOP forward and backward (full square of scores: {:.4g})", flops / 1e9,
-                                            m.flops_per_token(r.data.sequence_length, false) / 1e9)});
+  table.add(
+      {"FLOPs per token", fmt::format("{:.4g} GFLOP forward and backward (full square of scores: {:.4g})",
+                                      flops / 1e9, m.flops_per_token(r.data.sequence_length, false) / 1e9)});
   table.add({"tokens per step", group_digits(r.batch.global * r.data.sequence_length)});
   table.add({"whole run", fmt::format("{} steps, {} tokens, {:.3g} FLOP", group_digits(r.trainer.max_steps),
                                       format_count(tokens * static_cast<double>(r.trainer.max_steps)),
@@ -32,8 +33,9 @@ std::string memory_table(const Recipe& r, const ParallelConfig& layout) {
   for (size_t column = 1; column <= 5; ++column) table.align(column, TextTable::Align::right);
   for (const RecomputeMode mode : {RecomputeMode::none, RecomputeMode::selective, RecomputeMode::full}) {
     const MemoryEstimate e = estimate_memory(r, layout, {mode, r.recompute.layers});
-    table.add({fmt::format("{}{}", name_of(mode), mode == r.recompute.mode ? " *" : ""), format_bytes(e.weights),
-               format_bytes(e.gradients), format_bytes(e.optimizer), format_bytes(e.activations), format_bytes(e.total())});
+    table.add({fmt::format("{}{}", name_of(mode), mode == r.recompute.mode ? " *" : ""),
+               format_bytes(e.weights), format_bytes(e.gradients), format_bytes(e.optimizer),
+               format_bytes(e.activations), format_bytes(e.total())});
   }
   return table.str();
 }
@@ -44,13 +46,14 @@ std::string setting_lines(const Recipe& recipe) {
   for (const Field& section : fields<Recipe>().rows) {
     if (section.type != FieldType::section) continue;
     const void* values = section.member(&recipe);
-    const auto add = [&](const FieldTable& fields_here, const void* config, const std::string& prefix, const auto& self) -> void {
+    const auto add = [&](const FieldTable& fields_here, const void* config, const std::string& prefix,
+                         const auto& self) -> void {
       for (const Field& field : fields_here.rows) {
         if (field.type == FieldType::section) {
           self(field.table(), field.member(config), prefix + field.name + ".", self);
         } else if (field.get(config) != field.get(fields_here.defaults)) {
-          table.add({prefix + field.name, field.format(field.get(config)), field.format(field.get(fields_here.defaults)),
-                     field.doc});
+          table.add({prefix + field.name, field.format(field.get(config)),
+                     field.format(field.get(fields_here.defaults)), field.doc});
         }
       }
     };
@@ -68,12 +71,13 @@ std::string recipe_report(const Recipe& recipe) {
     out += fmt::format("The shape comes from {}/config.json when training starts.\n", r.model.from);
   } else {
     out += size_lines(r);
-    out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}", r.batch.micro,
-                       name_of(r.trainer.precision), memory_table(r, {}));
+    out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}",
+                       r.batch.micro, name_of(r.trainer.precision), memory_table(r, {}));
     if (r.parallel.model_ranks() > 1) {
-      out += fmt::format("\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding:\n{}",
-                         r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
-                         memory_table(r, r.parallel));
+      out += fmt::format(
+          "\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding:\n{}",
+          r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
+          memory_table(r, r.parallel));
     }
   }
   return out + "\nSettings that differ from the defaults:\n" + setting_lines(recipe);
@@ -107,8 +111,8 @@ std::string starter_file_text(const Recipe& r) {
   }}
 }}
 )",
-      r.name, quoted(r.data.train), r.data.mock, r.data.sequence_length, r.batch.global, r.batch.micro, r.optimizer.lr,
-      r.optimizer.min_lr, r.trainer.max_steps, r.checkpoint.every);
+      r.name, quoted(r.data.train), r.data.mock, r.data.sequence_length, r.batch.global, r.batch.micro,
+      r.optimizer.lr, r.optimizer.min_lr, r.trainer.max_steps, r.checkpoint.every);
 }
 
 }  // namespace longhaul::cli

@@ -31,8 +31,10 @@ void list_recipes(bool names_only) {
                fmt::format("{}", r.parallel.model_ranks()), r.description});
   }
   if (names_only) return;
-  fmt::print("{}\nsequence in tokens, batch in sequences a step; ranks: of one copy of the model, in the recipe's layout.\n",
-             table.str());
+  fmt::print(
+      "{}\nsequence in tokens, batch in sequences a step; ranks: of one copy of the model, in the recipe's "
+      "layout.\n",
+      table.str());
 }
 
 void add_list(CLI::App& recipes) {
@@ -50,11 +52,13 @@ void add_show(CLI::App& recipes) {
     bool full = false, file = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = recipes.add_subcommand("show", "Show what a recipe means: size, FLOPs, memory, settings");
+  CLI::App* command =
+      recipes.add_subcommand("show", "Show what a recipe means: size, FLOPs, memory, settings");
   command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
   command->add_option("KEY=VALUE", options->overrides, "settings to change first");
   auto* full = command->add_flag("--json", options->full, "print the full resolved configuration as JSON");
-  auto* file = command->add_flag("--file", options->file, "print a recipe file with what differs from the defaults");
+  auto* file =
+      command->add_flag("--file", options->file, "print a recipe file with what differs from the defaults");
   full->excludes(file);
   command->footer(
       "Examples:\n"
@@ -75,7 +79,8 @@ void add_init(CLI::App& recipes) {
     bool force = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = recipes.add_subcommand("init", "Write a recipe file of your own that starts from a recipe");
+  CLI::App* command =
+      recipes.add_subcommand("init", "Write a recipe file of your own that starts from a recipe");
   command->add_option("RECIPE", options->recipe, "the recipe's name")->required();
   command->add_option("-o,--output", options->output, "the file; default: my_RECIPE.json");
   command->add_flag("--force", options->force, "replace the file when it is there");
@@ -83,7 +88,8 @@ void add_init(CLI::App& recipes) {
   command->callback([options] {
     const std::string path = options->output.empty() ? "my_" + options->recipe + ".json" : options->output;
     const std::string text = starter_file_text(find_recipe(options->recipe));
-    if (!path.ends_with(".json")) throw UserError("--output {}: the name of a recipe file must end in .json", path);
+    if (!path.ends_with(".json"))
+      throw UserError("--output {}: the name of a recipe file must end in .json", path);
     if (!options->force && std::filesystem::exists(path))
       throw UserError("{} is there already; choose another --output, or add --force to replace it", path);
     write_text(path, text);

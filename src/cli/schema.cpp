@@ -17,8 +17,10 @@ void add_schema_command(CLI::App& app) {
     std::string prefix;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of recipe files, or the list of all keys");
-  auto* markdown = command->add_flag("--markdown", options->markdown, "print the reference page (docs/configuration.md) instead");
+  CLI::App* command =
+      app.add_subcommand("schema", "Print the JSON Schema of recipe files, or the list of all keys");
+  auto* markdown = command->add_flag("--markdown", options->markdown,
+                                     "print the reference page (docs/configuration.md) instead");
   auto* text = command->add_flag("--text", options->text, "print all keys, one a line, instead");
   markdown->excludes(text);
   command->add_option("PREFIX", options->prefix, "with --text: only keys that start with this")->needs(text);

@@ -57,7 +57,8 @@ std::string TextTable::str() const {
 std::string group_digits(int64_t number) {
   std::string digits = std::to_string(number);
   const ptrdiff_t sign = number < 0 ? 1 : 0;
-  for (ptrdiff_t i = static_cast<ptrdiff_t>(digits.size()) - 3; i > sign; i -= 3) digits.insert(static_cast<size_t>(i), ",");
+  for (ptrdiff_t i = static_cast<ptrdiff_t>(digits.size()) - 3; i > sign; i -= 3)
+    digits.insert(static_cast<size_t>(i), ",");
   return digits;
 }
 

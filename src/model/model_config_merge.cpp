@@ -10,8 +10,8 @@
 namespace longhaul {
 namespace {
 
-constexpr std::array<std::string_view, 6> kOfTraining{"attention_dropout", "hidden_dropout", "embedding_dropout",
-                                                      "init_std",          "scaled_init",    "vocab_multiple"};
+constexpr std::array<std::string_view, 6> kOfTraining{
+    "attention_dropout", "hidden_dropout", "embedding_dropout", "init_std", "scaled_init", "vocab_multiple"};
 constexpr std::array<std::string_view, 2> kOfContext{"max_positions", "rope_theta"};
 
 bool contains(std::span<const std::string_view> names, const std::string& name) {
@@ -52,9 +52,11 @@ ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoi
     } else if (field.name == "family" ? family_given && wanted != found
                                       : wanted != field.get(&preset) && wanted != found) {
       if (!contains(kOfContext, field.name))
-        throw UserError("model.{} is {} in the recipe, but {} in {}/config.json. Remove the key from the recipe, or start "
-                        "from another checkpoint",
-                        field.name, field.format(wanted), field.format(found), recipe.from);
+        throw UserError(
+            "model.{} is {} in the recipe, but {} in {}/config.json. Remove the key from the recipe, or "
+            "start "
+            "from another checkpoint",
+            field.name, field.format(wanted), field.format(found), recipe.from);
       field.set(&result, wanted);
     }
   }

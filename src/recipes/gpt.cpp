@@ -3,8 +3,8 @@
 
 namespace longhaul::recipes {
 
-// Batch, learning rate and warm-up of "GPT-3 Small" (Brown et al., "Language models are few-shot learners", 2020);
-// the run takes ten billion tokens.
+// Batch, learning rate and warm-up of "GPT-3 Small" (Brown et al., "Language models are few-shot learners",
+// 2020); the run takes ten billion tokens.
 Recipe gpt2_124m() {
   Recipe r = pretraining_defaults("gpt2_124m", "GPT-2 124M, sequences of 1024, 10 B tokens");
   r.model = family_preset("gpt");

@@ -19,7 +19,9 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-bool is_file_name(const std::string& name) { return name.ends_with(".json") || name.find('/') != std::string::npos; }
+bool is_file_name(const std::string& name) {
+  return name.ends_with(".json") || name.find('/') != std::string::npos;
+}
 
 // A change of family brings that family's mathematics and keeps the shape.
 void change_family(ModelConfig& model, const std::string& family) {
@@ -44,7 +46,8 @@ void change_family(ModelConfig& model, const std::string& family) {
 }
 
 const json* text_at(const json& object, const char* section, const char* key) {
-  if (!object.contains(section) || !object[section].is_object() || !object[section].contains(key)) return nullptr;
+  if (!object.contains(section) || !object[section].is_object() || !object[section].contains(key))
+    return nullptr;
   const json& value = object[section][key];
   return value.is_string() ? &value : nullptr;
 }
@@ -55,19 +58,21 @@ Recipe read_file(const fs::path& path, std::vector<std::string>& chain) {
   if (place.empty()) place = path.string();
   if (std::find(chain.begin(), chain.end(), place) != chain.end()) {
     chain.push_back(place);
-    throw UserError("the recipe files are based on each other in a circle: {}. Remove one \"base\"", fmt::join(chain, " -> "));
+    throw UserError("the recipe files are based on each other in a circle: {}. Remove one \"base\"",
+                    fmt::join(chain, " -> "));
   }
   chain.push_back(place);
 
   const std::string source = path.string();
   json object = parse_json(read_text(path), source);
-  if (!object.is_object()) throw UserError("{}: expected a JSON object {{ … }}, got {}", source, object.type_name());
+  if (!object.is_object())
+    throw UserError("{}: expected a JSON object {{ … }}, got {}", source, object.type_name());
   object.erase("$schema");  // for editors
   Recipe recipe;
   if (object.contains("base")) {
     if (!object["base"].is_string())
-      throw UserError("{}: base: expected the name of a recipe or a relative path that ends in .json, got {}", source,
-                      object["base"].dump());
+      throw UserError("{}: base: expected the name of a recipe or a relative path that ends in .json, got {}",
+                      source, object["base"].dump());
     const auto base = object["base"].get<std::string>();
     if (is_file_name(base)) {
       recipe = read_file(path.parent_path() / base, chain);
@@ -82,8 +87,10 @@ Recipe read_file(const fs::path& path, std::vector<std::string>& chain) {
   }
   recipe.name = path.stem().string();
   if (const json* family = text_at(object, "model", "family")) change_family(recipe.model, *family);
-  const bool mock_given = object.contains("data") && object["data"].is_object() && object["data"].contains("mock");
-  if (const json* train = text_at(object, "data", "train"); train && !train->get_ref<const std::string&>().empty() && !mock_given)
+  const bool mock_given =
+      object.contains("data") && object["data"].is_object() && object["data"].contains("mock");
+  if (const json* train = text_at(object, "data", "train");
+      train && !train->get_ref<const std::string&>().empty() && !mock_given)
     recipe.data.mock = false;
   read_config(recipe, object, source);
   return recipe;

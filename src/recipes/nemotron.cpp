@@ -44,8 +44,8 @@ Recipe nemotron3_8b() {
   return r;
 }
 
-// The learning rate is constant at the end of the published run's decay: a recipe for continued training. Raise
-// optimizer.lr to train from scratch.
+// The learning rate is constant at the end of the published run's decay: a recipe for continued training.
+// Raise optimizer.lr to train from scratch.
 Recipe nemotron4_15b() {
   Recipe r = nemotron("nemotron4_15b", "Nemotron-4 15B, sequences of 4096, continued training",
                       {32, 6144, 24576, 48, 8, 0.0134});
@@ -56,7 +56,8 @@ Recipe nemotron4_15b() {
 }
 
 Recipe nemotron4_340b() {
-  Recipe r = nemotron("nemotron4_340b", "Nemotron-4 340B, sequences of 4096", {96, 18432, 73728, 96, 8, 0.0063});
+  Recipe r =
+      nemotron("nemotron4_340b", "Nemotron-4 340B, sequences of 4096", {96, 18432, 73728, 96, 8, 0.0063});
   r.optimizer.lr = 1e-4;
   r.optimizer.min_lr = 1e-5;
   r.batch.global = 2304;

@@ -16,12 +16,13 @@ void require_one_process(const Recipe& recipe) {
   for (const Field& field : table.rows) {
     const FieldValue value = field.get(&recipe.parallel), single = field.get(table.defaults);
     if (value == single) continue;
-    problems.push_back(fmt::format("parallel.{} must be {} (it is {})", field.name, field.format(single), field.format(value)));
+    problems.push_back(fmt::format("parallel.{} must be {} (it is {})", field.name, field.format(single),
+                                   field.format(value)));
     remedies.push_back(fmt::format("parallel.{}={}", field.name, field.format(single)));
   }
   if (!problems.empty())
-    throw UserError("this build trains on one process: {}. Add {} to train the model on one process", fmt::join(problems, ", "),
-                    fmt::join(remedies, " "));
+    throw UserError("this build trains on one process: {}. Add {} to train the model on one process",
+                    fmt::join(problems, ", "), fmt::join(remedies, " "));
 }
 
 }  // namespace longhaul

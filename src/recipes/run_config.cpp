@@ -39,12 +39,18 @@ std::span<const std::string_view> enum_names<Sharding>() {
 template <>
 const FieldTable& fields<BatchConfig>() {
   using C = BatchConfig;
-  static const FieldTable table = make_table<C>(
-      "How many sequences a step takes",
-      {
-          field<&C::global>("global", "sequences of one optimiser step, over all ranks").in("sequences").at_least(1).known_as("global_batch_size"),
-          field<&C::micro>("micro", "sequences of one forward pass; more need more memory").in("sequences").at_least(1).known_as("micro_batch_size", "per_device_train_batch_size"),
-      });
+  static const FieldTable table =
+      make_table<C>("How many sequences a step takes",
+                    {
+                        field<&C::global>("global", "sequences of one optimiser step, over all ranks")
+                            .in("sequences")
+                            .at_least(1)
+                            .known_as("global_batch_size"),
+                        field<&C::micro>("micro", "sequences of one forward pass; more need more memory")
+                            .in("sequences")
+                            .at_least(1)
+                            .known_as("micro_batch_size", "per_device_train_batch_size"),
+                    });
   return table;
 }
 
@@ -54,16 +60,35 @@ const FieldTable& fields<TrainerConfig>() {
   static const FieldTable table = make_table<C>(
       "The run",
       {
-          field<&C::max_steps>("max_steps", "optimiser steps of the whole run, resumed ones included").in("steps").at_least(1).known_as("train_iters", "max_steps"),
-          field<&C::run_dir>("run_dir", "folder of the logs and checkpoints; empty: runs/<name of the recipe>").in("path").known_as("save", "output_dir"),
-          field<&C::precision>("precision", "of the training copy and the arithmetic; masters and moments are FP32 always").known_as("bf16", "bf16"),
-          field<&C::seed>("seed", "seed of the initial weights and of dropout").at_least(0).known_as("seed", "seed"),
-          field<&C::deterministic>("deterministic", "the same bits on every run, at some cost in speed").known_as("deterministic_mode", "full_determinism"),
+          field<&C::max_steps>("max_steps", "optimiser steps of the whole run, resumed ones included")
+              .in("steps")
+              .at_least(1)
+              .known_as("train_iters", "max_steps"),
+          field<&C::run_dir>("run_dir",
+                             "folder of the logs and checkpoints; empty: runs/<name of the recipe>")
+              .in("path")
+              .known_as("save", "output_dir"),
+          field<&C::precision>("precision",
+                               "of the training copy and the arithmetic; masters and moments are FP32 always")
+              .known_as("bf16", "bf16"),
+          field<&C::seed>("seed", "seed of the initial weights and of dropout")
+              .at_least(0)
+              .known_as("seed", "seed"),
+          field<&C::deterministic>("deterministic", "the same bits on every run, at some cost in speed")
+              .known_as("deterministic_mode", "full_determinism"),
           field<&C::device>("device", "auto: a GPU when there is one"),
           field<&C::threads>("threads", "CPU threads of a process; 0: all cores").at_least(0),
-          field<&C::log_every>("log_every", "a line of metrics every so often").in("steps").at_least(1).known_as("log_interval", "logging_steps"),
-          field<&C::eval_every>("eval_every", "evaluate every so often; 0: never").in("steps").at_least(0).known_as("eval_interval", "eval_steps"),
-          field<&C::eval_steps>("eval_steps", "global batches of one evaluation").at_least(1).known_as("eval_iters"),
+          field<&C::log_every>("log_every", "a line of metrics every so often")
+              .in("steps")
+              .at_least(1)
+              .known_as("log_interval", "logging_steps"),
+          field<&C::eval_every>("eval_every", "evaluate every so often; 0: never")
+              .in("steps")
+              .at_least(0)
+              .known_as("eval_interval", "eval_steps"),
+          field<&C::eval_steps>("eval_steps", "global batches of one evaluation")
+              .at_least(1)
+              .known_as("eval_iters"),
       });
   return table;
 }
@@ -74,11 +99,20 @@ const FieldTable& fields<CheckpointConfig>() {
   static const FieldTable table = make_table<C>(
       "What is saved when, and what is read",
       {
-          field<&C::every>("every", "save every so often; 0: at the end alone").in("steps").at_least(0).known_as("save_interval", "save_steps"),
-          field<&C::keep_last>("keep_last", "how many of the newest to keep; 0: all").at_least(0).known_as("", "save_total_limit"),
-          field<&C::keep_every>("keep_every", "keep those at multiples of this for good; 0: none").in("steps").at_least(0).known_as("save_retain_interval"),
+          field<&C::every>("every", "save every so often; 0: at the end alone")
+              .in("steps")
+              .at_least(0)
+              .known_as("save_interval", "save_steps"),
+          field<&C::keep_last>("keep_last", "how many of the newest to keep; 0: all")
+              .at_least(0)
+              .known_as("", "save_total_limit"),
+          field<&C::keep_every>("keep_every", "keep those at multiples of this for good; 0: none")
+              .in("steps")
+              .at_least(0)
+              .known_as("save_retain_interval"),
           field<&C::async>("async", "write in the background").known_as("async_save"),
-          field<&C::load_optimizer>("load_optimizer", "on resuming, take up the optimiser's moments too").known_as("load_optim"),
+          field<&C::load_optimizer>("load_optimizer", "on resuming, take up the optimiser's moments too")
+              .known_as("load_optim"),
       });
   return table;
 }
@@ -89,8 +123,11 @@ const FieldTable& fields<RecomputeConfig>() {
   static const FieldTable table = make_table<C>(
       "Activations that are computed again in the backward pass rather than kept",
       {
-          field<&C::mode>("mode", "selective: norms, attention and MLP activations; full: whole layers").known_as("recompute_granularity"),
-          field<&C::layers>("layers", "the first so many layers; 0: all").at_least(0).known_as("recompute_num_layers"),
+          field<&C::mode>("mode", "selective: norms, attention and MLP activations; full: whole layers")
+              .known_as("recompute_granularity"),
+          field<&C::layers>("layers", "the first so many layers; 0: all")
+              .at_least(0)
+              .known_as("recompute_num_layers"),
       });
   return table;
 }
@@ -101,14 +138,27 @@ const FieldTable& fields<ParallelConfig>() {
   static const FieldTable table = make_table<C>(
       "How the model is laid out over ranks; what remains of them is data parallel",
       {
-          field<&C::tensor>("tensor", "ranks that share each matrix").at_least(1).known_as("tensor_model_parallel_size"),
-          field<&C::sequence>("sequence", "shard norms and dropout along the sequence over the tensor ranks").known_as("sequence_parallel"),
-          field<&C::pipeline>("pipeline", "stages of layers").at_least(1).known_as("pipeline_model_parallel_size"),
-          field<&C::virtual_pipeline>("virtual_pipeline", "chunks of layers on each stage; 1: not interleaved").at_least(1).known_as("virtual_pipeline_model_parallel_size"),
+          field<&C::tensor>("tensor", "ranks that share each matrix")
+              .at_least(1)
+              .known_as("tensor_model_parallel_size"),
+          field<&C::sequence>("sequence", "shard norms and dropout along the sequence over the tensor ranks")
+              .known_as("sequence_parallel"),
+          field<&C::pipeline>("pipeline", "stages of layers")
+              .at_least(1)
+              .known_as("pipeline_model_parallel_size"),
+          field<&C::virtual_pipeline>("virtual_pipeline",
+                                      "chunks of layers on each stage; 1: not interleaved")
+              .at_least(1)
+              .known_as("virtual_pipeline_model_parallel_size"),
           field<&C::schedule>("schedule", "order of forward and backward passes on a stage"),
-          field<&C::context>("context", "ranks that share each sequence").at_least(1).known_as("context_parallel_size"),
-          field<&C::expert>("expert", "ranks that share the experts").at_least(1).known_as("expert_model_parallel_size"),
-          field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)").known_as("data_parallel_sharding_strategy"),
+          field<&C::context>("context", "ranks that share each sequence")
+              .at_least(1)
+              .known_as("context_parallel_size"),
+          field<&C::expert>("expert", "ranks that share the experts")
+              .at_least(1)
+              .known_as("expert_model_parallel_size"),
+          field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
+              .known_as("data_parallel_sharding_strategy"),
       });
   return table;
 }

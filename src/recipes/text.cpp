@@ -24,16 +24,20 @@ std::string recipe_file_text(const Recipe& recipe) {
   return object.dump(2) + "\n";
 }
 
-std::string full_recipe_text(const Recipe& recipe) { return write_json(fields<Recipe>(), &recipe).dump(2) + "\n"; }
+std::string full_recipe_text(const Recipe& recipe) {
+  return write_json(fields<Recipe>(), &recipe).dump(2) + "\n";
+}
 
 std::string recipe_schema_text() {
-  ordered_json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", "Longhaul recipe"}};
+  ordered_json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
+                         {"title", "Longhaul recipe"}};
   schema.update(json_schema(fields<Recipe>()));
   ordered_json properties = {
       {"$schema", {{"type", "string"}, {"description", "where an editor finds this schema"}}},
       {"base",
        {{"type", "string"},
-        {"description", "a recipe's name, or a relative path that ends in .json, that this recipe starts from"}}}};
+        {"description",
+         "a recipe's name, or a relative path that ends in .json, that this recipe starts from"}}}};
   properties.update(schema["properties"]);
   schema["properties"] = properties;
   return schema.dump(2) + "\n";
@@ -41,15 +45,20 @@ std::string recipe_schema_text() {
 
 std::string recipe_reference_text() {
   return "# Configuration\n\n"
-         "<!-- Written by `llm-pretrain schema --markdown > docs/configuration.md`; a test checks that it is up to "
+         "<!-- Written by `llm-pretrain schema --markdown > docs/configuration.md`; a test checks that it is "
+         "up to "
          "date. -->\n\n"
-         "A recipe is a JSON file with comments, or a typed C++ struct with the same fields. In a file, keys stand in "
+         "A recipe is a JSON file with comments, or a typed C++ struct with the same fields. In a file, keys "
+         "stand in "
          "groups: `optimizer.lr` below is `{\"optimizer\": {\"lr\": 3e-4}}`. On the command line it is "
          "`optimizer.lr=3e-4`. Everything has a default; a key that is not listed here is an error.\n\n"
-         "Two keys stand outside the tables: `\"base\"` names a recipe (`llm-pretrain recipes list`) or a relative path "
+         "Two keys stand outside the tables: `\"base\"` names a recipe (`llm-pretrain recipes list`) or a "
+         "relative path "
          "of another file, from which this one starts; `\"$schema\"` is for editors.\n\n"
-         "Two keys reach further than themselves: `model.family`, where it changes the family, first sets the "
-         "mathematics of that family, whatever the order of the keys; `data.train` turns a base's `data.mock` off. "
+         "Two keys reach further than themselves: `model.family`, where it changes the family, first sets "
+         "the "
+         "mathematics of that family, whatever the order of the keys; `data.train` turns a base's "
+         "`data.mock` off. "
          "The last two columns say what Megatron-LM and Hugging Face call the same thing, where they do.\n" +
          markdown_reference(fields<Recipe>());
 }

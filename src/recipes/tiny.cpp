@@ -33,7 +33,9 @@ Recipe tiny(const char* name, const char* description, const char* family) {
 
 }  // namespace
 
-Recipe llama_tiny() { return tiny("llama_tiny", "a Llama of half a million parameters, on made-up data", "llama"); }
+Recipe llama_tiny() {
+  return tiny("llama_tiny", "a Llama of half a million parameters, on made-up data", "llama");
+}
 
 Recipe gpt_tiny() {
   Recipe r = tiny("gpt_tiny", "a GPT-2 of half a million parameters, on made-up data", "gpt");

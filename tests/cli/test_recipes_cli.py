@@ -12,6 +12,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("LLM_PRETRAIN", str(ROOT / "build/bin/llm-pretrain"))
+SOME = ["llama_tiny", "gpt3_175b", "nemotron4_15b"]
 
 
 def run(*arguments, cwd=None, **more):
@@ -84,9 +85,13 @@ def test_a_closed_pipe_ends_it_quietly():
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_recipe_shows_and_its_json_reads_back(name, tmp_path):
+def test_every_recipe_shows(name):
     report = run("recipes", "show", name)
     assert report.returncode == 0 and "parameters" in report.stdout and "recompute.mode" in report.stdout
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_the_full_configuration_reads_back(name, tmp_path):
     record = run("recipes", "show", name, "--json").stdout
     (tmp_path / "record.json").write_text(record)
     assert run("recipes", "show", tmp_path / "record.json", "--json").stdout == record
@@ -97,7 +102,7 @@ def test_parameter_count_is_printed_exactly():
     assert "8,030,261,248" in run("recipes", "show", "llama3_8b").stdout
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", SOME)
 def test_init_writes_a_file_that_means_the_recipe(name, tmp_path):
     result = run("recipes", "init", name, cwd=tmp_path)
     assert result.returncode == 0
@@ -118,9 +123,10 @@ def test_the_schema_is_one_and_accepts_what_the_program_accepts():
     schema = json.loads(run("schema").stdout)
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)
-    for name in names():
+    for name in SOME:
         validator.validate(json.loads(run("recipes", "show", name, "--json").stdout))
-        validator.validate(json.loads((ROOT / "recipes" / f"{name}.json").read_text()))
+    for path in (ROOT / "recipes").glob("*.json"):
+        validator.validate(json.loads(path.read_text()))
     validator.validate({"base": "llama_tiny", "$schema": "x", "optimizer": {"lr": 1}})
     for wrong in [
         {"optimizer": {"lrr": 1}},

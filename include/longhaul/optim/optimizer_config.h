@@ -8,8 +8,8 @@
 namespace longhaul {
 
 struct OptimizerConfig {
-  double lr = 3e-4;       // the peak
-  double min_lr = 3e-5;   // where the decay ends
+  double lr = 3e-4;      // the peak
+  double min_lr = 3e-5;  // where the decay ends
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
@@ -25,7 +25,7 @@ enum class WsdDecay { linear, cosine, exponential, minus_sqrt };
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::cosine;
   int64_t warmup_steps = 0;
-  int64_t decay_steps = 0;      // the step, warm-up included, at which min_lr is reached; 0: trainer.max_steps
+  int64_t decay_steps = 0;  // the step, warm-up included, at which min_lr is reached; 0: trainer.max_steps
   int64_t wsd_decay_steps = 0;  // length of the final decay of `wsd`; 0: a tenth of decay_steps
   WsdDecay wsd_decay = WsdDecay::linear;
   bool operator==(const ScheduleConfig&) const = default;

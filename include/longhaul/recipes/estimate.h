@@ -14,9 +14,10 @@ struct MemoryEstimate {
   double total() const { return weights + gradients + optimizer + activations; }
 };
 
-// For a recipe whose model is resolved, under `layout` and `recompute` instead of its own, without data parallelism.
-// Activations are those of our fused operators with attention that never holds the scores; temporary buffers, the
-// communication library and the allocator's slack come on top, as a rule 5 to 10 %.
-MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout, const RecomputeConfig& recompute);
+// For a recipe whose model is resolved, under `layout` and `recompute` instead of its own, without data
+// parallelism. Activations are those of our fused operators with attention that never holds the scores;
+// temporary buffers, the communication library and the allocator's slack come on top, as a rule 5 to 10 %.
+MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout,
+                               const RecomputeConfig& recompute);
 
 }  // namespace longhaul

@@ -1,6 +1,6 @@
-// The recipes that Longhaul brings. Shapes are the published ones; optimiser, schedule, batch and layout of the
-// Llama 3, Nemotron and 175B recipes follow the pre-training recipes of NVIDIA NeMo 2. The layout is the smallest
-// that is recommended for 80 GB GPUs; the run's remaining ranks are data parallel.
+// The recipes that Longhaul brings. Shapes are the published ones; optimiser, schedule, batch and layout of
+// the Llama 3, Nemotron and 175B recipes follow the pre-training recipes of NVIDIA NeMo 2. The layout is the
+// smallest that is recommended for 80 GB GPUs; the run's remaining ranks are data parallel.
 #pragma once
 
 #include <span>

@@ -48,12 +48,24 @@ Field Field::known_as(std::string megatron_name, std::string hugging_face_name) 
 std::string Field::expectation() const {
   std::string text;
   switch (type) {
-    case FieldType::boolean: text = "true or false"; break;
-    case FieldType::integer: text = "an integer"; break;
-    case FieldType::number: text = "a number"; break;
-    case FieldType::text: text = "a text"; break;
-    case FieldType::choice: text = fmt::format("one of {}", fmt::join(choices, ", ")); break;
-    case FieldType::section: text = "a group of keys { … }"; break;
+    case FieldType::boolean:
+      text = "true or false";
+      break;
+    case FieldType::integer:
+      text = "an integer";
+      break;
+    case FieldType::number:
+      text = "a number";
+      break;
+    case FieldType::text:
+      text = "a text";
+      break;
+    case FieldType::choice:
+      text = fmt::format("one of {}", fmt::join(choices, ", "));
+      break;
+    case FieldType::section:
+      text = "a group of keys { … }";
+      break;
   }
   if (minimum) text += fmt::format(", {} {}", minimum_excluded ? "greater than" : "at least", *minimum);
   if (maximum) text += fmt::format(", {} {}", maximum_excluded ? "less than" : "at most", *maximum);
@@ -77,12 +89,17 @@ bool Field::allows(const FieldValue& value) const {
 
 std::string Field::format(const FieldValue& value) const {
   switch (type) {
-    case FieldType::boolean: return std::get<bool>(value) ? "true" : "false";
-    case FieldType::integer: return fmt::format("{}", std::get<int64_t>(value));
-    case FieldType::number: return fmt::format("{}", std::get<double>(value));
-    case FieldType::choice: return std::string(choices[static_cast<size_t>(std::get<int64_t>(value))]);
+    case FieldType::boolean:
+      return std::get<bool>(value) ? "true" : "false";
+    case FieldType::integer:
+      return fmt::format("{}", std::get<int64_t>(value));
+    case FieldType::number:
+      return fmt::format("{}", std::get<double>(value));
+    case FieldType::choice:
+      return std::string(choices[static_cast<size_t>(std::get<int64_t>(value))]);
     case FieldType::text:
-    case FieldType::section: break;
+    case FieldType::section:
+      break;
   }
   return std::get<std::string>(value);
 }

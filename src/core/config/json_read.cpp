@@ -20,7 +20,8 @@ struct Reader {
   [[noreturn]] void wrong(const std::string& path, const Field& field, const json& value) const {
     std::string shown = value.dump(-1, ' ', false, json::error_handler_t::replace);
     if (shown.size() > 60) shown = shown.substr(0, 57) + "…";
-    throw UserError("{}: {}: expected {}, got {} ({})", source, path, field.expectation(), shown, value.type_name());
+    throw UserError("{}: {}: expected {}, got {} ({})", source, path, field.expectation(), shown,
+                    value.type_name());
   }
 
   FieldValue value_of(const std::string& path, const Field& field, const json& value) const {
@@ -53,7 +54,8 @@ struct Reader {
         throw UserError("{}: {}: \"{}\" is not {}.{}", source, path, name, field.expectation(),
                         close.empty() ? "" : fmt::format(" Did you mean \"{}\"?", close));
       }
-      case FieldType::section: break;
+      case FieldType::section:
+        break;
     }
     wrong(path, field, value);
   }
@@ -89,7 +91,8 @@ json parse_json(std::string_view text, const std::string& source) {
   const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& value) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second && twice.empty())
+    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second &&
+        twice.empty())
       twice = value.get<std::string>();
     return true;
   };
@@ -103,11 +106,13 @@ json parse_json(std::string_view text, const std::string& source) {
       column = c == '\n' ? 1 : column + 1;
       line += c == '\n';
     }
-    std::string what = error.what();  // "[json.exception…] parse error at line 3, column 5: syntax error while …"
+    std::string what =
+        error.what();  // "[json.exception…] parse error at line 3, column 5: syntax error while …"
     if (const auto at = what.find(": "); at != std::string::npos) what = what.substr(at + 2);
     throw UserError("{}:{}:{}: {}", source, line, column, what);
   }
-  if (!twice.empty()) throw UserError("{}: the key \"{}\" is given twice in one group; remove one of them", source, twice);
+  if (!twice.empty())
+    throw UserError("{}: the key \"{}\" is given twice in one group; remove one of them", source, twice);
   return result;
 }
 

@@ -40,8 +40,10 @@ std::optional<FieldValue> parse_value(const Field& field, std::string_view text)
         if (field.choices[i] == text) return static_cast<int64_t>(i);
       }
       return std::nullopt;
-    case FieldType::text: return std::string(text);
-    case FieldType::section: break;
+    case FieldType::text:
+      return std::string(text);
+    case FieldType::section:
+      break;
   }
   return std::nullopt;
 }
@@ -67,11 +69,13 @@ void apply_override(const FieldTable& root, void* config, std::string_view assig
     }
     if (dot != std::string_view::npos && !is_section) {
       const std::string_view leaf = path.substr(0, path.size() - rest.size() + dot);
-      throw UserError("override {}: {} holds one value, not a group of keys; write {}=…", assignment, leaf, leaf);
+      throw UserError("override {}: {} holds one value, not a group of keys; write {}=…", assignment, leaf,
+                      leaf);
     }
     if (dot == std::string_view::npos) {
       if (is_section)
-        throw UserError("{} is a group of keys; set one of them, such as {}.{}=…", path, path, field->table().rows[0].name);
+        throw UserError("{} is a group of keys; set one of them, such as {}.{}=…", path, path,
+                        field->table().rows[0].name);
       const auto value = parse_value(*field, text);
       if (!value || !field->allows(*value)) {
         const std::string close =

@@ -43,7 +43,8 @@ ordered_json field_schema(const Field& field, const void* defaults) {
       schema["enum"] = std::vector<std::string>(field.choices.begin(), field.choices.end());
       schema["default"] = field.format(value);
       break;
-    case FieldType::section: break;
+    case FieldType::section:
+      break;
   }
   if (field.minimum) schema[field.minimum_excluded ? "exclusiveMinimum" : "minimum"] = bound(*field.minimum);
   if (field.maximum) schema[field.maximum_excluded ? "exclusiveMaximum" : "maximum"] = bound(*field.maximum);

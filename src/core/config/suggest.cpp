@@ -15,7 +15,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     next[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
       next[j] = std::min({row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) next[j] = std::min(next[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        next[j] = std::min(next[j], before[j - 2] + 1);
     }
     std::swap(before, row);
     std::swap(row, next);
@@ -40,7 +41,8 @@ std::string suggest_key(const FieldTable& root, std::string_view path) {
   const std::string_view name = path.substr(path.rfind('.') + 1);  // npos + 1 is 0
   std::vector<std::string> names;
   for (const FieldLeaf& leaf : leaves(root)) {
-    if (leaf.field->name == name || leaf.field->megatron == name || leaf.field->hugging_face == name) return leaf.path;
+    if (leaf.field->name == name || leaf.field->megatron == name || leaf.field->hugging_face == name)
+      return leaf.path;
     names.push_back(leaf.path);
   }
   for (const Field& field : root.rows) names.push_back(field.name);

@@ -1,4 +1,5 @@
-// The configuration machinery on a struct of its own, so that the expected texts don't follow the recipes' fields.
+// The configuration machinery on a struct of its own, so that the expected texts don't follow the recipes'
+// fields.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -34,16 +35,16 @@ std::span<const std::string_view> enum_names<Colour>() {
 }
 template <>
 const FieldTable& fields<Wheel>() {
-  static const FieldTable table =
-      make_table<Wheel>("A wheel", {field<&Wheel::spokes>("spokes", "how many").at_least(1).at_most(99).known_as("num_spokes"),
-                                    field<&Wheel::radius>("radius", "from the hub").above(0).in("m")});
+  static const FieldTable table = make_table<Wheel>(
+      "A wheel", {field<&Wheel::spokes>("spokes", "how many").at_least(1).at_most(99).known_as("num_spokes"),
+                  field<&Wheel::radius>("radius", "from the hub").above(0).in("m")});
   return table;
 }
 template <>
 const FieldTable& fields<Car>() {
-  static const FieldTable table =
-      make_table<Car>("A car", {field<&Car::name>("name", "a name"), field<&Car::electric>("electric", "no fuel"),
-                                field<&Car::colour>("colour", "paint"), field<&Car::wheel>("wheel", "A wheel")});
+  static const FieldTable table = make_table<Car>(
+      "A car", {field<&Car::name>("name", "a name"), field<&Car::electric>("electric", "no fuel"),
+                field<&Car::colour>("colour", "paint"), field<&Car::wheel>("wheel", "A wheel")});
   return table;
 }
 
@@ -71,9 +72,10 @@ std::string override_error(const std::string& text) {
 
 TEST(ConfigJson, ReadsWhatIsThereAndKeepsTheRest) {
   Car car;
-  read_config(car, parse_json(R"(/* a car */ {"colour": "blue", // sky
+  read_config(car,
+              parse_json(R"(/* a car */ {"colour": "blue", // sky
       "wheel": {"radius": 1, "spokes": 1e1}})",
-                              "car.json"),
+                         "car.json"),
               "car.json");
   EXPECT_EQ(car, (Car{"car", false, Colour::blue, {10, 1.0}}));
 }
@@ -85,7 +87,8 @@ TEST(ConfigJson, ErrorsNameFilePathExpectationAndValue) {
             "car.json: wheel.spokes: expected an integer, at least 1, at most 99, got 2.5 (number)");
   EXPECT_EQ(error_of(R"({"wheel": {"spokes": 100}})"),
             "car.json: wheel.spokes: expected an integer, at least 1, at most 99, got 100 (number)");
-  EXPECT_EQ(error_of(R"({"wheel": {"radius": 0}})"), "car.json: wheel.radius: expected a number, greater than 0, got 0 (number)");
+  EXPECT_EQ(error_of(R"({"wheel": {"radius": 0}})"),
+            "car.json: wheel.radius: expected a number, greater than 0, got 0 (number)");
   EXPECT_EQ(error_of(R"({"electric": 1})"), "car.json: electric: expected true or false, got 1 (number)");
   EXPECT_EQ(error_of(R"({"name": null})"), "car.json: name: expected a text, got null (null)");
   EXPECT_EQ(error_of(R"({"wheel": 4})"), "car.json: wheel: expected a group of keys { … }, got 4 (number)");
@@ -97,10 +100,14 @@ TEST(ConfigJson, ErrorsNameFilePathExpectationAndValue) {
 }
 
 TEST(ConfigJson, UnknownKeysComeWithASuggestion) {
-  EXPECT_EQ(error_of(R"({"wheel": {"spoeks": 3}})"), "car.json: unknown key wheel.spoeks. Did you mean wheel.spokes?");
-  EXPECT_EQ(error_of(R"({"radius": 3})"), "car.json: unknown key radius. Did you mean wheel.radius?");       // other group
-  EXPECT_EQ(error_of(R"({"num_spokes": 3})"), "car.json: unknown key num_spokes. Did you mean wheel.spokes?");  // Megatron's
-  EXPECT_EQ(error_of(R"({"zzzzzz": 3})"), "car.json: unknown key zzzzzz. `llm-pretrain schema --text` lists all keys.");
+  EXPECT_EQ(error_of(R"({"wheel": {"spoeks": 3}})"),
+            "car.json: unknown key wheel.spoeks. Did you mean wheel.spokes?");
+  EXPECT_EQ(error_of(R"({"radius": 3})"),
+            "car.json: unknown key radius. Did you mean wheel.radius?");  // other group
+  EXPECT_EQ(error_of(R"({"num_spokes": 3})"),
+            "car.json: unknown key num_spokes. Did you mean wheel.spokes?");  // Megatron's
+  EXPECT_EQ(error_of(R"({"zzzzzz": 3})"),
+            "car.json: unknown key zzzzzz. `llm-pretrain schema --text` lists all keys.");
 }
 
 TEST(ConfigJson, SyntaxErrorsHaveLineAndColumn) {
@@ -110,7 +117,8 @@ TEST(ConfigJson, SyntaxErrorsHaveLineAndColumn) {
 }
 
 TEST(ConfigJson, AKeyGivenTwiceIsAnError) {
-  EXPECT_NE(error_of(R"({"wheel": {"spokes": 3, "spokes": 4}})").find("\"spokes\" is given twice"), std::string::npos);
+  EXPECT_NE(error_of(R"({"wheel": {"spokes": 3, "spokes": 4}})").find("\"spokes\" is given twice"),
+            std::string::npos);
   EXPECT_EQ(error_of(R"({"name": "x", "wheel": {"spokes": 3}})"), "no error");
 }
 
@@ -129,23 +137,30 @@ TEST(ConfigJson, WritesEverythingOrWhatDiffers) {
 
 TEST(ConfigOverride, IsTypedByTheTable) {
   Car car;
-  for (const char* text : {"wheel.spokes=1e1", "wheel.radius=1e-4", "electric=true", "colour=blue", "name=a=b"})
+  for (const char* text :
+       {"wheel.spokes=1e1", "wheel.radius=1e-4", "electric=true", "colour=blue", "name=a=b"})
     apply_override(car, text);
   EXPECT_EQ(car, (Car{"a=b", true, Colour::blue, {10, 1e-4}}));
 }
 
 TEST(ConfigOverride, Errors) {
-  EXPECT_EQ(override_error("wheel.spokes=x"), "override wheel.spokes=x: wheel.spokes must be an integer, at least 1, at most 99.");
-  EXPECT_EQ(override_error("wheel.spokes=0"), "override wheel.spokes=0: wheel.spokes must be an integer, at least 1, at most 99.");
+  EXPECT_EQ(override_error("wheel.spokes=x"),
+            "override wheel.spokes=x: wheel.spokes must be an integer, at least 1, at most 99.");
+  EXPECT_EQ(override_error("wheel.spokes=0"),
+            "override wheel.spokes=0: wheel.spokes must be an integer, at least 1, at most 99.");
   EXPECT_EQ(override_error("wheel.spokes=1.5").substr(0, 9), "override ");
   EXPECT_EQ(override_error("wheel.radius=nan").substr(0, 9), "override ");
   EXPECT_EQ(override_error("wheel.radius=inf").substr(0, 9), "override ");
-  EXPECT_EQ(override_error("wheel.radius=1 "), "override wheel.radius=1 : wheel.radius must be a number, greater than 0.");
-  EXPECT_EQ(override_error("colour=gren"), "override colour=gren: colour must be one of red, green, blue. Did you mean green?");
+  EXPECT_EQ(override_error("wheel.radius=1 "),
+            "override wheel.radius=1 : wheel.radius must be a number, greater than 0.");
+  EXPECT_EQ(override_error("colour=gren"),
+            "override colour=gren: colour must be one of red, green, blue. Did you mean green?");
   EXPECT_EQ(override_error("electric=1"), "override electric=1: electric must be true or false.");
   EXPECT_EQ(override_error("wheel=3"), "wheel is a group of keys; set one of them, such as wheel.spokes=…");
-  EXPECT_EQ(override_error("whel.spokes=3"), "unknown key whel.spokes in the override whel.spokes=3. Did you mean wheel.spokes?");
-  EXPECT_EQ(override_error("name.first=3"), "override name.first=3: name holds one value, not a group of keys; write name=…");
+  EXPECT_EQ(override_error("whel.spokes=3"),
+            "unknown key whel.spokes in the override whel.spokes=3. Did you mean wheel.spokes?");
+  EXPECT_EQ(override_error("name.first=3"),
+            "override name.first=3: name holds one value, not a group of keys; write name=…");
   EXPECT_EQ(override_error("spokes").substr(0, 28), "\"spokes\" is not an override;");
 }
 
@@ -170,8 +185,9 @@ TEST(ConfigDescribe, Schema) {
 
 TEST(ConfigDescribe, MarkdownAndHelp) {
   const std::string page = markdown_reference(fields<Car>());
-  EXPECT_NE(page.find("| `wheel.spokes` | an integer, at least 1, at most 99 | `3` | how many | `num_spokes` |  |"),
-            std::string::npos);
+  EXPECT_NE(
+      page.find("| `wheel.spokes` | an integer, at least 1, at most 99 | `3` | how many | `num_spokes` |  |"),
+      std::string::npos);
   EXPECT_EQ(config_help(fields<Car>(), "wheel.r"),
             "key           default  meaning\n"
             "------------  -------  ------------------------------------------\n"

@@ -1,6 +1,7 @@
-// A config struct described as data: one row a field, with its name, type, unit, range and a line of explanation.
-// One table drives reading JSON, overrides, writing, the JSON Schema, the reference page and the help text, so that
-// none of them can know a key that another does not. The default is whatever the struct's own initialiser says.
+// A config struct described as data: one row a field, with its name, type, unit, range and a line of
+// explanation. One table drives reading JSON, overrides, writing, the JSON Schema, the reference page and the
+// help text, so that none of them can know a key that another does not. The default is whatever the struct's
+// own initialiser says.
 #pragma once
 
 #include <cstdint>
@@ -86,7 +87,9 @@ Field field(std::string name, std::string doc) {
   f.doc = std::move(doc);
   if constexpr (std::is_class_v<Type> && !std::is_same_v<Type, std::string>) {
     f.type = FieldType::section;
-    f.member = [](const void* config) -> const void* { return &(static_cast<const Config*>(config)->*Member); };
+    f.member = [](const void* config) -> const void* {
+      return &(static_cast<const Config*>(config)->*Member);
+    };
     f.table = &fields<Type>;
   } else if constexpr (std::is_enum_v<Type>) {
     f.type = FieldType::choice;
@@ -98,8 +101,8 @@ Field field(std::string name, std::string doc) {
       static_cast<Config*>(config)->*Member = static_cast<Type>(std::get<int64_t>(value));
     };
   } else {
-    static_assert(std::is_same_v<Type, bool> || std::is_same_v<Type, int64_t> || std::is_same_v<Type, double> ||
-                  std::is_same_v<Type, std::string>);
+    static_assert(std::is_same_v<Type, bool> || std::is_same_v<Type, int64_t> ||
+                  std::is_same_v<Type, double> || std::is_same_v<Type, std::string>);
     f.type = std::is_same_v<Type, bool>      ? FieldType::boolean
              : std::is_same_v<Type, int64_t> ? FieldType::integer
              : std::is_same_v<Type, double>  ? FieldType::number

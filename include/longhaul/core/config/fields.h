@@ -1,5 +1,5 @@
-// The two names under which a config struct and an enum publish their tables. Headers of config structs include
-// only this; the tables themselves (field_table.h) stay in source files.
+// The two names under which a config struct and an enum publish their tables. Headers of config structs
+// include only this; the tables themselves (field_table.h) stay in source files.
 #pragma once
 
 #include <cstddef>

@@ -9,12 +9,12 @@
 
 namespace longhaul {
 
-// JSON with // and /* */ comments. A syntax error or a key given twice is a UserError that names `source` (a file's
-// name), for syntax with line and column.
+// JSON with // and /* */ comments. A syntax error or a key given twice is a UserError that names `source` (a
+// file's name), for syntax with line and column.
 nlohmann::json parse_json(std::string_view text, const std::string& source);
 
-// Sets the members of `config` that `json` names. Unknown keys, wrong types and values out of range are UserErrors
-// with `source`, the key's full path, and what would be right.
+// Sets the members of `config` that `json` names. Unknown keys, wrong types and values out of range are
+// UserErrors with `source`, the key's full path, and what would be right.
 void read_json(const FieldTable& table, void* config, const nlohmann::json& json, const std::string& source);
 
 // All fields in the table's order.

@@ -7,8 +7,8 @@
 
 namespace longhaul {
 
-// Applies one `key=value`. UserError for an unknown key (with the nearest known one), a value of the wrong type or
-// out of range.
+// Applies one `key=value`. UserError for an unknown key (with the nearest known one), a value of the wrong
+// type or out of range.
 void apply_override(const FieldTable& table, void* config, std::string_view assignment);
 
 template <typename Config>
