@@ -15,9 +15,10 @@ namespace longhaul::ops::avx512 {
 namespace {
 
 constexpr int kTileRows = 14;
-constexpr int64_t kDepth = 512;               // units of the contracted dimension per block
-constexpr int64_t kBlockTiles = 8;            // tiles of rows per block of a
-constexpr int64_t kTaskPanels = 16;           // panels of b per task
+constexpr int64_t kDepth = 1024;              // units of the contracted dimension per block
+constexpr int64_t kBlockTiles = 8;           // tiles of rows per block of a
+constexpr int64_t kTaskPanels = 16;          // panels of b per task
+constexpr int64_t kPackPanels = 4;            // panels of b that are packed in one task
 constexpr int64_t kPackedUnits = 8 << 20;     // largest packed b: 32 MiB; a larger b is taken in slabs of columns
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -33,14 +34,30 @@ struct Problem {
   Unit* packed_b;       // [panels][units][32]
 };
 
+// Rows [first_row, first_row + rows) of a, or columns of b, by `elements` of the contracted dimension from `first`
+// on, into panels of kLanes that are `panel_units` apart.
 template <Units kUnits, int kLanes>
-void pack(const Problem& p, const MatrixView& view, int64_t row_stride, int64_t depth_stride, int64_t first_row,
-          int64_t rows, int64_t first, int64_t elements, Unit* panel) {
-  const char* source = static_cast<const char*>(view.data) + (first_row * row_stride + first * depth_stride) * p.element_bytes;
-  if (depth_stride == 1) {
-    pack_along<kUnits, kLanes>(source, row_stride * p.element_bytes, rows, elements, panel);
-  } else {
-    pack_across<kUnits, kLanes>(source, depth_stride * p.element_bytes, rows, elements, panel);
+void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_stride, int64_t first_row,
+          int64_t rows, int64_t first, int64_t elements, Unit* panel, int64_t panel_units) {
+  const int64_t row_bytes = row_stride * p.element_bytes, depth_bytes = depth_stride * p.element_bytes;
+  const char* source = static_cast<const char*>(data) + first_row * row_bytes + first * depth_bytes;
+  if (depth_stride != 1) {
+    pack_across<kUnits, kLanes>(source, depth_bytes, rows, elements, panel, panel_units);
+    return;
+  }
+  for (int64_t row = 0; row < rows; row += kLanes, panel += panel_units) {
+    pack_along<kUnits, kLanes>(source + row * row_bytes, row_bytes, std::min<int64_t>(rows - row, kLanes), elements,
+                               panel);
+  }
+}
+
+// Starts to bring the tile of the result that will be added to into the cache.
+void prefetch_tile(const GemmArguments& g, int64_t row, int64_t column) {
+  const int64_t rows = std::min<int64_t>(kTileRows, g.m - row);
+  const char* out = static_cast<const char*>(g.out) + (row * g.out_stride + column) * 4;
+  for (int64_t i = 0; i < rows; ++i) {
+    _mm_prefetch(out + i * g.out_stride * 4, _MM_HINT_T0);
+    _mm_prefetch(out + i * g.out_stride * 4 + 64, _MM_HINT_T0);
   }
 }
 
@@ -54,6 +71,7 @@ inline __m512 load_bias(const void* bias, bool bf16, int64_t column, __mmask16 m
 template <Units kUnits>
 void run_tile(const Problem& p, const Unit* a, const Unit* b, int64_t units, int64_t row, int64_t column, bool first,
               bool last, float* partial) {
+  if (!p.g.out_bf16 && (!first || p.g.accumulate)) prefetch_tile(p.g, row, column);
   __m512 sums[kTileRows][2];
   clear_tile(sums);
   multiply_tile<kTileRows, kUnits>(units, a, 1, kTileRows, b, kTileColumns, sums);
@@ -101,12 +119,10 @@ void run_block(const Problem& p, int64_t first_tile, int64_t tiles, int64_t firs
     const int64_t first = block * depth;
     const int64_t units = std::min(depth, p.units - first);
     const int64_t elements = std::min(units * p.per_unit, p.g.k - first * p.per_unit);
-    for (int64_t t = 0; t < tiles; ++t) {
-      const int64_t row = (first_tile + t) * kTileRows;
-      pack<kUnits, kTileRows>(p, p.g.a, p.g.a.row_stride, p.g.a.column_stride, row,
-                              std::min<int64_t>(kTileRows, p.g.m - row), first * p.per_unit, elements,
-                              a + t * depth * kTileRows);
-    }
+    const int64_t row = first_tile * kTileRows;
+    pack<kUnits, kTileRows>(p, p.g.a.data, p.g.a.row_stride, p.g.a.column_stride, row,
+                            std::min(tiles * kTileRows, p.g.m - row), first * p.per_unit, elements, a,
+                            depth * kTileRows);
     for (int64_t panel = first_panel; panel < first_panel + panels; ++panel) {
       const Unit* b = p.packed_b + (panel * p.units + first) * kTileColumns;
       for (int64_t t = 0; t < tiles; ++t) {
@@ -122,11 +138,13 @@ void run_block(const Problem& p, int64_t first_tile, int64_t tiles, int64_t firs
 
 template <Units kUnits>
 void run_slab(const Problem& p) {
-  parallel_tasks(p.panels, [&](int64_t panel) {
+  parallel_tasks(ceil_div(p.panels, kPackPanels), [&](int64_t task) {
+    const int64_t panel = task * kPackPanels;
     const int64_t column = (p.first_panel + panel) * kTileColumns;
-    pack<kUnits, kTileColumns>(p, p.g.b, p.g.b.column_stride, p.g.b.row_stride, column,
-                               std::min<int64_t>(kTileColumns, p.g.n - column), 0, p.g.k,
-                               p.packed_b + panel * p.units * kTileColumns);
+    const int64_t columns = std::min(kPackPanels, p.panels - panel) * kTileColumns;
+    pack<kUnits, kTileColumns>(p, p.g.b.data, p.g.b.column_stride, p.g.b.row_stride, column,
+                               std::min(columns, p.g.n - column), 0, p.g.k, p.packed_b + panel * p.units * kTileColumns,
+                               p.units * kTileColumns);
   });
   // Blocks of nearly equal size, their number a multiple of the threads where that is cheap.
   const int64_t across = ceil_div(p.panels, kTaskPanels);

@@ -3,6 +3,8 @@
 // units. "Rows" are rows of a, or columns of b.
 #pragma once
 
+#include <algorithm>
+
 #include "ops/tile_avx512.h"
 
 LONGHAUL_AVX512_BEGIN
@@ -48,22 +50,29 @@ void pack_along(const char* source, int64_t row_bytes, int64_t rows, int64_t ele
 }
 
 // The rows lie side by side: lanes are copied, and for BF16 two steps of the contracted dimension are interleaved.
+// Fills neighbouring panels, `panel_units` apart, in one pass over the source's lines.
 template <Units kUnits, int kLanes>
-void pack_across(const char* source, int64_t step_bytes, int64_t rows, int64_t elements, Unit* panel) {
-  for (int lane = 0; lane < kLanes; lane += 16) {
-    const __mmask16 mask = mask16(rows - lane);
-    if constexpr (kUnits == Units::fp32) {
-      for (int64_t p = 0; p < elements; ++p) {
-        _mm512_storeu_si512(panel + p * kLanes + lane, _mm512_maskz_loadu_epi32(mask, source + p * step_bytes + lane * 4));
-      }
-    } else {
-      const char* from = source + lane * 2;
-      for (int64_t p = 0; p < elements; p += 2) {
-        const __m512i even = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from + p * step_bytes));
-        const __m512i odd = p + 1 < elements ? _mm512_cvtepu16_epi32(
-                                                   _mm256_maskz_loadu_epi16(mask, from + (p + 1) * step_bytes))
-                                             : _mm512_setzero_si512();
-        _mm512_storeu_si512(panel + p / 2 * kLanes + lane, _mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
+void pack_across(const char* source, int64_t step_bytes, int64_t rows, int64_t elements, Unit* panel,
+                 int64_t panel_units) {
+  constexpr int kPerUnit = kUnits == Units::fp32 ? 1 : 2;
+  constexpr int kBytes = 4 / kPerUnit;
+  const __mmask16 lanes = mask16(kLanes);
+  for (int64_t p = 0; p < elements; p += kPerUnit) {
+    const char* step = source + p * step_bytes;
+    Unit* out = panel + p / kPerUnit * kLanes;
+    for (int64_t first = 0; first < rows; first += kLanes, out += panel_units) {
+      for (int lane = 0; lane < kLanes; lane += 16) {
+        const char* from = step + (first + lane) * kBytes;
+        const __mmask16 mask = mask16(std::min<int64_t>(rows - first, kLanes) - lane);
+        if constexpr (kUnits == Units::fp32) {
+          _mm512_mask_storeu_epi32(out + lane, lanes, _mm512_maskz_loadu_epi32(mask, from));
+        } else {
+          const __m512i even = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
+          const __m512i odd = p + 1 < elements
+                                  ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from + step_bytes))
+                                  : _mm512_setzero_si512();
+          _mm512_mask_storeu_epi32(out + lane, lanes, _mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
+        }
       }
     }
   }
