@@ -41,12 +41,14 @@ void generate(const Options& options) {
   std::vector<int32_t> prompt = tokenizer->encode(options.prompt);
   if (prompt.empty() && tokenizer->bos_id()) prompt = {*tokenizer->bos_id()};
   if (prompt.empty() && tokenizer->eos_id()) prompt = {*tokenizer->eos_id()};
-  // Text is printed as soon as it is whole characters. The decoder is fed the prompt too: how a first token reads can
-  // depend on what stands before it.
-  if (!options.no_echo) print_now(options.prompt);
-  StreamDecoder decoder(*tokenizer, /*skip_special_tokens=*/true);
-  std::string piece;
-  longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.next(id)); });
+  // Text is printed as soon as it is whole characters. With the prompt echoed, the decoder reads it too, because how a
+  // first token reads can depend on what stands before it; alone, the new text is what decoding its ids gives.
+  StreamDecoder decoder(tokenizer, /*skip_special_tokens=*/true);
+  if (!options.no_echo) {
+    print_now(options.prompt);
+    for (const int32_t id : prompt) decoder.push(id);
+  }
+  longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.push(id)); });
   print_now(decoder.finish());
   if (!options.no_echo) print_now("\n");
 }

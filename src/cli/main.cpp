@@ -17,6 +17,8 @@ namespace {
 
 constexpr const char* kExamples =
     "Examples:\n"
+    "  llm-pretrain prepare --input corpus.jsonl --tokenizer HF_DIR --output-prefix data/corpus --append-eod\n"
+    "  llm-pretrain pretrain llama_tiny model.from=HF_DIR data.train=data/corpus_text_document\n"
     "  llm-pretrain recipes list\n"
     "  llm-pretrain recipes show llama3_8b\n"
     "  llm-pretrain recipes init llama_tiny --output my_run.json\n"
@@ -45,6 +47,11 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "llm-pretrain " LONGHAUL_VERSION);
   app.require_subcommand(1);
   app.footer(kExamples);
+  add_prepare_command(app);
+  add_pretrain_command(app);
+  add_eval_command(app);
+  add_generate_command(app);
+  add_export_command(app);
   add_recipes_command(app);
   add_schema_command(app);
   add_doctor_command(app);

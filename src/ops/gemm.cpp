@@ -6,6 +6,7 @@
 #include <ATen/ops/sum.h>
 
 #include "longhaul/core/error.h"
+#include "ops/gemm_avx512.h"
 
 namespace longhaul::ops {
 namespace {
@@ -36,6 +37,34 @@ void gemm_aten(const at::Tensor& a, const at::Tensor& b, at::Tensor out, GemmMod
   }
 }
 
+// A matrix that the AVX-512 product takes: one of its strides is 1 (or doesn't matter).
+bool is_plain(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1; }
+
+avx512::MatrixView view(const at::Tensor& x) { return {x.const_data_ptr(), x.stride(0), x.stride(1)}; }
+
+bool runs_on_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
+  const at::ScalarType type = a.scalar_type();
+  return a.is_cpu() && (type == at::kFloat || type == at::kBFloat16) && avx512::supported(type == at::kBFloat16) &&
+         is_plain(a) && is_plain(b) && out.stride(1) == 1 && a.size(1) > 0;
+}
+
+void gemm_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
+                 const at::Tensor& bias) {
+  avx512::GemmArguments arguments{};
+  arguments.m = a.size(0);
+  arguments.n = b.size(1);
+  arguments.k = a.size(1);
+  arguments.a = view(a);
+  arguments.b = view(b);
+  arguments.bf16 = a.scalar_type() == at::kBFloat16;
+  arguments.out = out.mutable_data_ptr();
+  arguments.out_stride = out.stride(0);
+  arguments.out_bf16 = out.scalar_type() == at::kBFloat16;
+  arguments.accumulate = mode == GemmMode::accumulate;
+  arguments.bias = bias.defined() ? bias.const_data_ptr() : nullptr;
+  avx512::gemm(arguments);
+}
+
 }  // namespace
 
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode, const at::Tensor& bias) {
@@ -48,7 +77,13 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmM
   LONGHAUL_CHECK(out.scalar_type() == a.scalar_type() || out.scalar_type() == at::kFloat, "gemm into {}",
                  c10::toString(out.scalar_type()));
   if (out.numel() == 0) return;
-  gemm_aten(a, b, out, mode, bias);
+  LONGHAUL_CHECK(mode == GemmMode::overwrite || (!bias.defined() && out.scalar_type() != at::kBFloat16),
+                 "a product is added to FP32 or FP64, without a bias");
+  if (runs_on_avx512(a, b, out)) {
+    gemm_avx512(a, b, out, mode, bias);
+  } else {
+    gemm_aten(a, b, out, mode, bias);
+  }
 }
 
 void add_column_sums(const at::Tensor& x, const at::Tensor& out) {

@@ -13,7 +13,9 @@ ModelSource::ModelSource(const Recipe& recipe) {
     wanted.model = continue_from(recipe.model, folder_->config());
     side_car_ = folder_->side_car();
   }
+  validate_shape(wanted);
   require_one_process(wanted);
+  require_data(wanted);
   recipe_ = resolved(wanted);
 }
 
