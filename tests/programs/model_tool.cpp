@@ -5,6 +5,7 @@
 // TOKENS holds tokens, labels (int64 [sequences, length]) and weights (FP32, same shape). OUT gets logits
 // [tokens, vocab], loss, and, named as the Hugging Face tensors they belong to, the gradients "grad.KEY".
 #include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <cstdio>
