@@ -1,5 +1,6 @@
 #include "longhaul/data/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "data/tokenizer/pipeline.h"
@@ -9,6 +10,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul {
 
@@ -50,11 +52,21 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
   const std::string text = read_text(file);
   auto pipeline = tokenizer::read_pipeline(text, file);
   const tokenizer::FolderSettings settings = tokenizer::read_folder_settings(folder, *pipeline);
-  tokenizer::apply_folder_settings(settings, *pipeline);
   std::shared_ptr<Tokenizer> result(new Tokenizer(std::move(pipeline), xxh3(text)));
   result->bos_id_ = settings.bos_id;
   result->eos_id_ = settings.eos_id;
   result->pad_id_ = settings.pad_id;
+  const std::vector<int32_t> around = result->encode("");
+  const auto compare = [&](std::optional<bool> wanted, std::optional<int32_t> id, const char* key) {
+    if (!wanted || !id) return;
+    const bool present = std::find(around.begin(), around.end(), *id) != around.end();
+    if (present != *wanted) {
+      log::warning("{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that one counts",
+                   (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
+    }
+  };
+  compare(settings.add_bos, settings.bos_id, "add_bos_token");
+  compare(settings.add_eos, settings.eos_id, "add_eos_token");
   return result;
 }
 

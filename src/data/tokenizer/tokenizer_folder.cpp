@@ -94,14 +94,4 @@ FolderSettings read_folder_settings(const fs::path& folder, const Pipeline& pipe
   return settings;
 }
 
-void apply_folder_settings(const FolderSettings& settings, Pipeline& pipeline) {
-  if (!settings.add_bos && !settings.add_eos) return;
-  std::vector<TemplatePart> parts;
-  if (settings.add_bos.value_or(false) && settings.bos_id) parts.push_back({false, {*settings.bos_id}});
-  parts.push_back({true, {}});
-  if (settings.add_eos.value_or(false) && settings.eos_id) parts.push_back({false, {*settings.eos_id}});
-  pipeline.post_processors.clear();
-  if (parts.size() > 1) pipeline.post_processors.push_back(make_template(std::move(parts)));
-}
-
 }  // namespace longhaul::tokenizer

@@ -21,8 +21,9 @@ class EncodeScratch;
 class Tokenizer {
  public:
   // Reads `tokenizer.json` in a checkpoint's folder and, for the ids of the special tokens, `tokenizer_config.json`,
-  // `special_tokens_map.json`, `generation_config.json` and `config.json` where they exist. As `transformers` does,
-  // lets "add_bos_token" and "add_eos_token" in `tokenizer_config.json` decide which of the two a text gets.
+  // `special_tokens_map.json`, `generation_config.json` and `config.json` where they exist. Which special tokens a text
+  // gets is up to `tokenizer.json` alone, as in `transformers` 5; where the "add_bos_token" or "add_eos_token" of
+  // `tokenizer_config.json` says otherwise, a warning tells.
   // Throws UserError when a file is missing, damaged, or asks for something that Longhaul can't do.
   static std::shared_ptr<const Tokenizer> from_folder(const std::filesystem::path& folder);
   // Reads one `tokenizer.json`. The special ids are unknown then.
