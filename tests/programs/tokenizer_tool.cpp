@@ -4,7 +4,8 @@
 //   tokenizer_tool PATH --bytes     the same for {"text": [byte, …]}
 //   tokenizer_tool PATH --decode    the same for {"text": [id, …]}, "decoded" and "streamed" only
 //   tokenizer_tool PATH --info      one line about the tokenizer
-//   tokenizer_tool PATH --speed F   encodes the lines of a text file and prints MB/s, the best of several rounds
+//   tokenizer_tool PATH --speed F   encodes the lines of a text file and prints MB/s, the best of several
+//   rounds
 // PATH is a tokenizer.json or a folder with one.
 #include <algorithm>
 #include <chrono>
@@ -36,8 +37,9 @@ void answer(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view 
     std::vector<int32_t> ids;
     if (mode == "--decode") {
       ids = input.get<std::vector<int32_t>>();
-      std::cout << nlohmann::json{{"decoded", tokenizer->decode(ids)}, {"streamed", stream(tokenizer, ids)}}.dump()
-                << '\n';
+      std::cout
+          << nlohmann::json{{"decoded", tokenizer->decode(ids)}, {"streamed", stream(tokenizer, ids)}}.dump()
+          << '\n';
       continue;
     }
     std::string text;
@@ -81,7 +83,9 @@ void measure(const Tokenizer& tokenizer, const char* path) {
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     tokens = ids.size();
   }
-  std::cout << nlohmann::json{{"bytes", bytes}, {"tokens", tokens}, {"mb_per_s", static_cast<double>(bytes) / best / 1e6}}
+  std::cout << nlohmann::json{{"bytes", bytes},
+                              {"tokens", tokens},
+                              {"mb_per_s", static_cast<double>(bytes) / best / 1e6}}
                    .dump()
             << '\n';
 }
@@ -90,7 +94,8 @@ void measure(const Tokenizer& tokenizer, const char* path) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc < 2) throw longhaul::UserError("usage: tokenizer_tool PATH [--bytes | --decode | --info | --speed FILE]");
+    if (argc < 2)
+      throw longhaul::UserError("usage: tokenizer_tool PATH [--bytes | --decode | --info | --speed FILE]");
     const std::filesystem::path path = argv[1];
     const auto tokenizer =
         std::filesystem::is_directory(path) ? Tokenizer::from_folder(path) : Tokenizer::from_file(path);

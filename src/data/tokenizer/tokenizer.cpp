@@ -61,8 +61,9 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
     if (!wanted || !id) return;
     const bool present = std::find(around.begin(), around.end(), *id) != around.end();
     if (present != *wanted) {
-      log::warning("{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that one counts",
-                   (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
+      log::warning(
+          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that one counts",
+          (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
     }
   };
   compare(settings.add_bos, settings.bos_id, "add_bos_token");
@@ -135,7 +136,8 @@ void Tokenizer::encode(std::string_view text, bool add_special_tokens, std::vect
       }
     }
   }
-  for (const auto& post_processor : pipeline.post_processors) post_processor->process(ids, begin, add_special_tokens);
+  for (const auto& post_processor : pipeline.post_processors)
+    post_processor->process(ids, begin, add_special_tokens);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
@@ -146,16 +148,21 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   return std::move(sink.text);
 }
 
-int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(pipeline_->max_id()) + 1; }
+int64_t Tokenizer::vocab_size() const {
+  return static_cast<int64_t>(pipeline_->max_id()) + 1;
+}
 
-std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const { return pipeline_->token_to_id(token); }
+std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  return pipeline_->token_to_id(token);
+}
 
 std::string Tokenizer::id_to_token(int32_t id) const {
   const auto token = pipeline_->id_to_token(id);
   if (!token) {
-    throw UserError("the tokenizer has no token with id {}: its ids go from 0 to {}. Was the data made with another "
-                    "tokenizer?",
-                    id, vocab_size() - 1);
+    throw UserError(
+        "the tokenizer has no token with id {}: its ids go from 0 to {}. Was the data made with another "
+        "tokenizer?",
+        id, vocab_size() - 1);
   }
   return std::string(*token);
 }

@@ -38,7 +38,8 @@ std::optional<int32_t> id_of_token(const JsonNode& root, const char* key, const 
   const JsonNode node = root.at(key);
   const std::string& token = node.value().is_object() ? node.at("content").string() : node.string();
   const auto id = pipeline.token_to_id(token);
-  if (!id) log::warning("{}: the token \"{}\" isn't in tokenizer.json and has no id; ignored", node.where(), token);
+  if (!id)
+    log::warning("{}: the token \"{}\" isn't in tokenizer.json and has no id; ignored", node.where(), token);
   return id;
 }
 
@@ -56,16 +57,18 @@ std::optional<int32_t> id_of_key(const JsonNode& root, const char* key) {
 
 fs::path tokenizer_file(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    throw UserError("{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
-                    folder.string());
+    throw UserError(
+        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
+        folder.string());
   }
   const fs::path file = folder / "tokenizer.json";
   if (fs::exists(file)) return file;
   for (const char* other : {"tokenizer.model", "vocab.json", "spiece.model", "tekken.json"}) {
     if (fs::exists(folder / other)) {
-      throw UserError("{}: has {}, but Longhaul reads tokenizer.json. Make it with transformers: "
-                      "AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\").",
-                      folder.string(), other, folder.string(), folder.string());
+      throw UserError(
+          "{}: has {}, but Longhaul reads tokenizer.json. Make it with transformers: "
+          "AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\").",
+          folder.string(), other, folder.string(), folder.string());
     }
   }
   throw UserError("{}: has no tokenizer.json. Copy it there from the checkpoint whose tokenizer you want.",

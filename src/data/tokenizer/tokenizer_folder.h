@@ -21,8 +21,8 @@ struct FolderSettings {
 // `folder`/tokenizer.json; UserError when it isn't there.
 std::filesystem::path tokenizer_file(const std::filesystem::path& folder);
 
-// Reads tokenizer_config.json; special_tokens_map.json, which overrides it unless it is of the newer kind that lists
-// its added tokens; then, for ids that are still unknown, generation_config.json and config.json.
+// Reads tokenizer_config.json; special_tokens_map.json, which overrides it unless it is of the newer kind
+// that lists its added tokens; then, for ids that are still unknown, generation_config.json and config.json.
 FolderSettings read_folder_settings(const std::filesystem::path& folder, const Pipeline& pipeline);
 
 }  // namespace longhaul::tokenizer

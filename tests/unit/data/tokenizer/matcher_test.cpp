@@ -17,8 +17,9 @@ constexpr const char* kPatterns[] = {
 
 // The matchers by hand against the regular expressions that they stand for.
 TEST(KnownMatchers, MatchWhatTheExpressionsMatch) {
-  const char32_t alphabet[] = {'a', 'S', 't', 'r', 'e', 'v', 'L', 'l', 'd', 'M', '\'', '\'', ' ', ' ', '\n', '\r', '\t',
-                               '7', '9', '!', '.', 0xE9, 0x17F, 0x3000, 0x85, 0xA0, 0x4E2D, 0x1F600, 0x301, 0xBD, 0x660};
+  const char32_t alphabet[] = {'a',   'S',    't',  'r',  'e',    'v',     'L',   'l',  'd',  'M', '\'',
+                               '\'',  ' ',    ' ',  '\n', '\r',   '\t',    '7',   '9',  '!',  '.', 0xE9,
+                               0x17F, 0x3000, 0x85, 0xA0, 0x4E2D, 0x1F600, 0x301, 0xBD, 0x660};
   const RandomStream random(11, "matcher test");
   for (const char* pattern : kPatterns) {
     const auto known = make_known_matcher(pattern);
@@ -45,7 +46,8 @@ TEST(KnownMatchers, AreOnlyForExactlyTheirPatterns) {
 }
 
 TEST(RegexMatcher, RefusesWhatItCanNotTakeOver) {
-  for (const char* pattern : {R"(\p{N}{1,3}+)", R"([\p{L}&&[^a]])", R"([[:alpha:]])", R"(\K)", R"(a\)", R"((?#x)a)", "[a"}) {
+  for (const char* pattern :
+       {R"(\p{N}{1,3}+)", R"([\p{L}&&[^a]])", R"([[:alpha:]])", R"(\K)", R"(a\)", R"((?#x)a)", "[a"}) {
     EXPECT_THROW(make_pcre_matcher(pattern, "file: key"), UserError) << pattern;
   }
   try {

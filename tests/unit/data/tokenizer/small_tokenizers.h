@@ -26,10 +26,7 @@ inline nlohmann::json byte_level_json() {
           {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
           {"post_processor", nullptr},
           {"decoder", {{"type", "ByteLevel"}}},
-          {"model",
-           {{"type", "BPE"},
-            {"vocab", vocabulary},
-            {"merges", {"a b", "ab c", "Ġ t"}}}}};
+          {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", {"a b", "ab c", "Ġ t"}}}}};
 }
 
 // A folder that is gone at the end of the test.

@@ -29,7 +29,8 @@ std::string complaint(const char* key, const nlohmann::json& value) {
 
 TEST(TokenizerErrors, NameUnknownComponents) {
   EXPECT_SAYS(complaint("/normalizer", {{"type", "Precompiled"}}), "normalizer of type \"Precompiled\"");
-  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "UnicodeScripts"}}), "pre-tokenizer of type \"UnicodeScripts\"");
+  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "UnicodeScripts"}}),
+              "pre-tokenizer of type \"UnicodeScripts\"");
   EXPECT_SAYS(complaint("/decoder", {{"type", "CTC"}}), "decoder of type \"CTC\"");
   EXPECT_SAYS(complaint("/post_processor", {{"type", "Odd"}}), "post-processor of type \"Odd\"");
   EXPECT_SAYS(complaint("/model/type", "Odd"), "model of type \"Odd\"");
@@ -43,8 +44,10 @@ TEST(TokenizerErrors, NameWrongValues) {
   EXPECT_SAYS(complaint("/model/merges", nlohmann::json::parse(R"([["a", "z"]])")), "needs the token \"az\"");
   EXPECT_SAYS(complaint("/model/vocab/x", -1), "the id of token \"x\" is -1");
   EXPECT_SAYS(complaint("/model/end_of_word_suffix", "</w>"), "model.end_of_word_suffix");
-  EXPECT_SAYS(complaint("/pre_tokenizer/add_prefix_space", "yes"), "pre_tokenizer.add_prefix_space: expected true or false");
-  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Odd"}}), "\"Odd\" is no behavior");
+  EXPECT_SAYS(complaint("/pre_tokenizer/add_prefix_space", "yes"),
+              "pre_tokenizer.add_prefix_space: expected true or false");
+  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Odd"}}),
+              "\"Odd\" is no behavior");
   EXPECT_SAYS(complaint("/version", "2.0"), "version");
 }
 
