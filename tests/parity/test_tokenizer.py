@@ -40,4 +40,5 @@ def test_fuzzed_text(kind, tmp_path):
     reference = KINDS[kind]()
     path = tmp_path / "tokenizer.json"
     reference.save(str(path))
-    check(reference, path, list(fuzz(seed=7, characters=1_000_000)))
+    rare = kind in ("gpt2_prefix", "falcon", "metaspace_first_split", "flags", "plain")
+    check(reference, path, list(fuzz(seed=7, characters=200_000 if rare else 1_000_000)))

@@ -68,7 +68,7 @@ NORMALIZERS = {
 def test_normalizer(name, tmp_path):
     tokenizer = spelling(mark_pieces=False)
     tokenizer.normalizer = NORMALIZERS[name]
-    texts = [*fuzz(seed=3, characters=20_000), *every_character()]
+    texts = [*fuzz(seed=3, characters=10_000), *every_character()]
     check(tokenizer, save(tokenizer, tmp_path), texts)
 
 
@@ -126,7 +126,7 @@ PRE_TOKENIZERS = {
 def test_pre_tokenizer(name, tmp_path):
     tokenizer = spelling(mark_pieces=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([PRE_TOKENIZERS[name], *tokenizer.pre_tokenizer])
-    check(tokenizer, save(tokenizer, tmp_path), [*fuzz(seed=4, characters=20_000), *every_character()])
+    check(tokenizer, save(tokenizer, tmp_path), [*fuzz(seed=4, characters=10_000), *every_character()])
 
 
 def reference_survives(tokenizer, text):

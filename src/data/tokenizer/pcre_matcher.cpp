@@ -1,4 +1,6 @@
 // A regular expression by PCRE2, compiled to machine code. Subjects are valid UTF-8, so no check a match.
+// Properties such as \p{L} are those of PCRE2's Unicode version; characters that are newer may be classed
+// otherwise than by the reference. (The matchers by hand have the reference's own tables.)
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

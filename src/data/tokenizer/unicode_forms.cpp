@@ -1,6 +1,8 @@
 // The Unicode normalization forms, by utf8proc. NFC, which the Qwen family applies to every text, skips what
 // is in that form already: only a character that is not "inert" (see unicode.h) can change, together with the
 // one before it.
+// The reference's tables are those of an older Unicode: characters of Unicode 12 and later, which it takes
+// for unassigned, may come out otherwise there.
 #include <utf8proc.h>
 
 #include "data/tokenizer/normalizer.h"

@@ -1,5 +1,6 @@
 // Text to token ids and back, for tokenizers in the format of Hugging Face's `tokenizer.json`. The ids are
-// those that the `tokenizers` library gives, for every text.
+// those that the `tokenizers` library gives, apart from characters so new that the two sides' Unicode
+// versions differ about them.
 #pragma once
 
 #include <cstdint>
