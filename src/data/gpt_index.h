@@ -1,8 +1,8 @@
 // The order of a GPT dataset, as Megatron's GPTDataset builds it. Three arrays make it:
 //
-//   document index  [epochs · sequences]  sequence numbers, shuffled: the stream of tokens, one sequence
-//   after another sample index    [samples + 1, 2]      where each sample starts: (place in the document
-//   index, token offset) shuffle index   [samples]             which sample is served i-th
+//   document index  [epochs · sequences]  sequence numbers, shuffled: the stream of tokens
+//   sample index    [samples + 1, 2]      where each sample starts: (place in the document index, offset)
+//   shuffle index   [samples]             which sample is served i-th
 //
 // A sample takes S + 1 tokens and the next starts S further, so that the last label of one is the first input
 // of the next. When several epochs are needed but less than 80 % of the last one, the last is shuffled on its

@@ -42,6 +42,7 @@ void Loader::start(int64_t consumed) {
 
 void Loader::restart(int64_t consumed) {
   earlier_wait_seconds_ += workers_->wait_seconds();
+  workers_.reset();
   start(consumed);
 }
 

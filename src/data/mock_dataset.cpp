@@ -31,4 +31,8 @@ void MockDataset::get(int64_t index, Sample& sample) const {
   sample.valid = options_.sequence_length;
 }
 
+std::string MockDataset::order_id() const {
+  return fmt::format("mock-{}-{}-{}", options_.seed, options_.sequence_length, options_.vocab_size);
+}
+
 }  // namespace longhaul

@@ -21,12 +21,18 @@ def run(path, texts, *arguments):
 def check(reference, path, texts):
     answers = run(path, texts)
     assert len(answers) == len(texts)
-    for text, encoding, answer in zip(texts, reference.encode_batch(texts), answers):
-        assert answer["ids"] == encoding.ids, text
-        assert answer["plain_ids"] == reference.encode(text, add_special_tokens=False).ids, text
-        assert answer["decoded"] == reference.decode(encoding.ids, skip_special_tokens=False), text
-        assert answer["skipped"] == reference.decode(encoding.ids, skip_special_tokens=True), text
-        assert answer["streamed"] == answer["decoded"], text
+    ids = [encoding.ids for encoding in reference.encode_batch_fast(texts)]
+    expected = {
+        "ids": ids,
+        "plain_ids": [e.ids for e in reference.encode_batch_fast(texts, add_special_tokens=False)],
+        "decoded": reference.decode_batch(ids, skip_special_tokens=False),
+        "skipped": reference.decode_batch(ids, skip_special_tokens=True),
+    }
+    expected["streamed"] = expected["decoded"]
+    for key, values in expected.items():
+        for text, value, answer in zip(texts, values, answers):
+            assert answer[key] == value, (key, text)
+
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -34,4 +40,5 @@ def test_fuzzed_text(kind, tmp_path):
     reference = KINDS[kind]()
     path = tmp_path / "tokenizer.json"
     reference.save(str(path))
-    check(reference, path, list(fuzz(seed=7, characters=1_000_000)))
+    rare = kind in ("gpt2_prefix", "falcon", "metaspace_first_split", "flags", "plain")
+    check(reference, path, list(fuzz(seed=7, characters=200_000 if rare else 1_000_000)))

@@ -4,13 +4,13 @@
 //   {"do": "write", "prefix", "vocab_size", "documents": [[[id, …] sequence, …] document, …]}
 //   {"do": "read", "prefix"}                          → {"sequences": [[id, …]], "borders": […]}
 //   {"do": "samples", "prefix", "split", "split_string" | null, "sequence_length", "samples" | null, "seed",
-//    "drop_last", "cache_dir", "tokenizer"}           → {"size", "epochs", "samples": [[tokens, labels,
-//    valid], …]}
+//    "drop_last", "cache_dir", "tokenizer"}
+//                                          → {"size", "epochs", "samples": [[tokens, labels, valid]]}
 //   {"do": "datasets", "train", "valid", "test", "split", "sequence_length", "seed", "cache_dir",
-//   "tokenizer",
-//    "requested": [train | null, valid | null, test | null]}   → sizes of the three, null where none is built
-//   {"do": "prepare", "inputs", "keys", "prefix", "append_eod", "workers", "vocab_size"}   texts are decimal
-//   ids
+//    "tokenizer", "requested": [train | null, valid | null, test | null]}
+//                                                     → sizes of the three, null where none is built
+//   {"do": "prepare", "inputs", "keys", "prefix", "append_eod", "workers", "vocab_size"}
+//                                                     → {"documents", "tokens"}; texts are decimal ids
 #include <fmt/format.h>
 
 #include <cstdio>

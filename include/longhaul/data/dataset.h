@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace longhaul {
@@ -20,6 +21,9 @@ class Dataset {
   virtual int64_t size() const = 0;
   // Fills `sample` with the sample `index`, 0 ≤ index < size(). May be called from several threads at once.
   virtual void get(int64_t index, Sample& sample) const = 0;
+  // Identifies the order: datasets with the same id serve the same sample under each index. A checkpoint
+  // keeps it, since with another order a resumed run repeats some samples and never sees others.
+  virtual std::string order_id() const = 0;
 };
 
 }  // namespace longhaul

@@ -36,6 +36,7 @@ class GptDataset : public Dataset {
 
   int64_t size() const override;
   void get(int64_t index, Sample& sample) const override;
+  std::string order_id() const override { return order_id_; }
 
   int64_t epochs() const { return epochs_; }
   int64_t tokens_per_epoch() const { return tokens_per_epoch_; }
@@ -46,6 +47,7 @@ class GptDataset : public Dataset {
   int64_t sequence_length_;
   int64_t epochs_ = 0;
   int64_t tokens_per_epoch_ = 0;
+  std::string order_id_;
   std::unique_ptr<const GptIndex> index_;
 };
 

@@ -2,13 +2,15 @@
 //
 // The .bin holds the ids of all sequences one after another, nothing else. The .idx says where each begins:
 //
-//   offset  0  9 bytes   "MMIDIDX" and two NULs          34          i32 × n  length of each sequence, in
-//   tokens
-//           9  u64       version, 1                      34 +  4n    i64 × n  its byte offset in the .bin
-//          17  u8        dtype code (token_type.h)       34 + 12n    i64 × d  document borders, in sequences:
-//          18  u64       n, sequences                                         0, …, n
-//          26  u64       d, documents + 1                34+12n+8d   i8 × n   modes (multimodal datasets
-//          only)
+//   offset    0        9 bytes  "MMIDIDX" and two NULs
+//             9        u64      version, 1
+//            17        u8       dtype code (token_type.h)
+//            18        u64      n, sequences
+//            26        u64      d, documents + 1
+//            34        i32 × n  length of each sequence, in tokens
+//            34 +  4n  i64 × n  its byte offset in the .bin
+//            34 + 12n  i64 × d  document borders, in sequences: 0, …, n
+//            34+12n+8d i8 × n   modes (multimodal datasets only)
 //
 // All little-endian and packed, so the arrays are unaligned and are read through memcpy. A sequence is a
 // document for GPT data. Both files are mapped; everything that can be wrong with them is checked when they

@@ -43,11 +43,9 @@ class Loader {
   // Starts anew at `consumed` samples, e.g. for the next evaluation. What was made ahead is dropped.
   void restart(int64_t consumed);
 
-  // Samples that all ranks together have consumed with the batches handed out, counted from the dataset's
-  // start.
+  // Samples, counted from the dataset's start, that all ranks together have been handed.
   int64_t consumed() const { return consumed_; }
-  // Seconds that `next` has waited since the loader was made: above a few percent of the run, data is the
-  // limit.
+  // Seconds that `next` has waited in all: above a few percent of the run, data is the limit.
   double wait_seconds() const;
 
  private:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "longhaul/core/random.h"
@@ -27,6 +28,7 @@ class MockDataset : public Dataset {
   explicit MockDataset(const MockDatasetOptions& options);
   int64_t size() const override { return options_.samples; }
   void get(int64_t index, Sample& sample) const override;
+  std::string order_id() const override;
 
  private:
   MockDatasetOptions options_;

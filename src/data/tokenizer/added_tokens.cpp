@@ -92,7 +92,8 @@ void AddedTokenFinder::split(std::string_view text, std::vector<Part>& parts) co
     if (token.left_strip) span.begin = std::max(skip_space_back(text, span.begin), done);
     if (token.right_strip) span.end = skip_space(text, span.end);
     if (done < span.begin) parts.push_back({-1, {done, span.begin}});
-    parts.push_back({token.id, span});
+    // White space that the token before has taken along is gone: a token that was nothing else is no more.
+    if (span.begin < span.end) parts.push_back({token.id, span});
     done = span.end;
   }
   if (done < text.size()) parts.push_back({-1, {done, text.size()}});

@@ -1,5 +1,6 @@
-// Added tokens are found in the text before anything else happens to it, whatever the model knows: first those that
-// are looked for in the text as it is, then, in what lies between, those that are looked for in the normalized text.
+// Added tokens are found in the text before anything else happens to it, whatever the model knows: first
+// those that are looked for in the text as it is, then, in what lies between, those that are looked for in
+// the normalized text.
 #pragma once
 
 #include <array>

@@ -59,7 +59,8 @@ class Bpe : public Model {
         continue;
       }
       size_t begin = 0;
-      for (size_t at = 0; (at = piece.find(kMetaspace, at)) != std::string_view::npos; at += kMetaspace.size()) {
+      for (size_t at = 0; (at = piece.find(kMetaspace, at)) != std::string_view::npos;
+           at += kMetaspace.size()) {
         if (at == begin || piece.substr(0, at).ends_with(kMetaspace)) continue;
         encode_word(piece.substr(begin, at - begin), own, ids);
         begin = at;
@@ -126,9 +127,10 @@ class Bpe : public Model {
         symbols.push_back(id);
       } else if (!push_bytes(text, symbols) && config_.unknown_token) {
         if (unknown_id_ < 0) {
-          throw UserError("the tokenizer has no token for '{}', and its unk_token \"{}\" isn't in its vocabulary either. "
-                          "Add that token to the vocabulary in tokenizer.json.",
-                          text, *config_.unknown_token);
+          throw UserError(
+              "the tokenizer has no token for '{}', and its unk_token \"{}\" isn't in its vocabulary either. "
+              "Add that token to the vocabulary in tokenizer.json.",
+              text, *config_.unknown_token);
         }
         // As in the reference, bytes do not flush: what was unknown before them comes behind them.
         if (!config_.fuse_unknown) flush();
@@ -147,14 +149,16 @@ class Bpe : public Model {
   }
 
   BpeConfig config_;
-  std::vector<int32_t> char_ids_;       // of the characters below U+10000; -1: no token
-  std::array<int32_t, 256> byte_ids_;   // of the bytes: by fallback, or of their letters when pieces are bytes
+  std::vector<int32_t> char_ids_;      // of the characters below U+10000; -1: no token
+  std::array<int32_t, 256> byte_ids_;  // of the bytes: by fallback, or of their letters when pieces are bytes
   int32_t unknown_id_ = -1;
-  bool bytes_ = false;                  // pieces are bytes
+  bool bytes_ = false;  // pieces are bytes
 };
 
 }  // namespace
 
-std::unique_ptr<Model> make_bpe(BpeConfig config) { return std::make_unique<Bpe>(std::move(config)); }
+std::unique_ptr<Model> make_bpe(BpeConfig config) {
+  return std::make_unique<Bpe>(std::move(config));
+}
 
 }  // namespace longhaul::tokenizer

@@ -1,6 +1,6 @@
-// Byte pair encoding: a word starts as its characters (or bytes), and the adjacent pair with the lowest rank is
-// merged, leftmost first, until no pair has a merge. (Sennrich et al., "Neural machine translation of rare words
-// with subword units", 2016; byte-level after GPT-2; byte fallback after SentencePiece.)
+// Byte pair encoding: a word starts as its characters (or bytes), and the adjacent pair with the lowest rank
+// is merged, leftmost first, until no pair has a merge. (Sennrich et al., "Neural machine translation of rare
+// words with subword units", 2016; byte-level after GPT-2; byte fallback after SentencePiece.)
 #pragma once
 
 #include <memory>

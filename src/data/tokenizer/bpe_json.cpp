@@ -12,7 +12,8 @@ Vocabulary read_vocabulary(const JsonNode& node) {
   Vocabulary vocabulary(node.value().size());
   for (const auto& [token, id] : node.value().items()) {
     if (!id.is_number_integer() || id < 0 || id >= INT32_MAX) {
-      throw UserError("{}: the id of token \"{}\" is {}; ids are whole numbers from 0.", node.where(), token, id.dump());
+      throw UserError("{}: the id of token \"{}\" is {}; ids are whole numbers from 0.", node.where(), token,
+                      id.dump());
     }
     vocabulary.add(token, id.get<int32_t>());
   }
@@ -61,9 +62,14 @@ void read_merges(const JsonNode& node, BpeConfig& config) {
     const int32_t right = config.vocabulary.find(pair.right);
     const int32_t id = config.vocabulary.find(merged);
     if (left < 0 || right < 0 || id < 0) {
-      throw UserError("{}: \"{}\" + \"{}\" needs the token \"{}\", which the vocabulary lacks. Vocabulary and merges don't "
-                      "belong together; get the file again.",
-                      merge.where(), pair.left, pair.right, left < 0 ? pair.left : right < 0 ? pair.right : merged);
+      throw UserError(
+          "{}: \"{}\" + \"{}\" needs the token \"{}\", which the vocabulary lacks. Vocabulary and merges "
+          "don't "
+          "belong together; get the file again.",
+          merge.where(), pair.left, pair.right,
+          left < 0    ? pair.left
+          : right < 0 ? pair.right
+                      : merged);
     }
     config.merges.add(left, right, {rank++, id});
     if (metaspace_behind_other(merged)) config.cut_at_metaspace = false;
@@ -71,7 +77,8 @@ void read_merges(const JsonNode& node, BpeConfig& config) {
 }
 
 void refuse_affix(const JsonNode& node, const char* key) {
-  if (node.has(key)) node.at(key).require(node.at(key).string().empty(), "none, for Longhaul doesn't have it");
+  if (node.has(key))
+    node.at(key).require(node.at(key).string().empty(), "none, for Longhaul doesn't have it");
 }
 
 }  // namespace

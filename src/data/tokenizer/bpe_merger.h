@@ -1,5 +1,5 @@
-// Merges one word. Short words look at all pairs for the lowest rank, which is fastest there; long ones keep the
-// pairs in a heap, so that n symbols take O(n log n) even when the "word" is a document.
+// Merges one word. Short words look at all pairs for the lowest rank, which is fastest there; long ones keep
+// the pairs in a heap, so that n symbols take O(n log n) even when the "word" is a document.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,9 @@
 namespace longhaul::tokenizer {
 namespace {
 
-// All tokens become one text: their letters' bytes, or, of a token that isn't made of such letters, its own. What is
-// no UTF-8 becomes U+FFFD; an unfinished character at the end of what is known so far waits for the next token.
+// All tokens become one text: their letters' bytes, or, of a token that isn't made of such letters, its own.
+// What is no UTF-8 becomes U+FFFD; an unfinished character at the end of what is known so far waits for the
+// next token.
 class ByteLevelStage : public WholeTokenStage {
  public:
   using WholeTokenStage::WholeTokenStage;
@@ -46,7 +47,8 @@ int hex_digit(char c) {
   return -1;
 }
 
-// Tokens "<0x41>" are bytes. A run of them is one token if it is valid UTF-8, else as many U+FFFD as it has bytes.
+// Tokens "<0x41>" are bytes. A run of them is one token if it is valid UTF-8, else as many U+FFFD as it has
+// bytes.
 class ByteFallbackStage : public WholeTokenStage {
  public:
   using WholeTokenStage::WholeTokenStage;
@@ -86,11 +88,13 @@ class ByteFallbackStage : public WholeTokenStage {
 }  // namespace
 
 std::unique_ptr<Decoder> make_byte_level_decoder() {
-  return std::make_unique<DecoderByStart>([](TokenSink& next) { return std::make_unique<ByteLevelStage>(next); });
+  return std::make_unique<DecoderByStart>(
+      [](TokenSink& next) { return std::make_unique<ByteLevelStage>(next); });
 }
 
 std::unique_ptr<Decoder> make_byte_fallback_decoder() {
-  return std::make_unique<DecoderByStart>([](TokenSink& next) { return std::make_unique<ByteFallbackStage>(next); });
+  return std::make_unique<DecoderByStart>(
+      [](TokenSink& next) { return std::make_unique<ByteFallbackStage>(next); });
 }
 
 }  // namespace longhaul::tokenizer

@@ -62,7 +62,9 @@ class ByteLetters : public PreTokenizer {
 
 }  // namespace
 
-const std::array<std::string, 256>& byte_letters() { return Alphabet::get().letters; }
+const std::array<std::string, 256>& byte_letters() {
+  return Alphabet::get().letters;
+}
 
 std::optional<std::string> bytes_of_letters(std::string_view letters) {
   const Alphabet& alphabet = Alphabet::get();
@@ -77,7 +79,11 @@ std::optional<std::string> bytes_of_letters(std::string_view letters) {
   return bytes;
 }
 
-std::unique_ptr<PreTokenizer> make_prefix_space() { return std::make_unique<PrefixSpace>(); }
-std::unique_ptr<PreTokenizer> make_byte_letters() { return std::make_unique<ByteLetters>(); }
+std::unique_ptr<PreTokenizer> make_prefix_space() {
+  return std::make_unique<PrefixSpace>();
+}
+std::unique_ptr<PreTokenizer> make_byte_letters() {
+  return std::make_unique<ByteLetters>();
+}
 
 }  // namespace longhaul::tokenizer

@@ -1,5 +1,5 @@
-// The byte-level alphabet: each of the 256 bytes has a letter of its own, so that any text is a string of printable
-// letters. Printable Latin-1 bytes are themselves; the other 68 are U+0100, U+0101, … in order.
+// The byte-level alphabet: each of the 256 bytes has a letter of its own, so that any text is a string of
+// printable letters. Printable Latin-1 bytes are themselves; the other 68 are U+0100, U+0101, … in order.
 #pragma once
 
 #include <array>

@@ -12,9 +12,10 @@ SplitBehavior read_behavior(const JsonNode& node) {
   if (name == "MergedWithPrevious") return SplitBehavior::merged_with_previous;
   if (name == "MergedWithNext") return SplitBehavior::merged_with_next;
   if (name == "Contiguous") return SplitBehavior::contiguous;
-  throw UserError("{}: \"{}\" is no behavior of a split; there are Removed, Isolated, MergedWithPrevious, "
-                  "MergedWithNext and Contiguous.",
-                  node.where(), name);
+  throw UserError(
+      "{}: \"{}\" is no behavior of a split; there are Removed, Isolated, MergedWithPrevious, "
+      "MergedWithNext and Contiguous.",
+      node.where(), name);
 }
 
 TemplatePart special_part(const JsonNode& pair) {
@@ -50,9 +51,10 @@ const std::string& component_type(const JsonNode& node) {
 }
 
 void refuse_component(const JsonNode& node, std::string_view kind, std::string_view known) {
-  throw UserError("{}: Longhaul has no {} of type \"{}\" (it has {}). Use a tokenizer without it, for example one that "
-                  "has been saved again with other components.",
-                  node.where(), kind, component_type(node), known);
+  throw UserError(
+      "{}: Longhaul has no {} of type \"{}\" (it has {}). Use a tokenizer without it, for example one that "
+      "has been saved again with other components.",
+      node.where(), kind, component_type(node), known);
 }
 
 std::unique_ptr<Matcher> read_pattern(const JsonNode& node) {
@@ -79,7 +81,8 @@ PrependScheme read_prepend_scheme(const JsonNode& node) {
   }
   if (!node.boolean_or("add_prefix_space", true)) {  // how older files say "never"
     node.at("add_prefix_space")
-        .require(scheme == PrependScheme::never || !node.has("prepend_scheme"), "true, to agree with prepend_scheme");
+        .require(scheme == PrependScheme::never || !node.has("prepend_scheme"),
+                 "true, to agree with prepend_scheme");
     scheme = PrependScheme::never;
   }
   return scheme;
@@ -124,9 +127,9 @@ void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTok
         make_class_matcher(kNumeric),
         node.at("individual_digits").boolean() ? SplitBehavior::isolated : SplitBehavior::contiguous, false));
   } else if (type == "Punctuation") {
-    out.push_back(make_split(make_class_matcher(kPunctuation),
-                             node.has("behavior") ? read_behavior(node.at("behavior")) : SplitBehavior::isolated,
-                             false));
+    out.push_back(make_split(
+        make_class_matcher(kPunctuation),
+        node.has("behavior") ? read_behavior(node.at("behavior")) : SplitBehavior::isolated, false));
   } else if (type == "Whitespace") {
     out.push_back(make_whitespace());
   } else if (type == "WhitespaceSplit") {
@@ -134,8 +137,9 @@ void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTok
   } else if (type == "Sequence") {
     for (const JsonNode& part : node.at("pretokenizers").elements()) read_pre_tokenizer(part, out);
   } else {
-    refuse_component(node, "pre-tokenizer",
-                     "ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit and Sequence");
+    refuse_component(
+        node, "pre-tokenizer",
+        "ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit and Sequence");
   }
 }
 
@@ -165,13 +169,15 @@ std::unique_ptr<Decoder> read_decoder(const JsonNode& node) {
   if (type == "ByteLevel") return make_byte_level_decoder();
   if (type == "ByteFallback") return make_byte_fallback_decoder();
   if (type == "Fuse") return make_fuse_decoder();
-  if (type == "Replace") return make_replace_decoder(read_pattern(node.at("pattern")), node.at("content").string());
+  if (type == "Replace")
+    return make_replace_decoder(read_pattern(node.at("pattern")), node.at("content").string());
   if (type == "Strip") {
     return make_strip_decoder(node.at("content").string(), static_cast<size_t>(node.at("start").integer()),
                               static_cast<size_t>(node.at("stop").integer()));
   }
   if (type == "Metaspace") {
-    return make_metaspace_decoder(node.at("replacement").string(), read_prepend_scheme(node) != PrependScheme::never);
+    return make_metaspace_decoder(node.at("replacement").string(),
+                                  read_prepend_scheme(node) != PrependScheme::never);
   }
   if (type == "Sequence") {
     std::vector<std::unique_ptr<Decoder>> parts;

@@ -1,8 +1,8 @@
-// Decoders turn tokens back into text. A decoder is a stage that tokens flow through, so that decoding a whole text
-// and decoding one token at a time are the same code and give the same text.
+// Decoders turn tokens back into text. A decoder is a stage that tokens flow through, so that decoding a
+// whole text and decoding one token at a time are the same code and give the same text.
 //
-// Between stages travel tokens, each as one or more chunks of valid UTF-8 and an end. A stage passes chunks on as
-// soon as nothing that follows can change them.
+// Between stages travel tokens, each as one or more chunks of valid UTF-8 and an end. A stage passes chunks
+// on as soon as nothing that follows can change them.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// The expressions that nearly every byte-level tokenizer cuts text with, as matchers by hand: several times the
-// speed of a regular expression engine. They share one shape, an ordered choice of
+// The expressions that nearly every byte-level tokenizer cuts text with, as matchers by hand: several times
+// the speed of a regular expression engine. They share one shape, an ordered choice of
 //   contraction | [one stray character] letters | numbers | [space] symbols [newlines] | spaces …
 // and differ in the details that `Shape` lists. The order of the alternatives decides, as in the expressions:
 //   GPT-2    's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
@@ -20,12 +20,12 @@ constexpr std::string_view kQwen =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 struct Shape {
-  bool any_case;           // contractions in either case
-  bool stray_character;    // letters take any one character before them that is no letter, number or newline,
-                           // not just a space
+  bool any_case;         // contractions in either case
+  bool stray_character;  // letters take any one character before them that is no letter, number or newline,
+                         // not just a space
   bool space_before_numbers;
-  size_t longest_number;   // in characters
-  bool newlines;           // newlines close symbols and spaces
+  size_t longest_number;  // in characters
+  bool newlines;          // newlines close symbols and spaces
 };
 
 constexpr Shape kGpt2Shape{false, false, true, SIZE_MAX, false};
@@ -137,20 +137,25 @@ class KnownMatcher : public Matcher {
   static size_t contraction(const Scan& scan, const char* at) {
     const size_t left = static_cast<size_t>(scan.end - at);
     if (left < 2) return 0;
-    const auto lower = [](char c) { return shape.any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    const auto lower = [](char c) {
+      return shape.any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    };
     const char a = lower(at[1]);
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (left < 3) return 0;
     const char b = lower(at[2]);
     if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return 3;
-    if (shape.any_case && a == '\xC5' && at[2] == '\xBF') return 3;  // U+017F, the long s, is an s in either case
+    if (shape.any_case && a == '\xC5' && at[2] == '\xBF')
+      return 3;  // U+017F, the long s, is an s in either case
     return 0;
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Matcher> make_gpt2_matcher() { return std::make_unique<KnownMatcher<kGpt2Shape>>(); }
+std::unique_ptr<Matcher> make_gpt2_matcher() {
+  return std::make_unique<KnownMatcher<kGpt2Shape>>();
+}
 
 std::unique_ptr<Matcher> make_known_matcher(std::string_view pattern) {
   if (pattern == kGpt2) return make_gpt2_matcher();

@@ -41,7 +41,9 @@ std::unique_ptr<Matcher> make_literal_matcher(std::string literal) {
   return std::make_unique<LiteralMatcher>(std::move(literal));
 }
 
-std::unique_ptr<Matcher> make_class_matcher(uint8_t classes) { return std::make_unique<ClassMatcher>(classes); }
+std::unique_ptr<Matcher> make_class_matcher(uint8_t classes) {
+  return std::make_unique<ClassMatcher>(classes);
+}
 
 std::unique_ptr<Matcher> make_regex_matcher(std::string_view pattern, std::string_view where) {
   if (auto known = make_known_matcher(pattern)) return known;

@@ -1,5 +1,6 @@
-// Finding where a pattern matches. A matcher lists the matches of a text from left to right, none overlapping, as
-// the reference's iterators do; what stands between two matches is a gap, which the caller makes use of.
+// Finding where a pattern matches. A matcher lists the matches of a text from left to right, none
+// overlapping, as the reference's iterators do; what stands between two matches is a gap, which the caller
+// makes use of.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +32,9 @@ std::unique_ptr<Matcher> make_literal_matcher(std::string literal);
 // Every single character of one of `classes` (bits of CharClass).
 std::unique_ptr<Matcher> make_class_matcher(uint8_t classes);
 
-// A regular expression in the reference's dialect: a matcher by hand for the few that everybody uses, PCRE2 for
-// the rest. Throws UserError, starting with `where`, when the expression is wrong or can't be taken over exactly.
+// A regular expression in the reference's dialect: a matcher by hand for the few that everybody uses, PCRE2
+// for the rest. Throws UserError, starting with `where`, when the expression is wrong or can't be taken over
+// exactly.
 std::unique_ptr<Matcher> make_regex_matcher(std::string_view pattern, std::string_view where);
 
 // GPT-2's expression, the one that ByteLevel applies by itself.

@@ -1,5 +1,5 @@
-// The merges of a byte pair encoding: pair of ids -> rank and id of what the two become. Open addressing; a lookup
-// is one or two cache lines.
+// The merges of a byte pair encoding: pair of ids -> rank and id of what the two become. Open addressing; a
+// lookup is one or two cache lines.
 #pragma once
 
 #include <bit>

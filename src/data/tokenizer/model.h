@@ -26,8 +26,8 @@ class Model {
 
   virtual const Vocabulary& vocabulary() const = 0;
 
-  // Called once, before any encoding, when the last thing that happens to the pieces is that each byte becomes its
-  // letter: a model that can do without says true and from then on gets the bytes themselves.
+  // Called once, before any encoding, when the last thing that happens to the pieces is that each byte
+  // becomes its letter: a model that can do without says true and from then on gets the bytes themselves.
   virtual bool take_bytes() { return false; }
 };
 

@@ -1,6 +1,7 @@
 // The components of one tokenizer, in the order in which a text passes them.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,9 +19,9 @@
 namespace longhaul::tokenizer {
 
 struct Pipeline {
-  AddedTokenFinder added_as_is{{}};       // in the text as it is
+  AddedTokenFinder added_as_is{{}};        // in the text as it is
   std::unique_ptr<Normalizer> normalizer;  // null: none
-  AddedTokenFinder added_normalized{{}};  // in the normalized text
+  AddedTokenFinder added_normalized{{}};   // in the normalized text
   std::vector<std::unique_ptr<PreTokenizer>> pre_tokenizers;
   std::unique_ptr<Model> model;
   std::vector<std::unique_ptr<PostProcessor>> post_processors;
@@ -28,8 +29,9 @@ struct Pipeline {
 
   // Added tokens, which hide what the model has under the same token or id.
   Vocabulary added;
-  std::unordered_map<int32_t, std::string> added_patterns;  // of those whose normalized form differs: what decodes
-  std::unordered_set<std::string> special;                  // contents of the special tokens
+  std::unordered_map<int32_t, std::string>
+      added_patterns;                       // of those whose normalized form differs: what decodes
+  std::unordered_set<std::string> special;  // contents of the special tokens
 
   std::optional<int32_t> token_to_id(std::string_view token) const;
   std::optional<std::string_view> id_to_token(int32_t id) const;

@@ -1,5 +1,5 @@
-// Post-processors put special tokens around the ids of a text. Those that only move offsets about, which nobody here
-// asks for, leave no trace.
+// Post-processors put special tokens around the ids of a text. Those that only move offsets about, which
+// nobody here asks for, leave no trace.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 //   \h \H     a hexadecimal digit there, a blank here         -> [0-9a-fA-F]
 //   \uHHHH    a code point                                    -> \x{HHHH}
 //   (?m       there the dot takes newlines, which is (?s here
-// Refused: class intersections and nested classes, {n,m}+ (there a repeated repetition, here a possessive one), and
-// escapes whose meaning differs otherwise.
+// Refused: class intersections and nested classes, {n,m}+ (there a repeated repetition, here a possessive
+// one), and escapes whose meaning differs otherwise.
 #include "data/tokenizer/regex_dialect.h"
 
 #include "longhaul/core/error.h"
@@ -14,8 +14,11 @@
 namespace longhaul::tokenizer {
 namespace {
 
-// Oniguruma's \w, as the inside of a class.
-constexpr std::string_view kWordInside = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+// Oniguruma's \w. Outside of a class it takes six Latin-1 numbers (² ³ ¹ ¼ ½ ¾) that it doesn't take inside
+// of one.
+constexpr std::string_view kWordInClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr std::string_view kWord = R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}])";
+constexpr std::string_view kNoWord = R"([^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}])";
 
 class Translator {
  public:
@@ -42,7 +45,8 @@ class Translator {
  private:
   [[noreturn]] void refuse(std::string_view what) const {
     throw UserError(
-        "{}: the regular expression '{}' uses {}, which can't be taken over exactly. Write that part in another way.",
+        "{}: the regular expression '{}' uses {}, which can't be taken over exactly. Write that part in "
+        "another way.",
         where_, pattern_, what);
   }
   void copy(size_t count) {
@@ -61,53 +65,74 @@ class Translator {
   void escape(bool in_class) {
     if (at_ + 1 == pattern_.size()) refuse("a backslash at its end");
     const char c = pattern_[at_ + 1];
-    std::string word;
     switch (c) {
-      case 's': replace("\\p{White_Space}"); return;
-      case 'S': replace("\\P{White_Space}"); return;
-      case 'd': replace("\\p{Nd}"); return;
-      case 'D': replace("\\P{Nd}"); return;
-      case 'w': replace(in_class ? std::string(kWordInside) : fmt::format("[{}]", kWordInside)); return;
+      case 's':
+        replace("\\p{White_Space}");
+        return;
+      case 'S':
+        replace("\\P{White_Space}");
+        return;
+      case 'd':
+        replace("\\p{Nd}");
+        return;
+      case 'D':
+        replace("\\P{Nd}");
+        return;
+      case 'w':
+        replace(in_class ? kWordInClass : kWord);
+        return;
       case 'W':
         if (in_class) refuse("\\W in a class");
-        replace(fmt::format("[^{}]", kWordInside));
+        replace(kNoWord);
         return;
-      case 'h': replace(in_class ? "0-9a-fA-F" : "[0-9a-fA-F]"); return;
+      case 'h':
+        replace(in_class ? "0-9a-fA-F" : "[0-9a-fA-F]");
+        return;
       case 'H':
         if (in_class) refuse("\\H in a class");
         replace("[^0-9a-fA-F]");
         return;
       case 'b':
         if (in_class) break;
-        replace(fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWordInside));
+        replace(fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", kWord));
         return;
       case 'B':
         if (in_class) refuse("\\B in a class");
-        replace(fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", kWordInside));
+        replace(fmt::format("(?:(?<={0})(?={0})|(?<!{0})(?!{0}))", kWord));
         return;
       case 'u':
         if (at_ + 6 > pattern_.size()) refuse("an incomplete \\u");
         out_ += fmt::format("\\x{{{}}}", pattern_.substr(at_ + 2, 4));
         at_ += 6;
         return;
-      case 'p': case 'P': case 'x': case 't': case 'n': case 'r': case 'f': case 'v': case 'a': case 'e':
-        if (c == 'v') {
-          replace("\\x0B");
-          return;
-        }
-        copy(2);
-        if (at_ < pattern_.size() && pattern_[at_] == '{') {  // a property or a code point, braces and all
-          const size_t close = pattern_.find('}', at_);
-          if (close == std::string_view::npos) refuse("an unclosed '{'");
-          copy(close - at_ + 1);
-          if (at_ < pattern_.size() && pattern_[at_] == '+' && c == 'x') return;
-        }
+      case 'v':
+        replace("\\x0B");
         return;
-      case 'A': case 'z': case 'Z':
+      case 'p':
+      case 'P':
+      case 'x': {
+        copy(2);
+        const bool braces = at_ < pattern_.size() && pattern_[at_] == '{';
+        const size_t close = braces ? pattern_.find('}', at_) : std::string_view::npos;
+        if (close != std::string_view::npos) copy(close - at_ + 1);
+        return;
+      }
+      case 't':
+      case 'n':
+      case 'r':
+      case 'f':
+      case 'a':
+      case 'e':
+        copy(2);
+        return;
+      case 'A':
+      case 'z':
+      case 'Z':
         if (in_class) refuse(fmt::format("\\{} in a class", c));
         copy(2);
         return;
-      default: break;
+      default:
+        break;
     }
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z' && c != 'b') || (c >= 'A' && c <= 'Z')) {
       refuse(fmt::format("\\{}", c));
@@ -151,6 +176,8 @@ class Translator {
 
 }  // namespace
 
-std::string to_pcre2(std::string_view pattern, std::string_view where) { return Translator(pattern, where).run(); }
+std::string to_pcre2(std::string_view pattern, std::string_view where) {
+  return Translator(pattern, where).run();
+}
 
 }  // namespace longhaul::tokenizer

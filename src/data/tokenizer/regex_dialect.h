@@ -1,5 +1,5 @@
-// The reference reads regular expressions with Oniguruma, we with PCRE2. Most of the two languages is common; the
-// rest is rewritten here, or refused when it can't be rewritten exactly.
+// The reference reads regular expressions with Oniguruma, we with PCRE2. Most of the two languages is common;
+// the rest is rewritten here, or refused when it can't be rewritten exactly.
 #pragma once
 
 #include <string>

@@ -75,6 +75,7 @@ class Split : public PreTokenizer {
     bool previous = false;
     switch (behavior_) {
       case SplitBehavior::isolated:
+        break;  // done by the caller, without flags
       case SplitBehavior::removed:
         for (const Stretch& s : stretches) {
           if (!s.match) merged.push_back(s.span);
@@ -136,7 +137,8 @@ class WhitespaceMatcher : public Matcher {
 
 }  // namespace
 
-std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, SplitBehavior behavior, bool invert) {
+std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, SplitBehavior behavior,
+                                         bool invert) {
   return std::make_unique<Split>(std::move(matcher), behavior, invert);
 }
 

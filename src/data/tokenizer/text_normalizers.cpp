@@ -1,4 +1,5 @@
-// The normalizers that work on characters and strings: Lowercase, StripAccents, Strip, Prepend, Replace, Sequence.
+// The normalizers that work on characters and strings: Lowercase, StripAccents, Strip, Prepend, Replace,
+// Sequence.
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -119,7 +120,8 @@ class Sequence : public Normalizer {
  public:
   explicit Sequence(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
   bool leaves_alone(std::string_view text) const override {
-    return std::all_of(parts_.begin(), parts_.end(), [&](const auto& part) { return part->leaves_alone(text); });
+    return std::all_of(parts_.begin(), parts_.end(),
+                       [&](const auto& part) { return part->leaves_alone(text); });
   }
   void normalize(NormalizedText& normalized) const override {
     for (const auto& part : parts_) part->normalize(normalized);
@@ -131,10 +133,18 @@ class Sequence : public Normalizer {
 
 }  // namespace
 
-std::unique_ptr<Normalizer> make_lowercase() { return std::make_unique<Lowercase>(); }
-std::unique_ptr<Normalizer> make_strip_accents() { return std::make_unique<StripAccents>(); }
-std::unique_ptr<Normalizer> make_strip(bool left, bool right) { return std::make_unique<Strip>(left, right); }
-std::unique_ptr<Normalizer> make_prepend(std::string prefix) { return std::make_unique<Prepend>(std::move(prefix)); }
+std::unique_ptr<Normalizer> make_lowercase() {
+  return std::make_unique<Lowercase>();
+}
+std::unique_ptr<Normalizer> make_strip_accents() {
+  return std::make_unique<StripAccents>();
+}
+std::unique_ptr<Normalizer> make_strip(bool left, bool right) {
+  return std::make_unique<Strip>(left, right);
+}
+std::unique_ptr<Normalizer> make_prepend(std::string prefix) {
+  return std::make_unique<Prepend>(std::move(prefix));
+}
 std::unique_ptr<Normalizer> make_replace(std::unique_ptr<Matcher> matcher, std::string content) {
   return std::make_unique<Replace>(std::move(matcher), std::move(content));
 }

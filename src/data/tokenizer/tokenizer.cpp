@@ -1,5 +1,6 @@
 #include "longhaul/data/tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "data/tokenizer/pipeline.h"
@@ -9,6 +10,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul {
 
@@ -50,11 +52,22 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
   const std::string text = read_text(file);
   auto pipeline = tokenizer::read_pipeline(text, file);
   const tokenizer::FolderSettings settings = tokenizer::read_folder_settings(folder, *pipeline);
-  tokenizer::apply_folder_settings(settings, *pipeline);
   std::shared_ptr<Tokenizer> result(new Tokenizer(std::move(pipeline), xxh3(text)));
   result->bos_id_ = settings.bos_id;
   result->eos_id_ = settings.eos_id;
   result->pad_id_ = settings.pad_id;
+  const std::vector<int32_t> around = result->encode("");
+  const auto compare = [&](std::optional<bool> wanted, std::optional<int32_t> id, const char* key) {
+    if (!wanted || !id) return;
+    const bool present = std::find(around.begin(), around.end(), *id) != around.end();
+    if (present != *wanted) {
+      log::warning(
+          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that one counts",
+          (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
+    }
+  };
+  compare(settings.add_bos, settings.bos_id, "add_bos_token");
+  compare(settings.add_eos, settings.eos_id, "add_eos_token");
   return result;
 }
 
@@ -123,7 +136,8 @@ void Tokenizer::encode(std::string_view text, bool add_special_tokens, std::vect
       }
     }
   }
-  for (const auto& post_processor : pipeline.post_processors) post_processor->process(ids, begin, add_special_tokens);
+  for (const auto& post_processor : pipeline.post_processors)
+    post_processor->process(ids, begin, add_special_tokens);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
@@ -134,16 +148,21 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   return std::move(sink.text);
 }
 
-int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(pipeline_->max_id()) + 1; }
+int64_t Tokenizer::vocab_size() const {
+  return static_cast<int64_t>(pipeline_->max_id()) + 1;
+}
 
-std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const { return pipeline_->token_to_id(token); }
+std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  return pipeline_->token_to_id(token);
+}
 
 std::string Tokenizer::id_to_token(int32_t id) const {
   const auto token = pipeline_->id_to_token(id);
   if (!token) {
-    throw UserError("the tokenizer has no token with id {}: its ids go from 0 to {}. Was the data made with another "
-                    "tokenizer?",
-                    id, vocab_size() - 1);
+    throw UserError(
+        "the tokenizer has no token with id {}: its ids go from 0 to {}. Was the data made with another "
+        "tokenizer?",
+        id, vocab_size() - 1);
   }
   return std::string(*token);
 }

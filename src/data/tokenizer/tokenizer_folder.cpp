@@ -38,7 +38,8 @@ std::optional<int32_t> id_of_token(const JsonNode& root, const char* key, const 
   const JsonNode node = root.at(key);
   const std::string& token = node.value().is_object() ? node.at("content").string() : node.string();
   const auto id = pipeline.token_to_id(token);
-  if (!id) log::warning("{}: the token \"{}\" isn't in tokenizer.json and has no id; ignored", node.where(), token);
+  if (!id)
+    log::warning("{}: the token \"{}\" isn't in tokenizer.json and has no id; ignored", node.where(), token);
   return id;
 }
 
@@ -56,16 +57,18 @@ std::optional<int32_t> id_of_key(const JsonNode& root, const char* key) {
 
 fs::path tokenizer_file(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    throw UserError("{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
-                    folder.string());
+    throw UserError(
+        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
+        folder.string());
   }
   const fs::path file = folder / "tokenizer.json";
   if (fs::exists(file)) return file;
   for (const char* other : {"tokenizer.model", "vocab.json", "spiece.model", "tekken.json"}) {
     if (fs::exists(folder / other)) {
-      throw UserError("{}: has {}, but Longhaul reads tokenizer.json. Make it with transformers: "
-                      "AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\").",
-                      folder.string(), other, folder.string(), folder.string());
+      throw UserError(
+          "{}: has {}, but Longhaul reads tokenizer.json. Make it with transformers: "
+          "AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\").",
+          folder.string(), other, folder.string(), folder.string());
     }
   }
   throw UserError("{}: has no tokenizer.json. Copy it there from the checkpoint whose tokenizer you want.",
@@ -92,16 +95,6 @@ FolderSettings read_folder_settings(const fs::path& folder, const Pipeline& pipe
   if (config.root().has("add_bos_token")) settings.add_bos = config.root().at("add_bos_token").boolean();
   if (config.root().has("add_eos_token")) settings.add_eos = config.root().at("add_eos_token").boolean();
   return settings;
-}
-
-void apply_folder_settings(const FolderSettings& settings, Pipeline& pipeline) {
-  if (!settings.add_bos && !settings.add_eos) return;
-  std::vector<TemplatePart> parts;
-  if (settings.add_bos.value_or(false) && settings.bos_id) parts.push_back({false, {*settings.bos_id}});
-  parts.push_back({true, {}});
-  if (settings.add_eos.value_or(false) && settings.eos_id) parts.push_back({false, {*settings.eos_id}});
-  pipeline.post_processors.clear();
-  if (parts.size() > 1) pipeline.post_processors.push_back(make_template(std::move(parts)));
 }
 
 }  // namespace longhaul::tokenizer

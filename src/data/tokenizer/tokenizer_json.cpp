@@ -9,17 +9,19 @@
 namespace longhaul::tokenizer {
 namespace {
 
-// Gives `token` the id that the reference gives it: the one that its content has already, or the next free one. What
-// the file says about ids is only compared.
+// Gives `token` the id that the reference gives it: the one that its content has already, or the next free
+// one. What the file says about ids is only compared.
 void add_token(const JsonNode& node, AddedToken token, int32_t& next_id, Pipeline& pipeline,
                std::vector<AddedToken>& tokens) {
   const std::optional<int32_t> known = pipeline.token_to_id(token.content);
   const int32_t declared = token.id;
   token.id = known ? *known : next_id++;
   if (token.id != declared) {
-    log::warning("{}: the token \"{}\" is declared with id {}, but ids are given in order and it gets {}, as it does in "
-                 "the tokenizers library",
-                 node.where(), token.content, declared, token.id);
+    log::warning(
+        "{}: the token \"{}\" is declared with id {}, but ids are given in order and it gets {}, as it does "
+        "in "
+        "the tokenizers library",
+        node.where(), token.content, declared, token.id);
   }
   token.pattern = token.content;
   if (token.normalized && pipeline.normalizer) {
@@ -48,8 +50,8 @@ void read_added_tokens(const JsonNode& node, Pipeline& pipeline) {
     token.single_word = entry.boolean_or("single_word", false);
     if (!token.content.empty()) add_token(entry, std::move(token), next_id, pipeline, tokens);
   }
-  const auto middle =
-      std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return !token.normalized; });
+  const auto middle = std::stable_partition(tokens.begin(), tokens.end(),
+                                            [](const AddedToken& token) { return !token.normalized; });
   pipeline.added_as_is = AddedTokenFinder({tokens.begin(), middle});
   pipeline.added_normalized = AddedTokenFinder({middle, tokens.end()});
 }
@@ -60,9 +62,11 @@ std::unique_ptr<Pipeline> read_pipeline(std::string_view text, const std::filesy
   const nlohmann::json json = parse_json(text, file);
   const JsonNode root(json, file);
   root.require(json.is_object() && root.has("model"), "a tokenizer (an object with a \"model\")");
-  if (root.has("version")) root.at("version").require(root.at("version").string() == "1.0", "version \"1.0\"");
+  if (root.has("version"))
+    root.at("version").require(root.at("version").string() == "1.0", "version \"1.0\"");
   for (const char* key : {"truncation", "padding"}) {
-    if (root.has(key)) log::warning("{}: \"{}\" is set; Longhaul cuts and pads by itself and ignores it", file.string(), key);
+    if (root.has(key))
+      log::warning("{}: \"{}\" is set; Longhaul cuts and pads by itself and ignores it", file.string(), key);
   }
 
   auto pipeline = std::make_unique<Pipeline>();

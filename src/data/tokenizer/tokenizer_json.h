@@ -1,5 +1,5 @@
-// Builds a tokenizer's components from the text of `tokenizer.json`. A component that Longhaul doesn't know is a
-// UserError that names it: text would be cut otherwise than the model was trained on.
+// Builds a tokenizer's components from the text of `tokenizer.json`. A component that Longhaul doesn't know
+// is a UserError that names it: text would be cut otherwise than the model was trained on.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// UTF-8 and the character classes that tokenizers cut text by. The decoders below expect valid UTF-8: text from
-// outside passes `valid_utf8` (or is mended by `replace_invalid_utf8`) first.
+// UTF-8 and the character classes that tokenizers cut text by. The decoders below expect valid UTF-8: text
+// from outside passes `valid_utf8` (or is mended by `replace_invalid_utf8`) first.
 #pragma once
 
 #include <array>
@@ -36,11 +36,14 @@ void append_utf8(std::string& out, char32_t code_point);
 
 // The length of the longest valid prefix of `text`.
 size_t valid_utf8_prefix(std::string_view text);
-inline bool valid_utf8(std::string_view text) { return valid_utf8_prefix(text) == text.size(); }
+inline bool valid_utf8(std::string_view text) {
+  return valid_utf8_prefix(text) == text.size();
+}
 
-// How many bytes at the start of `text`, which does not start with a valid character, one U+FFFD stands for: the
-// longest part that some valid character starts with, at least one byte (the practice that Unicode recommends).
-// `whole` is false when that part ends with the text, so that more bytes could still complete it.
+// How many bytes at the start of `text`, which does not start with a valid character, one U+FFFD stands for:
+// the longest part that some valid character starts with, at least one byte (the practice that Unicode
+// recommends). `whole` is false when that part ends with the text, so that more bytes could still complete
+// it.
 struct InvalidPart {
   size_t bytes;
   bool whole;

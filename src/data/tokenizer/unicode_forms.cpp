@@ -1,5 +1,8 @@
-// The Unicode normalization forms, by utf8proc. NFC, which the Qwen family applies to every text, skips what is in
-// that form already: only a character that is not "inert" (see unicode.h) can change, together with the one before it.
+// The Unicode normalization forms, by utf8proc. NFC, which the Qwen family applies to every text, skips what
+// is in that form already: only a character that is not "inert" (see unicode.h) can change, together with the
+// one before it.
+// The reference's tables are those of an older Unicode: characters of Unicode 12 and later, which it takes
+// for unassigned, may come out otherwise there.
 #include <utf8proc.h>
 
 #include "data/tokenizer/normalizer.h"
@@ -18,20 +21,25 @@ bool ascii(std::string_view text) {
 
 int options(UnicodeForm form) {
   switch (form) {
-    case UnicodeForm::nfc: return UTF8PROC_STABLE | UTF8PROC_COMPOSE;
-    case UnicodeForm::nfd: return UTF8PROC_STABLE | UTF8PROC_DECOMPOSE;
-    case UnicodeForm::nfkc: return UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
-    case UnicodeForm::nfkd: return UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT;
+    case UnicodeForm::nfc:
+      return UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    case UnicodeForm::nfd:
+      return UTF8PROC_STABLE | UTF8PROC_DECOMPOSE;
+    case UnicodeForm::nfkc:
+      return UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
+    case UnicodeForm::nfkd:
+      return UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT;
   }
   LONGHAUL_CHECK(false, "unknown Unicode form {}", static_cast<int>(form));
 }
 
 void append_form(std::string_view text, UnicodeForm form, std::string& out) {
   utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &result, static_cast<utf8proc_option_t>(options(form)));
-  if (length < 0) throw EnvironmentError("normalizing {} bytes of text failed: {}", text.size(), utf8proc_errmsg(length));
+  const utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                               static_cast<utf8proc_ssize_t>(text.size()), &result,
+                                               static_cast<utf8proc_option_t>(options(form)));
+  if (length < 0)
+    throw EnvironmentError("normalizing {} bytes of text failed: {}", text.size(), utf8proc_errmsg(length));
   out.append(reinterpret_cast<const char*>(result), static_cast<size_t>(length));
   std::free(result);
 }

@@ -1,5 +1,5 @@
-// Remembers the ids of short words. Text repeats its words, so most of them need no merging at all. One thread's,
-// of fixed size: a new word takes the place of whatever hashed to the same slot before.
+// Remembers the ids of short words. Text repeats its words, so most of them need no merging at all. One
+// thread's, of fixed size: a new word takes the place of whatever hashed to the same slot before.
 #pragma once
 
 #include <cstdint>

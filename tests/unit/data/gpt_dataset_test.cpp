@@ -205,6 +205,18 @@ TEST_F(GptDatasetTest, SamplesCoverTheStream) {
   }
 }
 
+TEST_F(GptDatasetTest, TheOrderHasAnId) {
+  const auto reader = corpus("g", corpus_g());
+  const auto id = [&](int64_t sequence_length, std::optional<int64_t> samples, uint32_t seed) {
+    return GptDataset(reader, options(sequence_length, samples, seed)).order_id();
+  };
+  const std::string usual = id(4, 10, 1234);
+  EXPECT_EQ(id(4, 10, 1234), usual);
+  EXPECT_NE(id(5, 10, 1234), usual);
+  EXPECT_NE(id(4, 11, 1234), usual);
+  EXPECT_NE(id(4, 10, 42), usual);
+}
+
 TEST_F(GptDatasetTest, SplitsWithoutTokensAreNamed) {
   const auto reader = corpus("g", corpus_g());
   GptDatasetOptions empty = options(4, 10);

@@ -9,9 +9,9 @@
 
 namespace longhaul {
 
-// What `push` returned so far plus what `finish` returns is what Tokenizer::decode makes of all ids. Text comes out as
-// soon as no later id can change it: never half a character, and with a byte-fallback tokenizer not before the run of
-// byte tokens has ended.
+// What `push` returned so far plus what `finish` returns is what Tokenizer::decode makes of all ids. Text
+// comes out as soon as no later id can change it: never half a character, and with a byte-fallback tokenizer
+// not before the run of byte tokens has ended.
 class StreamDecoder {
  public:
   explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special_tokens = false);

@@ -1,5 +1,6 @@
-// Text to token ids and back, for tokenizers in the format of Hugging Face's `tokenizer.json`. The ids are those that
-// the `tokenizers` library gives, for every text.
+// Text to token ids and back, for tokenizers in the format of Hugging Face's `tokenizer.json`. The ids are
+// those that the `tokenizers` library gives, apart from characters so new that the two sides' Unicode
+// versions differ about them.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,11 @@ class EncodeScratch;
 
 class Tokenizer {
  public:
-  // Reads `tokenizer.json` in a checkpoint's folder and, for the ids of the special tokens, `tokenizer_config.json`,
-  // `special_tokens_map.json`, `generation_config.json` and `config.json` where they exist. As `transformers` does,
-  // lets "add_bos_token" and "add_eos_token" in `tokenizer_config.json` decide which of the two a text gets.
-  // Throws UserError when a file is missing, damaged, or asks for something that Longhaul can't do.
+  // Reads `tokenizer.json` in a checkpoint's folder and, for the ids of the special tokens,
+  // `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and `config.json` where they
+  // exist. Which special tokens a text gets is up to `tokenizer.json` alone, as in `transformers` 5; where
+  // the "add_bos_token" or "add_eos_token" of `tokenizer_config.json` says otherwise, a warning tells. Throws
+  // UserError when a file is missing, damaged, or asks for something that Longhaul can't do.
   static std::shared_ptr<const Tokenizer> from_folder(const std::filesystem::path& folder);
   // Reads one `tokenizer.json`. The special ids are unknown then.
   static std::shared_ptr<const Tokenizer> from_file(const std::filesystem::path& tokenizer_json);
@@ -36,7 +38,8 @@ class Tokenizer {
   // tokenizer puts around a text (the <s> of Llama, for example). Thread-safe.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
   // The same, appended to `ids`, with the caller's memory: for many texts, one EncodeScratch a thread.
-  void encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids, EncodeScratch& scratch) const;
+  void encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids,
+              EncodeScratch& scratch) const;
 
   // The text of `ids`; bytes that are no UTF-8 become U+FFFD, ids without a token are passed over.
   // `skip_special_tokens` leaves out the special ones. Thread-safe. For one id at a time see StreamDecoder.
@@ -70,8 +73,8 @@ class Tokenizer {
   std::optional<int32_t> pad_id_;
 };
 
-// Buffers and a cache of words, 2 MiB or so. Belongs to the tokenizer that it was made for, which must outlive it;
-// used by one thread at a time.
+// Buffers and a cache of words, 2 MiB or so. Belongs to the tokenizer that it was made for, which must
+// outlive it; used by one thread at a time.
 class EncodeScratch {
  public:
   explicit EncodeScratch(const Tokenizer& tokenizer);
