@@ -19,10 +19,12 @@ class LayoutBuilder {
 
   // Rows are tokens; tensor parallelism cuts the vocabulary.
   void vocabulary(const std::string& name) {
-    add(name, {.global_shape = {model_.vocab_size, model_.hidden}, .tensor_dim = 0, .init_std = model_.init_std});
+    add(name,
+        {.global_shape = {model_.vocab_size, model_.hidden}, .tensor_dim = 0, .init_std = model_.init_std});
   }
 
-  // Replicated; the whole gradient reaches every tensor rank, because sequence parallelism starts after the sum.
+  // Replicated; the whole gradient reaches every tensor rank, because sequence parallelism starts after the
+  // sum.
   void positions(const std::string& name) {
     add(name, {.global_shape = {model_.max_positions, model_.hidden}, .init_std = model_.init_std});
   }
@@ -30,7 +32,8 @@ class LayoutBuilder {
   // Norms see the tokens of this rank's slice of the sequence only, so their gradients are partial sums.
   void norm(const std::string& prefix) {
     add(prefix + ".weight", vector(model_.hidden, model_.norm_zero_centered ? Init::zeros : Init::ones));
-    if (model_.normalization == Normalization::layer_norm) add(prefix + ".bias", vector(model_.hidden, Init::zeros));
+    if (model_.normalization == Normalization::layer_norm)
+      add(prefix + ".bias", vector(model_.hidden, Init::zeros));
   }
 
   // Column parallel: cut by output rows, in `parts` blocks that are cut one by one.
