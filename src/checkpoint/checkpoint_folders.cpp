@@ -21,7 +21,8 @@ constexpr auto kRemovedMark = ".removed";
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    names.push_back(entry.path().filename().string());
   return names;
 }
 
@@ -33,14 +34,17 @@ void remove_quietly(const fs::path& path) {
 
 }  // namespace
 
-std::string step_folder_name(int64_t step) { return fmt::format("step_{:08}", step); }
+std::string step_folder_name(int64_t step) {
+  return fmt::format("step_{:08}", step);
+}
 
 std::optional<int64_t> parse_step_folder(std::string_view name) {
   if (!name.starts_with(kStep)) return std::nullopt;
   name.remove_prefix(kStep.size());
   int64_t step = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
-  if (error != std::errc() || end != name.data() + name.size() || name.size() < 8 || step < 0) return std::nullopt;
+  if (error != std::errc() || end != name.data() + name.size() || name.size() < 8 || step < 0)
+    return std::nullopt;
   return step;
 }
 

@@ -23,10 +23,12 @@ constexpr auto kRemedy = "use another checkpoint";
 
 std::unique_ptr<SafetensorsReader> open_file(const fs::path& folder, const CheckpointManifest::File& file) {
   const fs::path path = folder / file.name;
-  if (!fs::exists(path)) throw UserError("{}: missing, though the checkpoint's manifest names it; {}", path.string(), kRemedy);
+  if (!fs::exists(path))
+    throw UserError("{}: missing, though the checkpoint's manifest names it; {}", path.string(), kRemedy);
   const auto bytes = fs::file_size(path);
   if (bytes != file.bytes) {
-    throw UserError("{}: {} bytes long, but the checkpoint's manifest says {}; {}", path.string(), bytes, file.bytes, kRemedy);
+    throw UserError("{}: {} bytes long, but the checkpoint's manifest says {}; {}", path.string(), bytes,
+                    file.bytes, kRemedy);
   }
   auto reader = std::make_unique<SafetensorsReader>(path);
   if (hex64(xxh3(reader->header_bytes())) != file.header_xxh3) {
@@ -40,7 +42,8 @@ HfSideCar read_side_car(const fs::path& folder, const CheckpointManifest::Hf& hf
   for (const auto& file : hf.files) {
     const fs::path path = folder / "hf" / file.name;
     std::string bytes = read_text(path);
-    if (hex64(xxh3(bytes)) != file.xxh3) throw UserError("{}: damaged (wrong checksum); {}", path.string(), kRemedy);
+    if (hex64(xxh3(bytes)) != file.xxh3)
+      throw UserError("{}: damaged (wrong checksum); {}", path.string(), kRemedy);
     side_car.files.emplace(file.name, std::move(bytes));
   }
   return side_car;
@@ -56,10 +59,12 @@ struct CheckpointReader::Slice {
 };
 
 CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::move(checkpoint_folder)) {
-  if (!fs::is_directory(folder_)) throw UserError("{}: no such checkpoint folder; check the path", folder_.string());
+  if (!fs::is_directory(folder_))
+    throw UserError("{}: no such checkpoint folder; check the path", folder_.string());
   if (!fs::exists(folder_ / "manifest.json")) {
-    throw UserError("{}: not a checkpoint: it has no manifest.json; give a folder such as checkpoints/step_00000500",
-                    folder_.string());
+    throw UserError(
+        "{}: not a checkpoint: it has no manifest.json; give a folder such as checkpoints/step_00000500",
+        folder_.string());
   }
   manifest_ = std::make_unique<CheckpointManifest>(read_manifest(folder_));
   for (const auto& file : manifest_->files) files_.emplace(file.name, open_file(folder_, file));
@@ -67,7 +72,8 @@ CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::mo
     const auto file = files_.find(line.file);
     const auto* entry = file == files_.end() ? nullptr : file->second->find(line.key);
     if (entry == nullptr || entry->dtype != line.dtype || entry->shape != line.shape) {
-      throw UserError("{}: tensor '{}' is not in {} as the manifest says; {}", folder_.string(), line.name, line.file, kRemedy);
+      throw UserError("{}: tensor '{}' is not in {} as the manifest says; {}", folder_.string(), line.name,
+                      line.file, kRemedy);
     }
     slices_[line.name].push_back({&line, file->second.get(), entry});
   }
@@ -75,7 +81,8 @@ CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::mo
     std::vector<Box> boxes;
     for (const auto& slice : slices) boxes.push_back({slice.line->offsets, slice.line->shape});
     if (!cover_exactly(boxes, slices[0].line->global_shape)) {
-      throw UserError("{}: the parts of tensor '{}' do not make it whole; {}", folder_.string(), name, kRemedy);
+      throw UserError("{}: the parts of tensor '{}' do not make it whole; {}", folder_.string(), name,
+                      kRemedy);
     }
   }
   if (manifest_->hf) hf_ = read_side_car(folder_, *manifest_->hf);
@@ -85,11 +92,21 @@ CheckpointReader::~CheckpointReader() = default;
 CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
 CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;
 
-int64_t CheckpointReader::step() const { return manifest_->step; }
-int64_t CheckpointReader::consumed_samples() const { return manifest_->consumed_samples; }
-int64_t CheckpointReader::consumed_tokens() const { return manifest_->consumed_tokens; }
-const nlohmann::json& CheckpointReader::config() const { return manifest_->config; }
-const nlohmann::json& CheckpointReader::state() const { return manifest_->state; }
+int64_t CheckpointReader::step() const {
+  return manifest_->step;
+}
+int64_t CheckpointReader::consumed_samples() const {
+  return manifest_->consumed_samples;
+}
+int64_t CheckpointReader::consumed_tokens() const {
+  return manifest_->consumed_tokens;
+}
+const nlohmann::json& CheckpointReader::config() const {
+  return manifest_->config;
+}
+const nlohmann::json& CheckpointReader::state() const {
+  return manifest_->state;
+}
 
 std::vector<std::string> CheckpointReader::names() const {
   std::vector<std::string> result;
@@ -97,15 +114,22 @@ std::vector<std::string> CheckpointReader::names() const {
   return result;
 }
 
-bool CheckpointReader::contains(const std::string& name) const { return slices_.contains(name); }
-std::vector<int64_t> CheckpointReader::shape(const std::string& name) const { return slices(name)[0].line->global_shape; }
-at::ScalarType CheckpointReader::dtype(const std::string& name) const { return slices(name)[0].line->dtype; }
+bool CheckpointReader::contains(const std::string& name) const {
+  return slices_.contains(name);
+}
+std::vector<int64_t> CheckpointReader::shape(const std::string& name) const {
+  return slices(name)[0].line->global_shape;
+}
+at::ScalarType CheckpointReader::dtype(const std::string& name) const {
+  return slices(name)[0].line->dtype;
+}
 
 const std::vector<CheckpointReader::Slice>& CheckpointReader::slices(const std::string& name) const {
   const auto found = slices_.find(name);
   if (found == slices_.end()) {
-    throw UserError("{}: has no tensor '{}': it was saved by a run of another shape; use a checkpoint of this model",
-                    folder_.string(), name);
+    throw UserError(
+        "{}: has no tensor '{}': it was saved by a run of another shape; use a checkpoint of this model",
+        folder_.string(), name);
   }
   return found->second;
 }
@@ -113,7 +137,8 @@ const std::vector<CheckpointReader::Slice>& CheckpointReader::slices(const std::
 void CheckpointReader::check_bytes(const Slice& slice) const {
   if (slice.checked) return;
   if (hex64(xxh3(slice.entry->bytes)) != slice.line->xxh3) {
-    throw UserError("{}: tensor '{}' is damaged (wrong checksum); {}", slice.file->path().string(), slice.line->name, kRemedy);
+    throw UserError("{}: tensor '{}' is damaged (wrong checksum); {}", slice.file->path().string(),
+                    slice.line->name, kRemedy);
   }
   slice.checked = true;
 }
@@ -133,8 +158,8 @@ void CheckpointReader::read_into(const std::string& name, const at::Tensor& targ
                     (!shape.empty() && sizes.size() == shape.size() && sizes[0] > shape[0] &&
                      sizes.slice(1) == at::IntArrayRef(shape).slice(1));
   if (!fits) {
-    throw UserError("{}: tensor '{}' is [{}], but [{}] is needed; use a checkpoint of this model", folder_.string(), name,
-                    fmt::join(shape, ", "), fmt::join(sizes, ", "));
+    throw UserError("{}: tensor '{}' is [{}], but [{}] is needed; use a checkpoint of this model",
+                    folder_.string(), name, fmt::join(shape, ", "), fmt::join(sizes, ", "));
   }
   for (const auto& slice : parts) {
     check_bytes(slice);

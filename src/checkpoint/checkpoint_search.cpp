@@ -61,8 +61,11 @@ std::optional<CheckpointReader> find_latest(const fs::path& run_folder) {
       log::warning("cannot go on from {}: {}", candidate.string(), error.what());
     }
   }
-  throw UserError("{}: none of its {} checkpoints is good (see the warnings above); start a new run in another folder, or "
-                  "restore one", checkpoints.string(), places.size());
+  throw UserError(
+      "{}: none of its {} checkpoints is good (see the warnings above); start a new run in another folder, "
+      "or "
+      "restore one",
+      checkpoints.string(), places.size());
 }
 
 }  // namespace longhaul

@@ -43,9 +43,14 @@ std::vector<Planned> plan_tensors(const CheckpointContent& content) {
   planned.reserve(content.tensors.size());
   for (const auto& tensor : content.tensors) {
     LONGHAUL_CHECK(tensor.value.defined(), "checkpoint tensor {} is undefined", tensor.name);
-    ManifestTensor line{.name = tensor.name, .file = {}, .key = split_group(tensor.name).name,
-                        .dtype = tensor.value.scalar_type(), .shape = tensor.value.sizes().vec(),
-                        .global_shape = tensor.global_shape, .offsets = {}, .xxh3 = {}};
+    ManifestTensor line{.name = tensor.name,
+                        .file = {},
+                        .key = split_group(tensor.name).name,
+                        .dtype = tensor.value.scalar_type(),
+                        .shape = tensor.value.sizes().vec(),
+                        .global_shape = tensor.global_shape,
+                        .offsets = {},
+                        .xxh3 = {}};
     if (line.global_shape.empty()) line.global_shape = line.shape;
     line.offsets = or_zeros(tensor.offsets, line.shape.size());
     if (line.shape != line.global_shape) line.key += fmt::format("@{}", fmt::join(line.offsets, ","));
@@ -59,7 +64,8 @@ std::vector<Planned> plan_tensors(const CheckpointContent& content) {
                      "slices of checkpoint tensor {} disagree", name);
       boxes.push_back({line->offsets, line->shape});
     }
-    LONGHAUL_CHECK(cover_exactly(boxes, lines[0]->global_shape), "slices of checkpoint tensor {} do not cover it", name);
+    LONGHAUL_CHECK(cover_exactly(boxes, lines[0]->global_shape),
+                   "slices of checkpoint tensor {} do not cover it", name);
   }
   return planned;
 }
@@ -120,13 +126,19 @@ CheckpointManifest::Hf write_hf(const fs::path& folder, const HfSideCar& side_ca
   return hf;
 }
 
-void write_checkpoint(const fs::path& checkpoints, const CheckpointOptions& options, const CheckpointContent& content) {
+void write_checkpoint(const fs::path& checkpoints, const CheckpointOptions& options,
+                      const CheckpointContent& content) {
   const auto start = std::chrono::steady_clock::now();
   const at::NoGradGuard no_grad;
   FolderSwap folder(checkpoints / step_folder_name(content.step));
-  CheckpointManifest manifest{.step = content.step, .consumed_samples = content.consumed_samples,
-                              .consumed_tokens = content.consumed_tokens, .files = {}, .tensors = {},
-                              .config = content.config, .state = content.state, .hf = {}};
+  CheckpointManifest manifest{.step = content.step,
+                              .consumed_samples = content.consumed_samples,
+                              .consumed_tokens = content.consumed_tokens,
+                              .files = {},
+                              .tensors = {},
+                              .config = content.config,
+                              .state = content.state,
+                              .hf = {}};
   std::vector<Planned> planned = plan_tensors(content);
   uint64_t total = 0;
   for (const auto& tensors : plan_files(planned, options.file_bytes)) {
@@ -192,7 +204,8 @@ void CheckpointWriter::snapshot(CheckpointContent& content) {
     at::Tensor buffer = old ? std::move(old.mapped()) : at::Tensor();
     const at::Tensor& value = tensor.value;
     if (!buffer.defined() || buffer.scalar_type() != value.scalar_type() || buffer.sizes() != value.sizes()) {
-      buffer = at::empty(value.sizes(), at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
+      buffer = at::empty(value.sizes(),
+                         at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
     }
     buffer.copy_(value.detach(), /*non_blocking=*/false);
     tensor.value = buffer;

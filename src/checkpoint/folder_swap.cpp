@@ -22,7 +22,8 @@ fs::path marked(const fs::path& target, const char* mark) {
 void rename_folder(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
-  if (error) throw EnvironmentError("cannot rename {} to {}: {}", from.string(), to.string(), error.message());
+  if (error)
+    throw EnvironmentError("cannot rename {} to {}: {}", from.string(), to.string(), error.message());
 }
 
 }  // namespace

@@ -42,11 +42,12 @@ std::vector<Shard> plan_shards(const HfPlan& plan, at::ScalarType dtype, uint64_
   return shards;
 }
 
-// Gives the Hugging Face tensors one by one. A parameter that makes several is split once; what is not asked for yet
-// is kept, which is never much more than a layer.
+// Gives the Hugging Face tensors one by one. A parameter that makes several is split once; what is not asked
+// for yet is kept, which is never much more than a layer.
 class TensorProducer {
  public:
-  TensorProducer(const HfPlan& plan, const ParameterSource& source, at::ScalarType dtype) : source_(source), dtype_(dtype) {
+  TensorProducer(const HfPlan& plan, const ParameterSource& source, at::ScalarType dtype)
+      : source_(source), dtype_(dtype) {
     for (const auto& row : plan.rows) {
       for (size_t i = 0; i < row.keys.size(); ++i) place_.emplace(row.keys[i], std::pair(&row, i));
     }
@@ -76,7 +77,8 @@ class TensorProducer {
     LONGHAUL_CHECK(value.dim() == static_cast<int64_t>(row.shape.size()) && value.size(0) >= row.shape[0],
                    "parameter {} has the wrong shape", row.parameter);
     value = value.narrow(0, 0, row.shape[0]);
-    LONGHAUL_CHECK(value.sizes() == at::IntArrayRef(row.shape), "parameter {} has the wrong shape", row.parameter);
+    LONGHAUL_CHECK(value.sizes() == at::IntArrayRef(row.shape), "parameter {} has the wrong shape",
+                   row.parameter);
     std::vector<at::Tensor> tensors = row.transform->split(value);
     for (auto& tensor : tensors) tensor = tensor.to(dtype_);
     return tensors;
@@ -92,8 +94,9 @@ void write_weights(const fs::path& folder, const std::vector<Shard>& shards, Ten
   json weight_map = json::object();
   uint64_t total = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
-    const std::string name = shards.size() == 1 ? "model.safetensors"
-                                                : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    const std::string name = shards.size() == 1
+                                 ? "model.safetensors"
+                                 : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
     SafetensorsWriter writer(folder / name, shards[i]);
     for (const auto& tensor : writer.order()) {
       writer.write(producer.take(tensor.name));
@@ -107,12 +110,14 @@ void write_weights(const fs::path& folder, const std::vector<Shard>& shards, Ten
   write_text(folder / "model.safetensors.index.json", index.dump(2) + "\n");
 }
 
-json make_config(const ModelFamily& family, const ModelConfig& model, const HfSideCar& side_car, at::ScalarType dtype) {
+json make_config(const ModelFamily& family, const ModelConfig& model, const HfSideCar& side_car,
+                 at::ScalarType dtype) {
   json config = side_car.config.is_object() ? side_car.config : json::object();
   family.write_config(model, config);
   config["architectures"] = json::array({family.hf_architecture});
   config["model_type"] = family.hf_model_type;
-  config["torch_dtype"] = hf_dtype_name(dtype);  // every release reads this one; the newer name only where it was there
+  config["torch_dtype"] =
+      hf_dtype_name(dtype);  // every release reads this one; the newer name only where it was there
   if (config.contains("dtype")) config["dtype"] = hf_dtype_name(dtype);
   if (!config.contains("transformers_version")) config["transformers_version"] = kTransformersVersion;
   return config;
@@ -130,12 +135,16 @@ void check_output(const HfExportOptions& options) {
   const fs::path& output = options.output;
   if (output.empty()) throw UserError("no output folder is given for the Hugging Face model");
   if (!fs::exists(output)) return;
-  if (!fs::is_directory(output)) throw UserError("{}: exists and is not a folder; choose another", output.string());
+  if (!fs::is_directory(output))
+    throw UserError("{}: exists and is not a folder; choose another", output.string());
   if (fs::is_empty(output)) return;
-  if (!options.overwrite) throw UserError("{}: exists and is not empty; choose another folder, or allow overwriting", output.string());
-  if (!fs::exists(output / "config.json")) {
-    throw UserError("{}: is not a model folder (it has no config.json), so it is not overwritten; choose another",
+  if (!options.overwrite)
+    throw UserError("{}: exists and is not empty; choose another folder, or allow overwriting",
                     output.string());
+  if (!fs::exists(output / "config.json")) {
+    throw UserError(
+        "{}: is not a model folder (it has no config.json), so it is not overwritten; choose another",
+        output.string());
   }
 }
 
@@ -164,7 +173,8 @@ ParameterSource parameter_source(std::span<const Parameter> parameters) {
 void export_hf(const ModelFamily& family, const ModelConfig& model, const ParameterSource& source,
                const HfSideCar& side_car, const HfExportOptions& options) {
   check_output(options);
-  if (options.shard_bytes <= 0) throw UserError("the size of a shard is {} bytes; give a number above 0", options.shard_bytes);
+  if (options.shard_bytes <= 0)
+    throw UserError("the size of a shard is {} bytes; give a number above 0", options.shard_bytes);
   const at::NoGradGuard no_grad;
   const at::ScalarType dtype = options.dtype.value_or(side_car.dtype);
   const json config = make_config(family, model, side_car, dtype);
@@ -187,16 +197,22 @@ at::ScalarType parse_hf_dtype(const std::string& name) {
   if (name == "float32" || name == "fp32") return at::kFloat;
   if (name == "bfloat16" || name == "bf16") return at::kBFloat16;
   if (name == "float16" || name == "fp16") return at::kHalf;
-  throw UserError("unknown type of weights '{}'; known are float32 (fp32), bfloat16 (bf16) and float16 (fp16)", name);
+  throw UserError(
+      "unknown type of weights '{}'; known are float32 (fp32), bfloat16 (bf16) and float16 (fp16)", name);
 }
 
 std::string hf_dtype_name(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kFloat: return "float32";
-    case at::kBFloat16: return "bfloat16";
-    case at::kHalf: return "float16";
-    case at::kDouble: return "float64";
-    default: LONGHAUL_CHECK(false, "weights of type {} are not exported", c10::toString(dtype));
+    case at::kFloat:
+      return "float32";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kHalf:
+      return "float16";
+    case at::kDouble:
+      return "float64";
+    default:
+      LONGHAUL_CHECK(false, "weights of type {} are not exported", c10::toString(dtype));
   }
   return {};
 }

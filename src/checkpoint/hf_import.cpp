@@ -49,7 +49,8 @@ class Importer {
     for (const auto& key : folder_.keys()) {
       if (wanted.contains(key)) continue;
       const auto& entry = folder_.entry(key);
-      problems.push_back(fmt::format("'{}' {} in {}: the model has no place for it", key, describe(entry.dtype, entry.shape),
+      problems.push_back(fmt::format("'{}' {} in {}: the model has no place for it", key,
+                                     describe(entry.dtype, entry.shape),
                                      folder_.file_of(key).filename().string()));
     }
     if (problems.empty()) return;
@@ -58,8 +59,10 @@ class Importer {
       problems.resize(kListedProblems);
       problems.push_back(fmt::format("and {} more", count - kListedProblems));
     }
-    throw UserError("{}: its tensors are not those that its config.json describes; fetch both again, or correct "
-                    "config.json:\n  {}", folder_.path().string(), fmt::join(problems, "\n  "));
+    throw UserError(
+        "{}: its tensors are not those that its config.json describes; fetch both again, or correct "
+        "config.json:\n  {}",
+        folder_.path().string(), fmt::join(problems, "\n  "));
   }
 
  private:
@@ -68,7 +71,8 @@ class Importer {
   }
 
   std::string name_in_file(const std::string& key) const {
-    return strip_prefix_ && key.starts_with(plan_.optional_prefix) ? key.substr(plan_.optional_prefix.size()) : key;
+    return strip_prefix_ && key.starts_with(plan_.optional_prefix) ? key.substr(plan_.optional_prefix.size())
+                                                                   : key;
   }
 
   void check_tensor(const HfPlanRow& row, size_t i, std::vector<std::string>& problems) const {
@@ -82,11 +86,12 @@ class Importer {
     const auto& entry = folder_.entry(key);
     const std::string file = folder_.file_of(key).filename().string();
     if (entry.shape != row.source_shapes[i]) {
-      problems.push_back(fmt::format("'{}' {} in {}: config.json wants [{}]", key, describe(entry.dtype, entry.shape), file,
+      problems.push_back(fmt::format("'{}' {} in {}: config.json wants [{}]", key,
+                                     describe(entry.dtype, entry.shape), file,
                                      fmt::join(row.source_shapes[i], ", ")));
     }
-    const bool readable = entry.dtype == at::kFloat || entry.dtype == at::kBFloat16 || entry.dtype == at::kHalf ||
-                          entry.dtype == at::kDouble;
+    const bool readable = entry.dtype == at::kFloat || entry.dtype == at::kBFloat16 ||
+                          entry.dtype == at::kHalf || entry.dtype == at::kDouble;
     if (!readable) {
       problems.push_back(fmt::format("'{}' {} in {}: weights must be F32, BF16, F16 or F64", key,
                                      describe(entry.dtype, entry.shape), file));
@@ -108,8 +113,10 @@ class Importer {
         std::memcmp(head.bytes.data(), embedding.bytes.data(), head.bytes.size()) == 0) {
       return;
     }
-    problems.push_back(fmt::format("'{}' differs from '{}', but config.json ties them (tie_word_embeddings): set it to "
-                                   "false to keep both", head_key, embedding_key));
+    problems.push_back(
+        fmt::format("'{}' differs from '{}', but config.json ties them (tie_word_embeddings): set it to "
+                    "false to keep both",
+                    head_key, embedding_key));
   }
 
   const HfFolder& folder_;
@@ -153,7 +160,8 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
     const at::Tensor& value = found->second->value;
     const bool vocabulary = value.size(0) > row.shape[0];
     LONGHAUL_CHECK(value.dim() == static_cast<int64_t>(row.shape.size()) &&
-                       (vocabulary ? value.size(0) == model.padded_vocab_size() : value.sizes() == at::IntArrayRef(row.shape)),
+                       (vocabulary ? value.size(0) == model.padded_vocab_size()
+                                   : value.sizes() == at::IntArrayRef(row.shape)),
                    "parameter {} is not whole", row.parameter);
     std::vector<at::Tensor> sources;
     for (const auto& key : row.keys) sources.push_back(folder.tensor(key));
@@ -162,9 +170,11 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
     if (row.parameter == kEmbedding) report.zero_embedding_rows = count_zero_rows(merged);
   }
   if (report.zero_embedding_rows > 0) {
-    log::warning("{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. Such a "
-                 "row's first gradients can be huge: use a trained token as the separator of documents",
-                 folder.path().string(), report.zero_embedding_rows, model.vocab_size);
+    log::warning(
+        "{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. "
+        "Such a "
+        "row's first gradients can be huge: use a trained token as the separator of documents",
+        folder.path().string(), report.zero_embedding_rows, model.vocab_size);
   }
   return report;
 }

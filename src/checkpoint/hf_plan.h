@@ -14,8 +14,8 @@ namespace longhaul {
 struct HfPlanRow {
   std::string parameter;
   std::vector<std::string> keys;
-  std::vector<int64_t> shape;                         // of the parameter, true vocabulary
-  std::vector<std::vector<int64_t>> source_shapes;    // one for each key
+  std::vector<int64_t> shape;                       // of the parameter, true vocabulary
+  std::vector<std::vector<int64_t>> source_shapes;  // one for each key
   std::shared_ptr<const HfTransform> transform;
 };
 
@@ -23,7 +23,7 @@ struct HfPlan {
   std::vector<HfPlanRow> rows;       // in the order of the parameters' layout
   std::vector<std::string> ignored;  // keys
   std::string optional_prefix;
-  std::string tied_head_key;         // empty unless the model is tied
+  std::string tied_head_key;  // empty unless the model is tied
 };
 
 // Every parameter of the model has exactly one row; an internal error otherwise.

@@ -46,7 +46,8 @@ json to_json(const CheckpointManifest& manifest) {
   if (manifest.hf) {
     json files = json::array();
     for (const auto& file : manifest.hf->files) files.push_back({{"name", file.name}, {"xxh3", file.xxh3}});
-    root["hf"] = {{"config", manifest.hf->config}, {"dtype", safetensors_name(manifest.hf->dtype)}, {"files", files}};
+    root["hf"] = {
+        {"config", manifest.hf->config}, {"dtype", safetensors_name(manifest.hf->dtype)}, {"files", files}};
   }
   return root;
 }
@@ -62,8 +63,9 @@ CheckpointManifest from_json(const json& root) {
     manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("header_xxh3")});
   }
   for (const auto& tensor : root.at("tensors")) {
-    manifest.tensors.push_back({tensor.at("name"), tensor.at("file"), tensor.at("key"), read_dtype(tensor.at("dtype")),
-                                tensor.at("shape"), tensor.at("global_shape"), tensor.at("offsets"), tensor.at("xxh3")});
+    manifest.tensors.push_back({tensor.at("name"), tensor.at("file"), tensor.at("key"),
+                                read_dtype(tensor.at("dtype")), tensor.at("shape"), tensor.at("global_shape"),
+                                tensor.at("offsets"), tensor.at("xxh3")});
   }
   if (const json& hf = root.at("hf"); !hf.is_null()) {
     manifest.hf = {.config = hf.at("config"), .dtype = read_dtype(hf.at("dtype")), .files = {}};
@@ -84,19 +86,20 @@ CheckpointManifest read_manifest(const fs::path& folder) {
   const fs::path file = folder / "manifest.json", checksum = folder / "manifest.xxh3";
   const std::string text = read_text(file);
   if (read_text(checksum) != hex64(xxh3(text)) + "\n") {
-    throw UserError("{}: its bytes do not match {}: one of the two is damaged; use another checkpoint", file.string(),
-                    checksum.filename().string());
+    throw UserError("{}: its bytes do not match {}: one of the two is damaged; use another checkpoint",
+                    file.string(), checksum.filename().string());
   }
   try {
     const json root = json::parse(text);
     if (root.at("format") != json(kFormat)) throw UserError("{}: not a checkpoint's manifest", file.string());
     if (root.at("version").get<int>() > CheckpointManifest::kVersion) {
-      throw UserError("{}: format version {}, but this program reads up to {}; use a newer program", file.string(),
-                      root.at("version").dump(), CheckpointManifest::kVersion);
+      throw UserError("{}: format version {}, but this program reads up to {}; use a newer program",
+                      file.string(), root.at("version").dump(), CheckpointManifest::kVersion);
     }
     return from_json(root);
   } catch (const json::exception& error) {
-    throw UserError("{}: not a checkpoint's manifest ({}); use another checkpoint", file.string(), error.what());
+    throw UserError("{}: not a checkpoint's manifest ({}); use another checkpoint", file.string(),
+                    error.what());
   }
 }
 

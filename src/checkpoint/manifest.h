@@ -1,5 +1,5 @@
-// manifest.json: what a checkpoint's files hold. Beside it, manifest.xxh3 is the checksum of its bytes; the manifest has
-// the checksums of everything else.
+// manifest.json: what a checkpoint's files hold. Beside it, manifest.xxh3 is the checksum of its bytes; the
+// manifest has the checksums of everything else.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -19,7 +19,7 @@ struct CheckpointManifest {
   struct Tensor {
     std::string name;  // "group/name"
     std::string file;
-    std::string key;   // in the file
+    std::string key;  // in the file
     at::ScalarType dtype;
     std::vector<int64_t> shape, global_shape, offsets;
     std::string xxh3;  // of the bytes

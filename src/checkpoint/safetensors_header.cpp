@@ -20,16 +20,18 @@ json parse_unique(const std::filesystem::path& file, std::string_view text) {
     if (event == json::parse_event_t::object_start) open.emplace_back();
     if (event == json::parse_event_t::object_end) open.pop_back();
     if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
-      throw UserError("{}: the safetensors header names '{}' twice; the file is damaged, fetch or write it again",
-                      file.string(), value.get<std::string>());
+      throw UserError(
+          "{}: the safetensors header names '{}' twice; the file is damaged, fetch or write it again",
+          file.string(), value.get<std::string>());
     }
     return true;
   };
   try {
     return json::parse(text, watch);
   } catch (const json::exception& error) {
-    throw UserError("{}: the safetensors header is not valid JSON ({}); the file is damaged, fetch or write it again",
-                    file.string(), error.what());
+    throw UserError(
+        "{}: the safetensors header is not valid JSON ({}); the file is damaged, fetch or write it again",
+        file.string(), error.what());
   }
 }
 
@@ -53,7 +55,8 @@ class TensorParser {
     if (offsets.size() != 2) fail("its data_offsets are not a pair");
     tensor.begin = non_negative(offsets[0], "data_offsets");
     tensor.end = non_negative(offsets[1], "data_offsets");
-    if (tensor.begin > tensor.end) fail(fmt::format("its data_offsets [{}, {}) run backwards", tensor.begin, tensor.end));
+    if (tensor.begin > tensor.end)
+      fail(fmt::format("its data_offsets [{}, {}) run backwards", tensor.begin, tensor.end));
     const uint64_t bytes = size_in_bytes(tensor);
     if (tensor.end - tensor.begin != bytes) {
       fail(fmt::format("its data_offsets hold {} bytes, but {} [{}] takes {}", tensor.end - tensor.begin,
@@ -64,8 +67,8 @@ class TensorParser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw UserError("{}: tensor '{}': {}; the file is damaged or of a kind that Longhaul does not read", file_.string(),
-                    name_, what);
+    throw UserError("{}: tensor '{}': {}; the file is damaged or of a kind that Longhaul does not read",
+                    file_.string(), name_, what);
   }
 
   at::ScalarType dtype(const json& value) const {
@@ -83,7 +86,8 @@ class TensorParser {
   }
 
   uint64_t non_negative(const json& value, const char* what) const {
-    if (!value.is_number_unsigned()) fail(fmt::format("its {} holds {}, not a whole number from 0 up", what, value.dump()));
+    if (!value.is_number_unsigned())
+      fail(fmt::format("its {} holds {}, not a whole number from 0 up", what, value.dump()));
     return value.get<uint64_t>();
   }
 
@@ -103,9 +107,11 @@ void check_tiling(const std::filesystem::path& file, const SafetensorsHeader& he
   uint64_t expected = 0;
   for (const auto& tensor : header.tensors) {
     if (tensor.begin != expected) {
-      throw UserError("{}: tensor '{}': its bytes start at {}, but the tensor before it ends at {} ({}); the file is damaged",
-                      file.string(), tensor.name, tensor.begin, expected,
-                      tensor.begin < expected ? "they overlap" : "a hole");
+      throw UserError(
+          "{}: tensor '{}': its bytes start at {}, but the tensor before it ends at {} ({}); the file is "
+          "damaged",
+          file.string(), tensor.name, tensor.begin, expected,
+          tensor.begin < expected ? "they overlap" : "a hole");
     }
     expected = tensor.end;
   }
@@ -114,12 +120,13 @@ void check_tiling(const std::filesystem::path& file, const SafetensorsHeader& he
     const auto cut = std::find_if(header.tensors.begin(), header.tensors.end(),
                                   [&](const auto& tensor) { return tensor.end > data_size; });
     throw UserError(
-        "{}: tensor '{}': the file ends inside it or before it ({} bytes are missing); the file is truncated, fetch or "
+        "{}: tensor '{}': the file ends inside it or before it ({} bytes are missing); the file is "
+        "truncated, fetch or "
         "write it again",
         file.string(), cut->name, expected - data_size);
   }
-  throw UserError("{}: {} bytes follow the last tensor; the file is damaged, fetch or write it again", file.string(),
-                  data_size - expected);
+  throw UserError("{}: {} bytes follow the last tensor; the file is damaged, fetch or write it again",
+                  file.string(), data_size - expected);
 }
 
 }  // namespace
@@ -130,7 +137,8 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& file, st
     throw UserError("{}: not a safetensors file (its header does not begin with '{{')", file.string());
   }
   const json parsed = parse_unique(file, text);
-  if (!parsed.is_object()) throw UserError("{}: not a safetensors file (its header is not an object)", file.string());
+  if (!parsed.is_object())
+    throw UserError("{}: not a safetensors file (its header is not an object)", file.string());
 
   SafetensorsHeader header;
   for (const auto& [name, value] : parsed.items()) {
@@ -138,10 +146,12 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& file, st
       header.tensors.push_back(TensorParser(file, name).parse(value));
       continue;
     }
-    if (!value.is_object()) throw UserError("{}: __metadata__ of the safetensors header is not an object", file.string());
+    if (!value.is_object())
+      throw UserError("{}: __metadata__ of the safetensors header is not an object", file.string());
     for (const auto& [key, note] : value.items()) {
       if (!note.is_string()) {
-        throw UserError("{}: '{}' in __metadata__ of the safetensors header is not a string", file.string(), key);
+        throw UserError("{}: '{}' in __metadata__ of the safetensors header is not a string", file.string(),
+                        key);
       }
       header.metadata.emplace(key, note.get<std::string>());
     }

@@ -12,9 +12,11 @@
 
 namespace longhaul {
 
-static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian, and so is Longhaul");
+static_assert(std::endian::native == std::endian::little,
+              "safetensors files are little-endian, and so is Longhaul");
 
-SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(std::make_shared<MappedFile>(path)) {
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& path)
+    : file_(std::make_shared<MappedFile>(path)) {
   if (file_->size() < 8) {
     throw UserError("{}: not a safetensors file: {} bytes long, but the length of its header alone takes 8",
                     path.string(), file_->size());
@@ -22,16 +24,20 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(
   uint64_t header_size = 0;
   std::memcpy(&header_size, file_->bytes().data(), 8);
   if (header_size > kMaxSafetensorsHeader) {
-    throw UserError("{}: not a safetensors file: its header would be {} bytes long, more than the format allows",
-                    path.string(), header_size);
+    throw UserError(
+        "{}: not a safetensors file: its header would be {} bytes long, more than the format allows",
+        path.string(), header_size);
   }
   if (8 + header_size > file_->size()) {
-    throw UserError("{}: truncated: its header should be {} bytes long, but the file ends after {}; fetch or write it again",
-                    path.string(), header_size, file_->size() - 8);
+    throw UserError(
+        "{}: truncated: its header should be {} bytes long, but the file ends after {}; fetch or write it "
+        "again",
+        path.string(), header_size, file_->size() - 8);
   }
   data_begin_ = static_cast<size_t>(8 + header_size);
   const auto data = file_->bytes().subspan(data_begin_);
-  SafetensorsHeader header = parse_safetensors_header(path, file_->text().substr(8, header_size), data.size());
+  SafetensorsHeader header =
+      parse_safetensors_header(path, file_->text().substr(8, header_size), data.size());
 
   metadata_ = std::move(header.metadata);
   entries_.reserve(header.tensors.size());
@@ -58,7 +64,8 @@ at::Tensor SafetensorsReader::tensor(const Entry& entry) const {
   void* data = const_cast<std::byte*>(entry.bytes.data());
   if (entry.bytes.empty()) return at::empty(entry.shape, options);
   if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(entry.dtype) == 0) {
-    return at::from_blob(data, entry.shape, [keep = file_](void*) {}, options);
+    return at::from_blob(
+        data, entry.shape, [keep = file_](void*) {}, options);
   }
   at::Tensor copy = at::empty(entry.shape, options);
   std::memcpy(copy.mutable_data_ptr(), data, entry.bytes.size());

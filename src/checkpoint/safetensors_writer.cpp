@@ -12,16 +12,16 @@
 namespace longhaul {
 namespace {
 
-std::string make_header(const std::vector<TensorDeclaration>& tensors, const std::map<std::string, std::string>& metadata) {
+std::string make_header(const std::vector<TensorDeclaration>& tensors,
+                        const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
   header["__metadata__"] = metadata;
   uint64_t begin = 0;
   for (const auto& tensor : tensors) {
     const uint64_t end = begin + tensor.bytes();
     LONGHAUL_CHECK(!header.contains(tensor.name), "tensor {} is declared twice", tensor.name);
-    header[tensor.name] = {{"dtype", safetensors_name(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {begin, end}}};
+    header[tensor.name] = {
+        {"dtype", safetensors_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
     begin = end;
   }
   std::string text = header.dump();
@@ -47,7 +47,8 @@ uint64_t TensorDeclaration::bytes() const {
   return bytes;
 }
 
-SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDeclaration> tensors,
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
+                                     std::vector<TensorDeclaration> tensors,
                                      std::map<std::string, std::string> metadata)
     : order_(sorted(std::move(tensors))), file_(path) {
   metadata.emplace("format", "pt");
@@ -69,7 +70,8 @@ void SafetensorsWriter::finish() {
   file_.commit();
 }
 
-void write_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, at::Tensor>> tensors,
+void write_safetensors(const std::filesystem::path& path,
+                       std::span<const std::pair<std::string, at::Tensor>> tensors,
                        std::map<std::string, std::string> metadata) {
   std::vector<TensorDeclaration> declarations;
   std::unordered_map<std::string, at::Tensor> by_name;

@@ -9,7 +9,8 @@
 namespace longhaul {
 
 // The part of `whole` that begins at `offsets` and has `shape`; a view.
-at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets, const std::vector<int64_t>& shape);
+at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets,
+                    const std::vector<int64_t>& shape);
 
 struct Box {
   std::vector<int64_t> offsets, shape;
@@ -17,7 +18,8 @@ struct Box {
 // True when the boxes fill `global_shape` and no two overlap.
 bool cover_exactly(const std::vector<Box>& boxes, const std::vector<int64_t>& global_shape);
 
-// "group/name" -> its two halves. An internal error for a name without a slash, or with characters a file cannot have.
+// "group/name" -> its two halves. An internal error for a name without a slash, or with characters a file
+// cannot have.
 struct GroupAndName {
   std::string group, name;
 };

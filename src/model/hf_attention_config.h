@@ -9,7 +9,8 @@
 
 namespace longhaul {
 
-// num_attention_heads, num_key_value_heads (null: as many) and head_dim (null: hidden / heads). `model.hidden` is set.
+// num_attention_heads, num_key_value_heads (null: as many) and head_dim (null: hidden / heads).
+// `model.hidden` is set.
 void read_hf_heads(HfConfigReader& reader, int64_t default_heads, ModelConfig& model);
 void write_hf_heads(const ModelConfig& model, nlohmann::json& config);
 

@@ -42,7 +42,8 @@ const std::vector<std::pair<Activation, std::vector<std::string>>>& activations(
 }  // namespace
 
 HfConfigReader::HfConfigReader(const json& config) : config_(config) {
-  if (!config.is_object()) throw UserError("config.json does not hold a JSON object; fetch the model's folder again");
+  if (!config.is_object())
+    throw UserError("config.json does not hold a JSON object; fetch the model's folder again");
 }
 
 bool HfConfigReader::has(const std::string& key) const {
@@ -126,7 +127,8 @@ void HfConfigReader::finish() const {
   }
   if (unknown.empty()) return;
   throw UserError(
-      "config.json: unknown {} '{}': Longhaul cannot tell whether {} the model. If the model's code does not use {}, "
+      "config.json: unknown {} '{}': Longhaul cannot tell whether {} the model. If the model's code does not "
+      "use {}, "
       "remove {} from the file",
       unknown.size() == 1 ? "field" : "fields", fmt::join(unknown, "', '"),
       unknown.size() == 1 ? "it changes" : "they change", unknown.size() == 1 ? "it" : "them",

@@ -1,5 +1,5 @@
-// Fields of config.json that every family shares: those that never change the weights' meaning, and those that do
-// when they are switched on.
+// Fields of config.json that every family shares: those that never change the weights' meaning, and those
+// that do when they are switched on.
 #pragma once
 
 #include <optional>

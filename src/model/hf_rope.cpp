@@ -1,5 +1,5 @@
-// transformers 4 spreads the rotary embedding over rope_theta, rope_scaling and partial_rotary_factor; transformers 5
-// keeps it in one object, rope_parameters. Both may stand in one file, but must then agree.
+// transformers 4 spreads the rotary embedding over rope_theta, rope_scaling and partial_rotary_factor;
+// transformers 5 keeps it in one object, rope_parameters. Both may stand in one file, but must then agree.
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -18,13 +18,17 @@ struct RopeObject {
   RopeScaling scaling;
 };
 
-double field(const std::string& where, const json& object, const char* key, std::optional<double> fallback = {}) {
+double field(const std::string& where, const json& object, const char* key,
+             std::optional<double> fallback = {}) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) {
-    if (!fallback) throw UserError("config.json: '{}.{}' is missing; add it, or fetch the model's folder again", where, key);
+    if (!fallback)
+      throw UserError("config.json: '{}.{}' is missing; add it, or fetch the model's folder again", where,
+                      key);
     return *fallback;
   }
-  if (!found->is_number()) throw UserError("config.json: '{}.{}' is {}, but a number is needed", where, key, found->dump());
+  if (!found->is_number())
+    throw UserError("config.json: '{}.{}' is {}, but a number is needed", where, key, found->dump());
   return found->get<double>();
 }
 
@@ -32,19 +36,22 @@ std::string rope_type(const std::string& where, const json& object) {
   for (const char* key : {"rope_type", "type"}) {
     const auto found = object.find(key);
     if (found == object.end() || found->is_null()) continue;
-    if (!found->is_string()) throw UserError("config.json: '{}.{}' is {}, but a string is needed", where, key, found->dump());
+    if (!found->is_string())
+      throw UserError("config.json: '{}.{}' is {}, but a string is needed", where, key, found->dump());
     return found->get<std::string>();
   }
   return "default";
 }
 
 RopeObject parse(const std::string& where, const json& object, int64_t max_positions) {
-  if (!object.is_object()) throw UserError("config.json: '{}' is {}, but an object is needed", where, object.dump());
+  if (!object.is_object())
+    throw UserError("config.json: '{}' is {}, but an object is needed", where, object.dump());
   RopeObject result;
   std::set<std::string> known{"rope_type", "type", "rope_theta", "partial_rotary_factor"};
   const std::string type = rope_type(where, object);
   if (object.contains("rope_theta")) result.theta = field(where, object, "rope_theta");
-  if (object.contains("partial_rotary_factor")) result.fraction = field(where, object, "partial_rotary_factor");
+  if (object.contains("partial_rotary_factor"))
+    result.fraction = field(where, object, "partial_rotary_factor");
   if (type == "linear") {
     result.scaling.kind = RopeScalingKind::linear;
     result.scaling.factor = field(where, object, "factor");
@@ -62,16 +69,21 @@ RopeObject parse(const std::string& where, const json& object, int64_t max_posit
                       result.scaling.high_freq_factor, result.scaling.low_freq_factor);
     }
   } else if (type != "default") {
-    throw UserError("config.json: '{}' asks for rotary scaling of type \"{}\", which Longhaul lacks; it has: default, "
-                    "linear, llama3", where, type);
+    throw UserError(
+        "config.json: '{}' asks for rotary scaling of type \"{}\", which Longhaul lacks; it has: default, "
+        "linear, llama3",
+        where, type);
   }
   if (!(result.scaling.factor > 0)) {
-    throw UserError("config.json: '{}.factor' is {}, but a number above 0 is needed", where, result.scaling.factor);
+    throw UserError("config.json: '{}.factor' is {}, but a number above 0 is needed", where,
+                    result.scaling.factor);
   }
   for (const auto& [key, value] : object.items()) {
     if (!known.contains(key) && !value.is_null()) {
-      throw UserError("config.json: unknown field '{}.{}' for rotary scaling of type \"{}\"; remove it if the model's code does not use it",
-                      where, key, type);
+      throw UserError(
+          "config.json: unknown field '{}.{}' for rotary scaling of type \"{}\"; remove it if the model's "
+          "code does not use it",
+          where, key, type);
     }
   }
   return result;
@@ -83,7 +95,8 @@ double agree(const char* what, std::initializer_list<std::optional<double>> valu
   for (const auto& value : values) {
     if (!value) continue;
     if (result && *result != *value) {
-      throw UserError("config.json gives {} twice, as {} and as {}; keep the right one", what, *result, *value);
+      throw UserError("config.json gives {} twice, as {} and as {}; keep the right one", what, *result,
+                      *value);
     }
     result = value;
   }
@@ -96,15 +109,19 @@ std::optional<double> optional_number(HfConfigReader& reader, const std::string&
 
 const char* type_name(RopeScalingKind kind) {
   switch (kind) {
-    case RopeScalingKind::linear: return "linear";
-    case RopeScalingKind::llama3: return "llama3";
-    case RopeScalingKind::none: break;
+    case RopeScalingKind::linear:
+      return "linear";
+    case RopeScalingKind::llama3:
+      return "llama3";
+    case RopeScalingKind::none:
+      break;
   }
   return "default";
 }
 
 void put_scaling(const RopeScaling& scaling, json& object) {
-  for (const char* key : {"type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+  for (const char* key :
+       {"type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
     object.erase(key);
   }
   object["rope_type"] = type_name(scaling.kind);
@@ -138,14 +155,17 @@ HfRope read_hf_rope(HfConfigReader& reader, double default_fraction, int64_t max
   const RopeObject& first = old_style ? *old_style : none;
   const RopeObject& second = new_style ? *new_style : none;
   HfRope rope;
-  rope.theta = agree("rope_theta", {optional_number(reader, "rope_theta"), first.theta, second.theta}, 10000.0);
+  rope.theta =
+      agree("rope_theta", {optional_number(reader, "rope_theta"), first.theta, second.theta}, 10000.0);
   rope.fraction = agree("partial_rotary_factor",
                         {optional_number(reader, "partial_rotary_factor"), first.fraction, second.fraction},
                         default_fraction);
   rope.scaling = old_style ? first.scaling : second.scaling;
-  if (!(rope.theta > 0)) throw UserError("config.json: 'rope_theta' is {}, but a number above 0 is needed", rope.theta);
+  if (!(rope.theta > 0))
+    throw UserError("config.json: 'rope_theta' is {}, but a number above 0 is needed", rope.theta);
   if (!(rope.fraction > 0 && rope.fraction <= 1)) {
-    throw UserError("config.json: 'partial_rotary_factor' is {}, but a number above 0 and up to 1 is needed", rope.fraction);
+    throw UserError("config.json: 'partial_rotary_factor' is {}, but a number above 0 and up to 1 is needed",
+                    rope.fraction);
   }
   return rope;
 }
@@ -166,7 +186,8 @@ void write_hf_rope(const ModelConfig& model, json& config) {
     json& scaling = config["rope_scaling"];
     if (!says_the_same("rope_scaling")) put_scaling(model.rope_scaling, scaling);
     if (scaling.contains("rope_theta")) set_hf_number(scaling, "rope_theta", model.rope_theta);
-    if (scaling.contains("partial_rotary_factor")) set_hf_number(scaling, "partial_rotary_factor", model.rotary_fraction);
+    if (scaling.contains("partial_rotary_factor"))
+      set_hf_number(scaling, "partial_rotary_factor", model.rotary_fraction);
   }
   if (!is_object_with_content(config, "rope_parameters")) return;
   json& parameters = config["rope_parameters"];

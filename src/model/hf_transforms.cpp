@@ -1,6 +1,6 @@
-// The layout changes between Hugging Face's tensors and ours. Fused attention weights are, for each key/value group,
-// the rows of its query heads, then its key's, then its value's: any tensor-parallel rank then owns whole groups in
-// one block of rows.
+// The layout changes between Hugging Face's tensors and ours. Fused attention weights are, for each key/value
+// group, the rows of its query heads, then its key's, then its value's: any tensor-parallel rank then owns
+// whole groups in one block of rows.
 #include <ATen/ops/cat.h>
 
 #include <memory>
@@ -28,7 +28,9 @@ at::Tensor split_rows(const at::Tensor& tensor, int64_t groups, int64_t rows) {
 }
 
 // [first, second, rest…] -> [first · second, rest…], contiguous
-at::Tensor join_rows(const at::Tensor& tensor) { return tensor.flatten(0, 1).contiguous(); }
+at::Tensor join_rows(const at::Tensor& tensor) {
+  return tensor.flatten(0, 1).contiguous();
+}
 
 class Identity final : public HfTransform {
  public:
@@ -55,14 +57,16 @@ class Qkv final : public HfTransform {
   }
 
   at::Tensor merge(std::span<const at::Tensor> sources) const override {
-    return join_rows(at::cat({split_rows(sources[0], groups_, query_rows_), split_rows(sources[1], groups_, head_dim_),
-                              split_rows(sources[2], groups_, head_dim_)},
-                             1));
+    return join_rows(
+        at::cat({split_rows(sources[0], groups_, query_rows_), split_rows(sources[1], groups_, head_dim_),
+                 split_rows(sources[2], groups_, head_dim_)},
+                1));
   }
 
   std::vector<at::Tensor> split(const at::Tensor& ours) const override {
     const at::Tensor grouped = split_rows(ours, groups_, query_rows_ + 2 * head_dim_);
-    return {join_rows(grouped.narrow(1, 0, query_rows_)), join_rows(grouped.narrow(1, query_rows_, head_dim_)),
+    return {join_rows(grouped.narrow(1, 0, query_rows_)),
+            join_rows(grouped.narrow(1, query_rows_, head_dim_)),
             join_rows(grouped.narrow(1, query_rows_ + head_dim_, head_dim_))};
   }
 
@@ -103,7 +107,9 @@ class GateUp final : public HfTransform {
   std::vector<Shape> source_shapes(const Shape& ours) const override {
     return {with_rows(ours, ours[0] / 2), with_rows(ours, ours[0] / 2)};
   }
-  at::Tensor merge(std::span<const at::Tensor> sources) const override { return at::cat({sources[0], sources[1]}, 0); }
+  at::Tensor merge(std::span<const at::Tensor> sources) const override {
+    return at::cat({sources[0], sources[1]}, 0);
+  }
   std::vector<at::Tensor> split(const at::Tensor& ours) const override {
     const int64_t half = ours.size(0) / 2;
     return {ours.narrow(0, 0, half).contiguous(), ours.narrow(0, half, half).contiguous()};
@@ -114,7 +120,9 @@ class Offset final : public HfTransform {
  public:
   explicit Offset(double amount) : amount_(amount) {}
   std::vector<Shape> source_shapes(const Shape& ours) const override { return {ours}; }
-  at::Tensor merge(std::span<const at::Tensor> sources) const override { return wide(sources[0]).add(amount_); }
+  at::Tensor merge(std::span<const at::Tensor> sources) const override {
+    return wide(sources[0]).add(amount_);
+  }
   std::vector<at::Tensor> split(const at::Tensor& ours) const override { return {wide(ours).sub(amount_)}; }
 
  private:
@@ -127,15 +135,21 @@ class Offset final : public HfTransform {
 
 }  // namespace
 
-std::shared_ptr<const HfTransform> identity() { return std::make_shared<Identity>(); }
-std::shared_ptr<const HfTransform> transpose() { return std::make_shared<Transpose>(); }
+std::shared_ptr<const HfTransform> identity() {
+  return std::make_shared<Identity>();
+}
+std::shared_ptr<const HfTransform> transpose() {
+  return std::make_shared<Transpose>();
+}
 std::shared_ptr<const HfTransform> qkv(int64_t groups, int64_t heads_per_group, int64_t head_dim) {
   return std::make_shared<Qkv>(groups, heads_per_group, head_dim);
 }
 std::shared_ptr<const HfTransform> fused_qkv(int64_t heads, int64_t head_dim, bool transposed) {
   return std::make_shared<FusedQkv>(heads, head_dim, transposed);
 }
-std::shared_ptr<const HfTransform> gate_up() { return std::make_shared<GateUp>(); }
+std::shared_ptr<const HfTransform> gate_up() {
+  return std::make_shared<GateUp>();
+}
 std::shared_ptr<const HfTransform> norm_weight(bool ours_zero_centered, bool theirs_zero_centered) {
   if (ours_zero_centered == theirs_zero_centered) return identity();
   return std::make_shared<Offset>(ours_zero_centered ? -1.0 : 1.0);

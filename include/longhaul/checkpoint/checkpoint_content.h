@@ -15,8 +15,8 @@ namespace longhaul {
 
 // A whole tensor, or a rectangular slice of one.
 struct NamedTensor {
-  // "group/name", e.g. "model/decoder.final_layernorm.weight" or "optimizer.exp_avg/output_layer.weight". Groups are
-  // stored in files of their own, whose tensors carry the plain names.
+  // "group/name", e.g. "model/decoder.final_layernorm.weight" or "optimizer.exp_avg/output_layer.weight".
+  // Groups are stored in files of their own, whose tensors carry the plain names.
   std::string name;
   at::Tensor value;                   // any device, contiguous or not
   std::vector<int64_t> global_shape;  // of the whole tensor; empty: `value` is whole
@@ -27,10 +27,10 @@ struct CheckpointContent {
   int64_t step = 0;
   int64_t consumed_samples = 0;
   int64_t consumed_tokens = 0;
-  std::vector<NamedTensor> tensors;   // the slices of one name must cover it exactly
-  nlohmann::json config;              // the run's resolved configuration
-  nlohmann::json state;               // whatever else the trainer needs to go on: schedules, random streams, data position
-  std::optional<HfSideCar> hf;        // for a model that came from, or goes to, Hugging Face
+  std::vector<NamedTensor> tensors;  // the slices of one name must cover it exactly
+  nlohmann::json config;             // the run's resolved configuration
+  nlohmann::json state;  // whatever else the trainer needs to go on: schedules, random streams, data position
+  std::optional<HfSideCar> hf;  // for a model that came from, or goes to, Hugging Face
 };
 
 inline constexpr auto kModelGroup = "model/";  // FP32 master weights, by the names of the parameter layout

@@ -21,8 +21,8 @@ struct CheckpointManifest;
 
 class CheckpointReader {
  public:
-  // Reads the manifest and the headers of all files. UserError that names the file, or the tensor, when something is
-  // missing or damaged.
+  // Reads the manifest and the headers of all files. UserError that names the file, or the tensor, when
+  // something is missing or damaged.
   explicit CheckpointReader(std::filesystem::path checkpoint_folder);
   ~CheckpointReader();
   CheckpointReader(CheckpointReader&&) noexcept;
@@ -41,12 +41,15 @@ class CheckpointReader {
   std::vector<int64_t> shape(const std::string& name) const;  // global
   at::ScalarType dtype(const std::string& name) const;
 
-  // The whole tensor, on the CPU, put together from its slices. UserError when it is missing or its bytes are damaged.
+  // The whole tensor, on the CPU, put together from its slices. UserError when it is missing or its bytes are
+  // damaged.
   at::Tensor read(const std::string& name) const;
-  // Into `target`, of the same shape (its first dimension may be longer: those rows are not touched), any type or device.
+  // Into `target`, of the same shape (its first dimension may be longer: those rows are not touched), any
+  // type or device.
   void read_into(const std::string& name, const at::Tensor& target) const;
 
-  // Checks every byte. UserError that names the first damaged tensor. What is checked once is not checked again.
+  // Checks every byte. UserError that names the first damaged tensor. What is checked once is not checked
+  // again.
   void verify() const;
 
   // The master weights, for export_hf. The reader must outlive it.
@@ -72,8 +75,9 @@ struct CheckpointPlace {
 // The checkpoints of a run, by step. Empty when it has none.
 std::vector<CheckpointPlace> list_checkpoints(const std::filesystem::path& run_folder);
 
-// The checkpoint that `latest` names, verified. If it is damaged or missing, the newest that is good, with a warning that
-// says what was wrong. Nothing when the run has no checkpoint; UserError when it has some and none is good.
+// The checkpoint that `latest` names, verified. If it is damaged or missing, the newest that is good, with a
+// warning that says what was wrong. Nothing when the run has no checkpoint; UserError when it has some and
+// none is good.
 std::optional<CheckpointReader> find_latest(const std::filesystem::path& run_folder);
 
 }  // namespace longhaul

@@ -1,8 +1,9 @@
-// Saves training checkpoints: RUN/checkpoints/step_00000500/, and RUN/checkpoints/latest, which names the newest.
+// Saves training checkpoints: RUN/checkpoints/step_00000500/, and RUN/checkpoints/latest, which names the
+// newest.
 //
-// A checkpoint is written into step_00000500.partial-<pid>, every file synced to disk, and appears by one rename; only
-// then does `latest` move on and are older checkpoints removed. Whatever happens before that leaves the older ones as
-// they were. A full disk is an EnvironmentError, and the partial folder is removed.
+// A checkpoint is written into step_00000500.partial-<pid>, every file synced to disk, and appears by one
+// rename; only then does `latest` move on and are older checkpoints removed. Whatever happens before that
+// leaves the older ones as they were. A full disk is an EnvironmentError, and the partial folder is removed.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,15 @@
 namespace longhaul {
 
 struct CheckpointOptions {
-  int keep_last = 0;              // how many of the newest to keep; 0: all
-  int64_t keep_every = 0;         // checkpoints whose step is a multiple are kept for good; 0: none
+  int keep_last = 0;               // how many of the newest to keep; 0: all
+  int64_t keep_every = 0;          // checkpoints whose step is a multiple are kept for good; 0: none
   int64_t file_bytes = 4LL << 30;  // a file of tensors grows no larger, unless one tensor is
 };
 
 class CheckpointWriter {
  public:
-  // Makes RUN/checkpoints, and clears away what a crash left half-written there. One writer per run at a time.
+  // Makes RUN/checkpoints, and clears away what a crash left half-written there. One writer per run at a
+  // time.
   explicit CheckpointWriter(std::filesystem::path run_folder, CheckpointOptions options = {});
   // Waits for a save under way; its error is logged.
   ~CheckpointWriter();
@@ -33,8 +35,9 @@ class CheckpointWriter {
   // Returns when the checkpoint is on disk. An existing checkpoint of the same step is replaced.
   void save(const CheckpointContent& content);
 
-  // Copies the tensors into host buffers, which are kept for the next time, and returns; a thread of its own writes them.
-  // Waits first for a save that is still under way. An error of that thread is thrown by the next call, or by `wait`.
+  // Copies the tensors into host buffers, which are kept for the next time, and returns; a thread of its own
+  // writes them. Waits first for a save that is still under way. An error of that thread is thrown by the
+  // next call, or by `wait`.
   void save_async(CheckpointContent content);
   void wait();
   bool busy() const;

@@ -1,4 +1,5 @@
-// A Hugging Face model folder: config.json, the weights in one or several safetensors files, and the tokenizer's files.
+// A Hugging Face model folder: config.json, the weights in one or several safetensors files, and the
+// tokenizer's files.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,15 +17,16 @@ namespace longhaul {
 
 // What travels with the weights from import to export, so that a checkpoint can be exported on its own.
 struct HfSideCar {
-  nlohmann::json config;                      // the source's config.json; null for a model trained from scratch
-  at::ScalarType dtype = at::kBFloat16;       // of the source's weights
-  std::map<std::string, std::string> files;   // tokenizer and generation files, byte for byte
+  nlohmann::json config;                 // the source's config.json; null for a model trained from scratch
+  at::ScalarType dtype = at::kBFloat16;  // of the source's weights
+  std::map<std::string, std::string> files;  // tokenizer and generation files, byte for byte
 };
 
 class HfFolder {
  public:
-  // Reads config.json and the headers of all weight files. UserError when the folder lacks one of them, when the index
-  // and the files disagree, or when a file is damaged. Folders with pickled weights alone are refused.
+  // Reads config.json and the headers of all weight files. UserError when the folder lacks one of them, when
+  // the index and the files disagree, or when a file is damaged. Folders with pickled weights alone are
+  // refused.
   explicit HfFolder(std::filesystem::path folder);
 
   const std::filesystem::path& path() const { return folder_; }
@@ -34,7 +36,9 @@ class HfFolder {
   const std::vector<std::string>& keys() const { return keys_; }
   bool contains(std::string_view key) const { return where_.find(key) != where_.end(); }
   const SafetensorsReader::Entry& entry(std::string_view key) const { return reader(key).at(key); }
-  at::Tensor tensor(std::string_view key) const { return reader(key).tensor(key); }  // a read-only view of the file
+  at::Tensor tensor(std::string_view key) const {
+    return reader(key).tensor(key);
+  }  // a read-only view of the file
   const std::filesystem::path& file_of(std::string_view key) const { return reader(key).path(); }
 
   // The type that most of the weights' bytes have.

@@ -2,8 +2,8 @@
 //
 //   u64 N (little-endian) | N bytes of JSON: name -> {dtype, shape, data_offsets} | the tensors' bytes
 //
-// Opening reads the header only and enforces every rule of the format: the ranges must tile the data exactly, each
-// as long as its shape says. So what a tensor's bytes are is never in doubt later.
+// Opening reads the header only and enforces every rule of the format: the ranges must tile the data exactly,
+// each as long as its shape says. So what a tensor's bytes are is never in doubt later.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,7 +28,8 @@ class SafetensorsReader {
     std::string name;
     at::ScalarType dtype;
     std::vector<int64_t> shape;
-    std::span<const std::byte> bytes;  // row-major, little-endian; valid while the reader or a view of it lives
+    std::span<const std::byte>
+        bytes;  // row-major, little-endian; valid while the reader or a view of it lives
   };
 
   // UserError that names the file and the tensor when the file breaks a rule.
@@ -42,11 +43,11 @@ class SafetensorsReader {
   // The length and the JSON, as they stand in the file.
   std::span<const std::byte> header_bytes() const { return file_->bytes().first(data_begin_); }
 
-  const Entry* find(std::string_view name) const;      // null when there is no such tensor
-  const Entry& at(std::string_view name) const;        // UserError when there is none
+  const Entry* find(std::string_view name) const;  // null when there is no such tensor
+  const Entry& at(std::string_view name) const;    // UserError when there is none
 
-  // A read-only view of the mapped file (it keeps the map alive), or a copy where the bytes are not aligned for the
-  // type. Writing to a view is a fault: clone it first.
+  // A read-only view of the mapped file (it keeps the map alive), or a copy where the bytes are not aligned
+  // for the type. Writing to a view is a fault: clone it first.
   at::Tensor tensor(std::string_view name) const { return tensor(at(name)); }
   at::Tensor tensor(const Entry& entry) const;
 

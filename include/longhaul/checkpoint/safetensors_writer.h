@@ -1,5 +1,6 @@
-// Writes a safetensors file tensor by tensor: the header is made from the declared names, types and shapes, so that
-// only one tensor at a time has to be in memory. The file appears under its name when `finish` returns.
+// Writes a safetensors file tensor by tensor: the header is made from the declared names, types and shapes,
+// so that only one tensor at a time has to be in memory. The file appears under its name when `finish`
+// returns.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,8 +25,8 @@ struct TensorDeclaration {
 
 class SafetensorsWriter {
  public:
-  // Sorts the tensors by element size, largest first, then by name: every tensor is then naturally aligned. `format`
-  // is "pt" unless `metadata` says otherwise: some readers want it.
+  // Sorts the tensors by element size, largest first, then by name: every tensor is then naturally aligned.
+  // `format` is "pt" unless `metadata` says otherwise: some readers want it.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDeclaration> tensors,
                     std::map<std::string, std::string> metadata = {});
 
@@ -46,7 +47,8 @@ class SafetensorsWriter {
 };
 
 // Tensors that are all at hand, in one call.
-void write_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, at::Tensor>> tensors,
+void write_safetensors(const std::filesystem::path& path,
+                       std::span<const std::pair<std::string, at::Tensor>> tensors,
                        std::map<std::string, std::string> metadata = {});
 
 // The bytes of a contiguous tensor on the CPU.

@@ -1,7 +1,8 @@
-// Reading and writing the fields of a Hugging Face config.json, for the families' `read_config` and `write_config`.
+// Reading and writing the fields of a Hugging Face config.json, for the families' `read_config` and
+// `write_config`.
 //
-// The reader remembers which fields were asked for. `finish` refuses the rest, unless they are known not to change the
-// model: a field that Longhaul would silently drop could be the one that makes all the difference.
+// The reader remembers which fields were asked for. `finish` refuses the rest, unless they are known not to
+// change the model: a field that Longhaul would silently drop could be the one that makes all the difference.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,11 @@ class HfConfigReader {
 
   // True when the field is there and not null.
   bool has(const std::string& key) const;
-  const nlohmann::json* value(const std::string& key);  // marks the field as read; null pointer when absent or null
+  const nlohmann::json* value(
+      const std::string& key);  // marks the field as read; null pointer when absent or null
 
-  // An absent field, or null, gives the default; without one it is an error. UserError for a value of another kind.
+  // An absent field, or null, gives the default; without one it is an error. UserError for a value of another
+  // kind.
   int64_t integer(const std::string& key, std::optional<int64_t> fallback = std::nullopt);
   int64_t positive(const std::string& key, std::optional<int64_t> fallback = std::nullopt);
   double number(const std::string& key, std::optional<double> fallback = std::nullopt);
@@ -60,15 +63,16 @@ void set_hf_activation(nlohmann::json& config, const std::string& key, Activatio
 // UserError "cannot be written as a Hugging Face … model: …" unless `holds`.
 void require_exportable(bool holds, std::string_view family, std::string_view what);
 
-// Rotary embedding, in the spelling of transformers 4 (rope_theta, rope_scaling, partial_rotary_factor) and of 5
-// (all in rope_parameters). Scaling kinds: default, linear, llama3; others are refused by name.
+// Rotary embedding, in the spelling of transformers 4 (rope_theta, rope_scaling, partial_rotary_factor) and
+// of 5 (all in rope_parameters). Scaling kinds: default, linear, llama3; others are refused by name.
 struct HfRope {
   double theta = 10000.0;
   double fraction = 1.0;
   RopeScaling scaling;
 };
 HfRope read_hf_rope(HfConfigReader& reader, double default_fraction, int64_t max_positions);
-// Writes transformers 4's fields, which every version reads, and brings rope_parameters up to date where the source has it.
+// Writes transformers 4's fields, which every version reads, and brings rope_parameters up to date where the
+// source has it.
 void write_hf_rope(const ModelConfig& model, nlohmann::json& config);
 
 }  // namespace longhaul

@@ -1,5 +1,5 @@
-// GPT-2's linears are Conv1D modules, whose weights are [in, out]. The square c_proj must be transposed like the
-// others, although its shape does not tell.
+// GPT-2's linears are Conv1D modules, whose weights are [in, out]. The square c_proj must be transposed like
+// the others, although its shape does not tell.
 #include "model/builtin_families.h"
 #include "model/hf_mapping_rows.h"
 
@@ -12,8 +12,10 @@ HfMapping mapping(const ModelConfig& model) {
   rows.add("embedding.position_embeddings.weight", {"transformer.wpe.weight"}, hf::identity());
   rows.norm(ours + "input_layernorm", theirs + "ln_1", false);
   rows.linear(ours + "self_attention.linear_qkv", {theirs + "attn.c_attn"}, true,
-              hf::fused_qkv(model.heads, model.head_dim, true), hf::fused_qkv(model.heads, model.head_dim, false));
-  rows.linear(ours + "self_attention.linear_proj", {theirs + "attn.c_proj"}, true, hf::transpose(), hf::identity());
+              hf::fused_qkv(model.heads, model.head_dim, true),
+              hf::fused_qkv(model.heads, model.head_dim, false));
+  rows.linear(ours + "self_attention.linear_proj", {theirs + "attn.c_proj"}, true, hf::transpose(),
+              hf::identity());
   rows.norm(ours + "pre_mlp_layernorm", theirs + "ln_2", false);
   rows.linear(ours + "mlp.linear_fc1", {theirs + "mlp.c_fc"}, true, hf::transpose(), hf::identity());
   rows.linear(ours + "mlp.linear_fc2", {theirs + "mlp.c_proj"}, true, hf::transpose(), hf::identity());

@@ -24,7 +24,8 @@ ModelConfig read_config(const nlohmann::json& config) {
   model.gated = true;
   const HfRope rope = read_hf_rope(reader, 1.0, model.max_positions);
   if (rope.fraction != 1.0) {
-    throw UserError("config.json: 'partial_rotary_factor' is {}, but a llama model rotates every channel", rope.fraction);
+    throw UserError("config.json: 'partial_rotary_factor' is {}, but a llama model rotates every channel",
+                    rope.fraction);
   }
   model.position = PositionEmbedding::rope;
   model.rope_theta = rope.theta;
@@ -40,7 +41,8 @@ ModelConfig read_config(const nlohmann::json& config) {
 
 void write_config(const ModelConfig& model, nlohmann::json& config) {
   constexpr auto kFamily = "llama";
-  require_exportable(model.normalization == Normalization::rms_norm, kFamily, "it has LayerNorm, not RMSNorm");
+  require_exportable(model.normalization == Normalization::rms_norm, kFamily,
+                     "it has LayerNorm, not RMSNorm");
   require_exportable(model.gated, kFamily, "its MLP is not gated");
   require_exportable(model.position == PositionEmbedding::rope, kFamily, "its positions are learned");
   require_exportable(model.rotary_fraction == 1.0, kFamily, "only a part of each head is rotated");

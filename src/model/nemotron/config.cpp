@@ -1,5 +1,5 @@
-// Nemotron-3 and Nemotron-4: Hugging Face `nemotron`. LayerNorm with gamma - 1 in the file (the +1 is in the forward
-// pass there as here), squared ReLU, and half of each head rotated.
+// Nemotron-3 and Nemotron-4: Hugging Face `nemotron`. LayerNorm with gamma - 1 in the file (the +1 is in the
+// forward pass there as here), squared ReLU, and half of each head rotated.
 #include <nlohmann/json.hpp>
 
 #include "longhaul/core/error.h"
@@ -39,7 +39,8 @@ ModelConfig read_config(const nlohmann::json& config) {
 
 void write_config(const ModelConfig& model, nlohmann::json& config) {
   constexpr auto kFamily = "nemotron";
-  require_exportable(model.normalization == Normalization::layer_norm, kFamily, "it has RMSNorm, not LayerNorm");
+  require_exportable(model.normalization == Normalization::layer_norm, kFamily,
+                     "it has RMSNorm, not LayerNorm");
   require_exportable(!model.gated, kFamily, "its MLP is gated");
   require_exportable(model.position == PositionEmbedding::rope, kFamily, "its positions are learned");
   require_plain_attention(model, kFamily);

@@ -45,8 +45,8 @@ ModelConfig gpt2() {
   return model;
 }
 
-ModelConfig llama(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups, int64_t head_dim,
-                  int64_t vocab) {
+ModelConfig llama(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups,
+                  int64_t head_dim, int64_t vocab) {
   ModelConfig model;
   model.layers = layers;
   model.hidden = hidden;
@@ -58,7 +58,8 @@ ModelConfig llama(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, in
   return model;
 }
 
-ModelConfig nemotron(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups, int64_t head_dim) {
+ModelConfig nemotron(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups,
+                     int64_t head_dim) {
   ModelConfig model = llama(layers, hidden, ffn, heads, groups, head_dim, 256000);
   model.family = "nemotron";
   model.normalization = Normalization::layer_norm;
@@ -72,13 +73,13 @@ ModelConfig nemotron(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads,
 // The published parameter counts.
 TEST(ParameterLayout, CountsOfRealModels) {
   EXPECT_EQ(count(gpt2()), 124'439'808);
-  EXPECT_EQ(count(llama(22, 2048, 5632, 32, 4, 64, 32000)), 1'100'048'384);        // TinyLlama
-  EXPECT_EQ(count(llama(32, 4096, 11008, 32, 32, 128, 32000)), 6'738'415'616);     // Llama-2-7B
-  EXPECT_EQ(count(llama(80, 8192, 28672, 64, 8, 128, 128256)), 70'553'706'496);    // Llama-3-70B
-  ModelConfig small = llama(16, 2048, 8192, 32, 8, 64, 128256);                    // Llama-3.2-1B
+  EXPECT_EQ(count(llama(22, 2048, 5632, 32, 4, 64, 32000)), 1'100'048'384);      // TinyLlama
+  EXPECT_EQ(count(llama(32, 4096, 11008, 32, 32, 128, 32000)), 6'738'415'616);   // Llama-2-7B
+  EXPECT_EQ(count(llama(80, 8192, 28672, 64, 8, 128, 128256)), 70'553'706'496);  // Llama-3-70B
+  ModelConfig small = llama(16, 2048, 8192, 32, 8, 64, 128256);                  // Llama-3.2-1B
   small.tied_embeddings = true;
   EXPECT_EQ(count(small), 1'235'814'400);
-  EXPECT_EQ(count(nemotron(32, 6144, 24576, 48, 8, 128)), 15'628'775'424);         // Nemotron-4 15B
+  EXPECT_EQ(count(nemotron(32, 6144, 24576, 48, 8, 128)), 15'628'775'424);  // Nemotron-4 15B
   EXPECT_EQ(count(nemotron(96, 18432, 73728, 96, 8, 192)), 341'029'195'776);
 }
 
@@ -88,8 +89,10 @@ TEST(ParameterLayout, GptNamesAndShapes) {
   EXPECT_EQ(specs.at("embedding.position_embeddings.weight").global_shape, (std::vector<int64_t>{1024, 768}));
   EXPECT_EQ(specs.at("decoder.layers.11.self_attention.linear_qkv.weight").global_shape,
             (std::vector<int64_t>{2304, 768}));
-  EXPECT_EQ(specs.at("decoder.layers.11.self_attention.linear_qkv.bias").global_shape, (std::vector<int64_t>{2304}));
-  EXPECT_EQ(specs.at("decoder.layers.0.mlp.linear_fc1.weight").global_shape, (std::vector<int64_t>{3072, 768}));
+  EXPECT_EQ(specs.at("decoder.layers.11.self_attention.linear_qkv.bias").global_shape,
+            (std::vector<int64_t>{2304}));
+  EXPECT_EQ(specs.at("decoder.layers.0.mlp.linear_fc1.weight").global_shape,
+            (std::vector<int64_t>{3072, 768}));
   EXPECT_EQ(specs.count("output_layer.weight"), 0u);
   EXPECT_EQ(specs.count("decoder.layers.12.input_layernorm.weight"), 0u);
   EXPECT_EQ(specs.at("decoder.final_layernorm.weight").init, Init::ones);
