@@ -5,6 +5,12 @@
 
 #include <cstdint>
 
+#ifdef __CUDACC__
+#define LONGHAUL_PHILOX __host__ __device__ inline
+#else
+#define LONGHAUL_PHILOX __attribute__((always_inline)) inline
+#endif
+
 namespace longhaul {
 
 struct PhiloxBlock {
@@ -15,20 +21,23 @@ struct PhiloxKey {
   uint32_t word0, word1;
 };
 
-inline constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53, kPhiloxMultiplier1 = 0xCD9E8D57;
-inline constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9, kPhiloxWeyl1 = 0xBB67AE85;
+inline constexpr int kPhiloxRounds = 10;
 
-#ifdef __CUDACC__
-__host__ __device__
-#endif
-__attribute__((always_inline)) inline PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = uint64_t{kPhiloxMultiplier0} * counter.word0;
-    const uint64_t product1 = uint64_t{kPhiloxMultiplier1} * counter.word2;
-    counter = {static_cast<uint32_t>(product1 >> 32) ^ counter.word1 ^ key.word0, static_cast<uint32_t>(product1),
-               static_cast<uint32_t>(product0 >> 32) ^ counter.word3 ^ key.word1, static_cast<uint32_t>(product0)};
-    key.word0 += kPhiloxWeyl0;
-    key.word1 += kPhiloxWeyl1;
+LONGHAUL_PHILOX PhiloxBlock philox_round(PhiloxBlock c, PhiloxKey key) {
+  const uint64_t product0 = uint64_t{0xD2511F53} * c.word0;
+  const uint64_t product1 = uint64_t{0xCD9E8D57} * c.word2;
+  return {static_cast<uint32_t>(product1 >> 32) ^ c.word1 ^ key.word0, static_cast<uint32_t>(product1),
+          static_cast<uint32_t>(product0 >> 32) ^ c.word3 ^ key.word1, static_cast<uint32_t>(product0)};
+}
+
+LONGHAUL_PHILOX PhiloxKey next_philox_key(PhiloxKey key) {
+  return {key.word0 + 0x9E3779B9, key.word1 + 0xBB67AE85};
+}
+
+LONGHAUL_PHILOX PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    counter = philox_round(counter, key);
+    key = next_philox_key(key);
   }
   return counter;
 }

@@ -51,6 +51,7 @@ TEST(Activation, PublishedVectors) {
 }
 
 TEST(Activation, EqualsATenWithAndWithoutBias) {
+  const ThreadCount one(1);
   for (Activation kind : kKinds) {
     for (int64_t columns : {1, 3, 17, 512, 513, 4096}) {
       for (int64_t tokens : {0, 1, 5, 100}) {
@@ -76,6 +77,7 @@ TEST(Activation, EqualsATenWithAndWithoutBias) {
 }
 
 TEST(GatedActivation, EqualsATen) {
+  const ThreadCount one(1);
   for (Activation kind : kKinds) {
     for (int64_t columns : {1, 3, 17, 512, 513, 2816}) {
       for (int64_t tokens : {0, 1, 5, 100}) {
@@ -127,6 +129,7 @@ TEST(Activation, ExtremesAndNan) {
 }
 
 TEST(Activation, BiasGoesToMainGrad) {
+  const ThreadCount one(1);
   for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const at::Tensor x = leaf(random_tensor({1000, 33}, 1, type)), bias = leaf(random_tensor({33}, 2, type));
     const at::Tensor dy = random_tensor({1000, 33}, 3, type), main_grad = at::ones({33}, at::kFloat);

@@ -32,6 +32,7 @@ void reference_step(State& s, const at::Tensor& grad, const AdamWOptions& o) {
 }
 
 TEST(AdamW, EqualsTheReferenceOverSteps) {
+  const ThreadCount one(1);
   for (int64_t count : {1, 3, 17, 513, 100003}) {
     State ours = state_of(count), theirs = state_of(count);
     const at::Tensor model = at::empty({count}, at::kBFloat16), grad = at::empty({count}, at::kFloat);

@@ -28,6 +28,7 @@ at::Tensor some_ids(int64_t tokens, int64_t rows) {
 }
 
 TEST(Embedding, PicksRowsAndSumsTheirGradients) {
+  const ThreadCount one(1);
   for (at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
     for (int64_t hidden : {1, 3, 17, 512}) {
       for (int64_t tokens : {0, 1, 5, 1000}) {

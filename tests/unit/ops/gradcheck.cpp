@@ -93,11 +93,12 @@ Tensors gradients_of(const Tensors& outputs, const Tensors& gradients, const Ten
   return result;
 }
 
+ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
+ThreadCount::~ThreadCount() { at::set_num_threads(before_); }
+
 void with_threads(int threads, const std::function<void()>& function) {
-  const int before = at::get_num_threads();
-  at::set_num_threads(threads);
+  const ThreadCount count(threads);
   function();
-  at::set_num_threads(before);
 }
 
 }  // namespace longhaul::ops

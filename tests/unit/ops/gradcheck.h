@@ -27,7 +27,20 @@ bool bit_equal(const at::Tensor& a, const at::Tensor& b);
 // Gradients of <output_k, gradient_k> summed, for leaves; undefined where none arrives. Clears them first.
 Tensors gradients_of(const Tensors& outputs, const Tensors& gradients, const Tensors& leaves);
 
-// Calls function() with that many threads, and restores the number.
+// LibTorch's and our kernels' threads, for the time of a scope. Tests of many small tensors want one: on a busy
+// machine threads wait for one another far longer than they compute.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads);
+  ~ThreadCount();
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
+// Calls function() with that many threads.
 void with_threads(int threads, const std::function<void()>& function);
 
 }  // namespace longhaul::ops

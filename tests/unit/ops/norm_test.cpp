@@ -43,6 +43,7 @@ TEST(Norm, PublishedVectors) {
 }
 
 TEST(Norm, ForwardAndBackwardEqualATen) {
+  const ThreadCount one(1);
   for (const Case& c : kCases) {
     for (int64_t hidden : {1, 3, 17, 512, 513, 4096}) {
       for (int64_t tokens : {0, 1, 5, 100}) {
@@ -127,6 +128,7 @@ TEST(Norm, Bfloat16RoundsOnce) {
 }
 
 TEST(Norm, MainGradGetsTheSumAndAutogradNone) {
+  const ThreadCount one(1);
   for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const NormOptions options = options_of({true, false});
     const at::Tensor x = leaf(random_tensor({1000, 17}, 1, type));
