@@ -14,7 +14,7 @@ LONGHAUL_AVX512_BEGIN
 namespace longhaul::ops::avx512 {
 namespace {
 
-constexpr int kTileRows = 14;
+constexpr int kGemmRows = 14;
 constexpr int64_t kDepth = 1024;              // units of the contracted dimension per block
 constexpr int64_t kBlockTiles = 8;           // tiles of rows per block of a
 constexpr int64_t kTaskPanels = 16;          // panels of b per task
@@ -53,7 +53,7 @@ void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_
 
 // Starts to bring the tile of the result that will be added to into the cache.
 void prefetch_tile(const GemmArguments& g, int64_t row, int64_t column) {
-  const int64_t rows = std::min<int64_t>(kTileRows, g.m - row);
+  const int64_t rows = std::min<int64_t>(kGemmRows, g.m - row);
   const char* out = static_cast<const char*>(g.out) + (row * g.out_stride + column) * 4;
   for (int64_t i = 0; i < rows; ++i) {
     _mm_prefetch(out + i * g.out_stride * 4, _MM_HINT_T0);
@@ -72,11 +72,11 @@ template <Units kUnits>
 void run_tile(const Problem& p, const Unit* a, const Unit* b, int64_t units, int64_t row, int64_t column, bool first,
               bool last, float* partial) {
   if (!p.g.out_bf16 && (!first || p.g.accumulate)) prefetch_tile(p.g, row, column);
-  __m512 sums[kTileRows][2];
+  __m512 sums[kGemmRows][2];
   clear_tile(sums);
-  multiply_tile<kTileRows, kUnits>(units, a, 1, kTileRows, b, kTileColumns, sums);
+  multiply_tile<kGemmRows, kUnits>(units, a, 1, kGemmRows, b, kTileColumns, sums);
   const GemmArguments& g = p.g;
-  const int64_t rows = std::min<int64_t>(kTileRows, g.m - row);
+  const int64_t rows = std::min<int64_t>(kGemmRows, g.m - row);
   const __mmask16 masks[2] = {mask16(g.n - column), mask16(g.n - column - 16)};
   __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   if (last && g.bias != nullptr) {
@@ -84,7 +84,7 @@ void run_tile(const Problem& p, const Unit* a, const Unit* b, int64_t units, int
     bias[1] = load_bias(g.bias, g.bf16, column + 16, masks[1]);
   }
 #pragma GCC unroll 14
-  for (int i = 0; i < kTileRows; ++i) {
+  for (int i = 0; i < kGemmRows; ++i) {
 #pragma GCC unroll 2
     for (int j = 0; j < 2; ++j) {
       __m512 value = _mm512_add_ps(sums[i][j], bias[j]);
@@ -111,25 +111,25 @@ void run_block(const Problem& p, int64_t first_tile, int64_t tiles, int64_t firs
   thread_local AlignedBuffer a_buffer, partial_buffer;
   const int64_t blocks = ceil_div(p.units, kDepth);
   const int64_t depth = ceil_div(p.units, blocks);
-  Unit* a = a_buffer.get<Unit>(tiles * depth * kTileRows + 16);
+  Unit* a = a_buffer.get<Unit>(tiles * depth * kGemmRows + 16);
   float* partial = p.g.out_bf16 && blocks > 1
-                       ? partial_buffer.get<float>(panels * tiles * kTileRows * kTileColumns)
+                       ? partial_buffer.get<float>(panels * tiles * kGemmRows * kTileColumns)
                        : nullptr;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t first = block * depth;
     const int64_t units = std::min(depth, p.units - first);
     const int64_t elements = std::min(units * p.per_unit, p.g.k - first * p.per_unit);
-    const int64_t row = first_tile * kTileRows;
-    pack<kUnits, kTileRows>(p, p.g.a.data, p.g.a.row_stride, p.g.a.column_stride, row,
-                            std::min(tiles * kTileRows, p.g.m - row), first * p.per_unit, elements, a,
-                            depth * kTileRows);
+    const int64_t row = first_tile * kGemmRows;
+    pack<kUnits, kGemmRows>(p, p.g.a.data, p.g.a.row_stride, p.g.a.column_stride, row,
+                            std::min(tiles * kGemmRows, p.g.m - row), first * p.per_unit, elements, a,
+                            depth * kGemmRows);
     for (int64_t panel = first_panel; panel < first_panel + panels; ++panel) {
       const Unit* b = p.packed_b + (panel * p.units + first) * kTileColumns;
       for (int64_t t = 0; t < tiles; ++t) {
         float* kept = partial == nullptr
                           ? nullptr
-                          : partial + ((panel - first_panel) * tiles + t) * kTileRows * kTileColumns;
-        run_tile<kUnits>(p, a + t * depth * kTileRows, b, units, (first_tile + t) * kTileRows,
+                          : partial + ((panel - first_panel) * tiles + t) * kGemmRows * kTileColumns;
+        run_tile<kUnits>(p, a + t * depth * kGemmRows, b, units, (first_tile + t) * kGemmRows,
                          (p.first_panel + panel) * kTileColumns, block == 0, block == blocks - 1, kept);
       }
     }
@@ -166,7 +166,7 @@ void gemm(const GemmArguments& g) {
   p.element_bytes = g.bf16 ? 2 : 4;
   p.per_unit = g.bf16 ? 2 : 1;
   p.units = ceil_div(g.k, p.per_unit);
-  p.tiles = ceil_div(g.m, kTileRows);
+  p.tiles = ceil_div(g.m, kGemmRows);
   const int64_t panels = ceil_div(g.n, kTileColumns);
   const int64_t slab = std::clamp<int64_t>(kPackedUnits / std::max<int64_t>(p.units * kTileColumns, 1), 1, panels);
   thread_local AlignedBuffer b_buffer;

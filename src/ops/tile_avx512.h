@@ -90,6 +90,46 @@ inline __attribute__((always_inline)) void transpose_16x16(__m512i (&r)[16]) {
   }
 }
 
+// The vocabulary of the attention kernel, which exists for AVX2 too (ops/tile_avx2.h).
+using Vec = __m512;
+using IntVec = int32_t __attribute__((vector_size(64)));
+constexpr int kLanes = 16;
+constexpr int kTileRows = 8;
+constexpr float kLeastPower = -150;  // 2^kLeastPower is 0
+
+inline Vec load(const float* from) { return _mm512_loadu_ps(from); }
+inline void store(float* to, Vec x) { _mm512_storeu_ps(to, x); }
+inline Vec broadcast(float x) { return _mm512_set1_ps(x); }
+inline Vec maximum(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+inline float sum_lanes(Vec x) { return _mm512_reduce_add_ps(x); }
+inline Vec nearest(Vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+inline Vec scale_by_power(Vec x, Vec power) { return _mm512_scalef_ps(x, power); }
+inline Vec fused(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+inline IntVec load_int(const Unit* from) { return (IntVec)_mm512_loadu_si512(from); }
+inline void store_int(Unit* to, IntVec x) { _mm512_storeu_si512(to, (__m512i)x); }
+inline Vec load_bf16(const uint16_t* from) {
+  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+inline void store_short(uint16_t* to, IntVec x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16((__m512i)x));
+}
+
+inline __attribute__((always_inline)) void transpose_block(IntVec (&rows)[kLanes]) {
+  __m512i r[16];
+  for (int i = 0; i < 16; ++i) r[i] = (__m512i)rows[i];
+  transpose_16x16(r);
+  for (int i = 0; i < 16; ++i) rows[i] = (IntVec)r[i];
+}
+
+// BF16 pairs, on machines that multiply them: (low, high) of each lane; and 32 numbers side by side.
+inline IntVec bf16_pairs(Vec low, Vec high) {
+  const __m512i lower = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
+  const __m512i upper = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+  return (IntVec)_mm512_or_si512(lower, _mm512_slli_epi32(upper, 16));
+}
+inline IntVec bf16_row(Vec first, Vec second) { return (IntVec)_mm512_cvtne2ps_pbh(second, first); }
+
 }  // namespace longhaul::ops::avx512
 
 LONGHAUL_AVX512_END
