@@ -6,6 +6,9 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
+#include <cmath>
+#include <limits>
+
 #include "longhaul/core/error.h"
 #include "longhaul/ops/linear.h"
 #include "model/declare.h"
@@ -32,7 +35,7 @@ SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std
       heads_(config.heads),
       kv_heads_(config.kv_heads),
       head_dim_(config.head_dim),
-      scale_(config.attention_scale),
+      scale_(config.attention_scale > 0 ? config.attention_scale : 1.0 / std::sqrt(static_cast<double>(head_dim_))),
       dropout_(config.attention_dropout),
       prefix_(prefix),
       store_(store),
