@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/log.h"
 #include "model/hf_harmless_fields.h"
 
 namespace longhaul {
@@ -124,6 +125,12 @@ void HfConfigReader::finish() const {
       throw UserError("config.json: '{}' is {}: {}", key, field.dump(), *why);
     }
     unknown.push_back(key);
+  }
+  if (config_.contains("auto_map")) {
+    log::warning(
+        "config.json: 'auto_map' names code that comes with the model; Longhaul does not run it, and "
+        "computes what the "
+        "model_type's standard code does");
   }
   if (unknown.empty()) return;
   throw UserError(

@@ -15,10 +15,12 @@
 
 namespace longhaul {
 
-// What travels with the weights from import to export, so that a checkpoint can be exported on its own.
+// What travels with the weights from import to export, so that a checkpoint can be exported on its own. A
+// model trained from scratch may fill it in itself: `config` with {"bos_token_id": …, "eos_token_id": …},
+// `files` with its tokenizer.
 struct HfSideCar {
-  nlohmann::json config;                 // the source's config.json; null for a model trained from scratch
-  at::ScalarType dtype = at::kBFloat16;  // of the source's weights
+  nlohmann::json config;                     // the source's config.json; null when there is none
+  at::ScalarType dtype = at::kBFloat16;      // of the source's weights
   std::map<std::string, std::string> files;  // tokenizer and generation files, byte for byte
 };
 

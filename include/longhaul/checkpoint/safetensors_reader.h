@@ -28,8 +28,8 @@ class SafetensorsReader {
     std::string name;
     at::ScalarType dtype;
     std::vector<int64_t> shape;
-    std::span<const std::byte>
-        bytes;  // row-major, little-endian; valid while the reader or a view of it lives
+    // Row-major, little-endian; valid while the reader or a view of it lives.
+    std::span<const std::byte> bytes;
   };
 
   // UserError that names the file and the tensor when the file breaks a rule.

@@ -48,8 +48,8 @@ struct HfMappingRow {
 
 struct HfMapping {
   std::vector<HfMappingRow> rows;
-  std::vector<std::string>
-      ignored_keys;  // buffers that files may hold, e.g. "model.layers.{i}.self_attn.rotary_emb.inv_freq"
+  // Buffers that files may hold, e.g. "model.layers.{i}.self_attn.rotary_emb.inv_freq".
+  std::vector<std::string> ignored_keys;
   std::string optional_prefix;  // may be missing from every key of a file (GPT-2: "transformer.")
   std::string tied_head_key;    // with tied embeddings: ignored when equal to the embedding, else an error
 };
