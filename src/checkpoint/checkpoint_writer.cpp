@@ -126,11 +126,20 @@ CheckpointManifest::Hf write_hf(const fs::path& folder, const HfSideCar& side_ca
   return hf;
 }
 
-void write_checkpoint(const fs::path& checkpoints, const CheckpointOptions& options,
-                      const CheckpointContent& content) {
+void write_run_checkpoint(const fs::path& checkpoints, const CheckpointOptions& options,
+                          const CheckpointContent& content) {
+  const std::string name = step_folder_name(content.step);
+  write_checkpoint_folder(checkpoints / name, content, options.file_bytes);
+  write_text(latest_file(checkpoints), name + "\n");
+  apply_retention(checkpoints, options.keep_last, options.keep_every, content.step);
+}
+
+}  // namespace
+
+void write_checkpoint_folder(const fs::path& folder, const CheckpointContent& content, int64_t file_bytes) {
   const auto start = std::chrono::steady_clock::now();
   const at::NoGradGuard no_grad;
-  FolderSwap folder(checkpoints / step_folder_name(content.step));
+  FolderSwap swap(folder);
   CheckpointManifest manifest{.step = content.step,
                               .consumed_samples = content.consumed_samples,
                               .consumed_tokens = content.consumed_tokens,
@@ -141,23 +150,19 @@ void write_checkpoint(const fs::path& checkpoints, const CheckpointOptions& opti
                               .hf = {}};
   std::vector<Planned> planned = plan_tensors(content);
   uint64_t total = 0;
-  for (const auto& tensors : plan_files(planned, options.file_bytes)) {
-    manifest.files.push_back(write_file(folder.path(), tensors));
+  for (const auto& tensors : plan_files(planned, file_bytes)) {
+    manifest.files.push_back(write_file(swap.path(), tensors));
     total += manifest.files.back().bytes;
   }
   for (auto& tensor : planned) manifest.tensors.push_back(std::move(tensor.line));
-  if (content.hf) manifest.hf = write_hf(folder.path(), *content.hf);
-  write_manifest(folder.path(), manifest);
-  folder.commit();
-  write_text(latest_file(checkpoints), step_folder_name(content.step) + "\n");
-  apply_retention(checkpoints, options.keep_last, options.keep_every, content.step);
+  if (content.hf) manifest.hf = write_hf(swap.path(), *content.hf);
+  write_manifest(swap.path(), manifest);
+  swap.commit();
 
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  log::info("saved {} ({} in {:.1f} s)", (checkpoints / step_folder_name(content.step)).string(),
-            format_bytes(static_cast<double>(total)), seconds.count());
+  log::info("saved {} ({} in {:.1f} s)", folder.string(), format_bytes(static_cast<double>(total)),
+            seconds.count());
 }
-
-}  // namespace
 
 CheckpointWriter::CheckpointWriter(fs::path run_folder, CheckpointOptions options)
     : folder_(checkpoints_folder(run_folder)), options_(options) {
@@ -175,14 +180,14 @@ CheckpointWriter::~CheckpointWriter() {
 
 void CheckpointWriter::save(const CheckpointContent& content) {
   wait();
-  write_checkpoint(folder_, options_, content);
+  write_run_checkpoint(folder_, options_, content);
 }
 
 void CheckpointWriter::save_async(CheckpointContent content) {
   wait();
   snapshot(content);
   pending_ = std::async(std::launch::async, [this, content = std::move(content)] {
-    write_checkpoint(folder_, options_, content);
+    write_run_checkpoint(folder_, options_, content);
   });
 }
 

@@ -22,6 +22,11 @@ struct CheckpointOptions {
   int64_t file_bytes = 4LL << 30;  // a file of tensors grows no larger, unless one tensor is
 };
 
+// Writes one checkpoint into `folder` itself, synced and in one rename; a folder that stands there is replaced.
+// For checkpoints that belong to no run.
+void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContent& content,
+                             int64_t file_bytes = CheckpointOptions().file_bytes);
+
 class CheckpointWriter {
  public:
   // Makes RUN/checkpoints, and clears away what a crash left half-written there. One writer per run at a
