@@ -1,4 +1,4 @@
-#include "train/device_batch.h"
+#include "longhaul/train/device_batch.h"
 
 #include <ATen/ops/from_blob.h>
 

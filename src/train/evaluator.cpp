@@ -7,7 +7,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/data/loader.h"
-#include "train/device_batch.h"
+#include "longhaul/train/device_batch.h"
 
 namespace longhaul {
 namespace {

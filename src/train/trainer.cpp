@@ -15,7 +15,7 @@
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/device.h"
-#include "train/device_batch.h"
+#include "longhaul/train/device_batch.h"
 #include "train/memory.h"
 #include "train/metrics_log.h"
 #include "train/model_source.h"

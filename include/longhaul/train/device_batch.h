@@ -1,3 +1,8 @@
+// From the data layer's plain vectors to the tensors that a model takes: what a training loop does first.
+//
+//   LayerContext context;
+//   const auto [tokens, labels, weights] = to_device(batch, 1.0 / tokens_of_the_step, device, context);
+//   model.loss(tokens, labels, weights, context, {}).loss.backward();
 #pragma once
 
 #include <ATen/core/Tensor.h>
