@@ -20,6 +20,7 @@
 #include "longhaul/ops/adamw.h"
 #include "longhaul/ops/dropout.h"
 #include "longhaul/ops/embedding.h"
+#include "longhaul/ops/host_memory.h"
 #include "longhaul/ops/norm.h"
 
 namespace longhaul::ops {
@@ -113,6 +114,7 @@ void measure_adamw() {
 }  // namespace longhaul::ops
 
 int main(int argc, char** argv) {
+  longhaul::ops::keep_host_memory();
   if (argc > 1) at::set_num_threads(std::atoi(argv[1]));
   fmt::print("{} threads, {} tokens\n", at::get_num_threads(), longhaul::ops::kTokens);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
