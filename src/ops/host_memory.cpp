@@ -18,10 +18,11 @@ namespace {
 
 constexpr int64_t kSmallest = int64_t{1} << 20, kHugePage = int64_t{2} << 20;
 
-// Eight sizes to each power of two, so that tensors of almost one size share blocks: at most 12.5 % are wasted.
+// Eight sizes to each power of two, so that tensors of almost one size share blocks: at most 12.5 % are
+// wasted.
 int64_t block_size(int64_t bytes) {
-  const int64_t step = std::max<int64_t>(static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8,
-                                         int64_t{64} << 10);
+  const int64_t step = std::max<int64_t>(
+      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8, int64_t{64} << 10);
   return (bytes + step - 1) / step * step;
 }
 
@@ -36,13 +37,15 @@ void* map_memory(int64_t size) {
   void* const mapping =
       mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) {
-    throw EnvironmentError("out of memory: {} MiB for a tensor ({}). Use a smaller micro-batch or recomputation, or "
-                           "a machine with more memory.", size >> 20, std::strerror(errno));
+    throw EnvironmentError(
+        "out of memory: {} MiB for a tensor ({}). Use a smaller micro-batch or recomputation, or "
+        "a machine with more memory.",
+        size >> 20, std::strerror(errno));
   }
   if (slack == 0) return mapping;
   char* const begin = static_cast<char*>(mapping);
-  char* const data = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + kHugePage - 1) / kHugePage *
-                                             kHugePage);
+  char* const data =
+      reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + kHugePage - 1) / kHugePage * kHugePage);
   if (data > begin) munmap(begin, data - begin);
   if (begin + slack > data) munmap(data + size, begin + slack - data);
   madvise(data, size, MADV_HUGEPAGE);  // advice: without huge pages it only is slower
@@ -59,7 +62,9 @@ class KeepingAllocator final : public c10::Allocator {
     return {block->data, block, &KeepingAllocator::release, c10::Device(c10::DeviceType::CPU)};
   }
 
-  void copy_data(void* to, const void* from, std::size_t count) const override { default_copy_data(to, from, count); }
+  void copy_data(void* to, const void* from, std::size_t count) const override {
+    default_copy_data(to, from, count);
+  }
 
   HostMemory state() {
     const std::lock_guard lock(mutex_);
@@ -67,7 +72,8 @@ class KeepingAllocator final : public c10::Allocator {
   }
 
   static KeepingAllocator& instance() {
-    static KeepingAllocator* const allocator = new KeepingAllocator(c10::GetCPUAllocator());  // outlives all tensors
+    static KeepingAllocator* const allocator =
+        new KeepingAllocator(c10::GetCPUAllocator());  // outlives all tensors
     return *allocator;
   }
 
@@ -121,8 +127,12 @@ class KeepingAllocator final : public c10::Allocator {
 
 }  // namespace
 
-void keep_host_memory() { c10::SetCPUAllocator(&KeepingAllocator::instance(), /*priority=*/1); }
+void keep_host_memory() {
+  c10::SetCPUAllocator(&KeepingAllocator::instance(), /*priority=*/1);
+}
 
-HostMemory host_memory() { return KeepingAllocator::instance().state(); }
+HostMemory host_memory() {
+  return KeepingAllocator::instance().state();
+}
 
 }  // namespace longhaul::ops

@@ -15,7 +15,9 @@ namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 
-at::Tensor bytes(int64_t count) { return at::empty({count}, at::kByte); }
+at::Tensor bytes(int64_t count) {
+  return at::empty({count}, at::kByte);
+}
 
 TEST(HostMemory, HandsFreedBlocksOutAgain) {
   keep_host_memory();
@@ -31,7 +33,8 @@ TEST(HostMemory, LiveTensorsDoNotOverlap) {
   keep_host_memory();
   std::vector<at::Tensor> tensors;
   for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 20; ++i) tensors.push_back(at::full({kMiB + i * 70001}, (round * 20 + i) % 256, at::kByte));
+    for (int i = 0; i < 20; ++i)
+      tensors.push_back(at::full({kMiB + i * 70001}, (round * 20 + i) % 256, at::kByte));
     for (size_t i = 0; i < tensors.size(); i += 3) tensors.erase(tensors.begin() + static_cast<int64_t>(i));
   }
   for (const at::Tensor& x : tensors) {
