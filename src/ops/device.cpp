@@ -12,8 +12,10 @@ namespace {
 std::string find_problem() {
   // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
-    return fmt::format("LibTorch's CUDA library does not load ({}). Install the nvidia-* wheels that the torch wheel "
-                       "asks for, or train on the CPU.", dlerror());
+    return fmt::format(
+        "LibTorch's CUDA library does not load ({}). Install the nvidia-* wheels that the torch wheel "
+        "asks for, or train on the CPU.",
+        dlerror());
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA) ||
       c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).deviceCount() == 0) {
@@ -23,7 +25,8 @@ std::string find_problem() {
 }
 #else
 std::string find_problem() {
-  return "This build has no CUDA code. Configure with -DLONGHAUL_CUDA=ON and build again, or train on the CPU.";
+  return "This build has no CUDA code. Configure with -DLONGHAUL_CUDA=ON and build again, or train on the "
+         "CPU.";
 }
 #endif
 

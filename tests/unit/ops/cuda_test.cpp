@@ -25,7 +25,8 @@ class CudaParity : public testing::TestWithParam<at::ScalarType> {
     if (!cuda_problem().empty()) GTEST_SKIP() << cuda_problem();
   }
 
-  // Outputs and gradients of `function` of the inputs, on the CPU and on CUDA; twice there, to see that it repeats.
+  // Outputs and gradients of `function` of the inputs, on the CPU and on CUDA; twice there, to see that it
+  // repeats.
   void compare(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs) {
     const auto run = [&](at::DeviceType device) {
       Tensors leaves;
@@ -58,23 +59,28 @@ TEST_P(CudaParity, Norm) {
         const auto bias = [&](const Tensors& in) { return options.layer_norm ? Weight{in[3]} : Weight{}; };
         Tensors inputs = {input({tokens, hidden}, 1), input({tokens, hidden}, 2), input({hidden}, 3)};
         if (options.layer_norm) inputs.push_back(input({hidden}, 4));
-        compare([&](const Tensors& in) -> Tensors {
-          const auto [sum, y] = residual_norm(in[0], in[1], {in[2]}, bias(in), options);
-          return {sum, y, norm(in[0], {in[2]}, bias(in), options)};
-        }, inputs);
+        compare(
+            [&](const Tensors& in) -> Tensors {
+              const auto [sum, y] = residual_norm(in[0], in[1], {in[2]}, bias(in), options);
+              return {sum, y, norm(in[0], {in[2]}, bias(in), options)};
+            },
+            inputs);
       }
     }
   }
 }
 
 TEST_P(CudaParity, Activation) {
-  for (Activation kind : {Activation::gelu_erf, Activation::gelu_tanh, Activation::silu, Activation::squared_relu,
-                          Activation::relu}) {
+  for (Activation kind : {Activation::gelu_erf, Activation::gelu_tanh, Activation::silu,
+                          Activation::squared_relu, Activation::relu}) {
     for (int64_t columns : {2, 34, 512, 1026, 5632}) {
       SCOPED_TRACE(testing::Message() << static_cast<int>(kind) << " x" << columns);
-      compare([&](const Tensors& in) -> Tensors {
-        return {activation(in[0], {in[1]}, kind), activation(in[0], {}, kind), gated_activation(in[0], kind)};
-      }, {input({100, columns}, 1), input({columns}, 2)});
+      compare(
+          [&](const Tensors& in) -> Tensors {
+            return {activation(in[0], {in[1]}, kind), activation(in[0], {}, kind),
+                    gated_activation(in[0], kind)};
+          },
+          {input({100, columns}, 1), input({columns}, 2)});
     }
   }
 }
@@ -83,7 +89,8 @@ TEST_P(CudaParity, Dropout) {
   for (int64_t hidden : {3, 64, 513}) {
     for (uint64_t first_token : {uint64_t{0}, uint64_t{7}, uint64_t{1} << 40}) {
       const DropoutKey key{3, "site", 5, first_token};
-      compare([&](const Tensors& in) -> Tensors { return {dropout(in[0], 0.3, key)}; }, {input({100, hidden}, 1)});
+      compare([&](const Tensors& in) -> Tensors { return {dropout(in[0], 0.3, key)}; },
+              {input({100, hidden}, 1)});
     }
   }
 }
@@ -110,7 +117,8 @@ TEST_F(Cuda, MainGradAddsUp) {
   const at::Tensor x = random_tensor({100, 64}, 1, at::kFloat), weight = random_tensor({64}, 2, at::kFloat);
   const auto main_grad = [&](at::DeviceType device) {
     const Weight w{leaf(weight.to(device)), at::ones({64}, at::kFloat).to(device)};
-    for (int repeat = 0; repeat < 2; ++repeat) gradients_of({norm(x.to(device), w, {}, {})}, {x.to(device)}, {});
+    for (int repeat = 0; repeat < 2; ++repeat)
+      gradients_of({norm(x.to(device), w, {}, {})}, {x.to(device)}, {});
     return w.main_grad.cpu();
   };
   EXPECT_LT(max_error(main_grad(at::kCUDA), main_grad(at::kCPU)), 1e-5);
@@ -124,7 +132,8 @@ TEST_F(Cuda, EmbeddingNamesAnIdOutsideTheTable) {
 TEST_F(Cuda, AdamW) {
   for (int64_t count : {1, 513, 200000}) {
     const auto run = [&](at::DeviceType device) {
-      const at::Tensor master = random_tensor({count}, 1, at::kFloat).to(device), model = master.to(at::kBFloat16);
+      const at::Tensor master = random_tensor({count}, 1, at::kFloat).to(device),
+                       model = master.to(at::kBFloat16);
       const at::Tensor moment1 = at::zeros_like(master), moment2 = at::zeros_like(master);
       double norm = 0;
       AdamWOptions options;
