@@ -11,6 +11,7 @@
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/loader.h"
+#include "longhaul/ops/host_memory.h"
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/evaluator.h"
@@ -72,6 +73,7 @@ struct Trainer::State {
 };
 
 Trainer::Trainer(const Recipe& recipe) {
+  ops::keep_host_memory();
   if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   state_ = std::make_unique<State>(recipe);
