@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
@@ -201,8 +202,10 @@ TrainResult Trainer::run() {
                    .prefetch = std::max<int64_t>(recipe.data.prefetch, recipe.batch.global / recipe.batch.micro),
                    .batches = std::nullopt},
                   s.progress.consumed_samples);
+    double save_seconds = 0;
     while (s.progress.step < recipe.trainer.max_steps && !result.interrupted) {
       StepMetrics metrics = s.take_step(loader);
+      metrics.save_seconds = std::exchange(save_seconds, 0.0);
       const bool last = metrics.step == recipe.trainer.max_steps;
       if (s.data.valid && (metrics.step % recipe.trainer.eval_every == 0 || last)) {
         metrics.valid_loss = s.evaluate(on_evaluation).loss;
@@ -213,11 +216,13 @@ TrainResult Trainer::run() {
       for (const auto& callback : s.callbacks) callback(metrics);
       result.last = metrics;
       result.interrupted = StopSignal::raised() && !last;
+      const auto save_start = Clock::now();
       if (last || result.interrupted) {
         s.checkpoints.save(s.optimizer, s.progress, /*asynchronous=*/false);
       } else if (recipe.checkpoint.every > 0 && metrics.step % recipe.checkpoint.every == 0) {
         s.checkpoints.save(s.optimizer, s.progress, recipe.checkpoint.async);
       }
+      save_seconds = seconds_since(save_start);
     }
     s.checkpoints.wait();
   }

@@ -14,6 +14,7 @@ struct StepMetrics {
   double learning_rate = 0;
   double step_seconds = 0;
   double data_wait_seconds = 0;  // of step_seconds: waiting for the loader
+  double save_seconds = 0;       // that saving a checkpoint held the run up since the step before; not in step_seconds
   double tokens_per_second = 0;
   double model_flops_per_second = 0;  // causal attention counted by half, no recomputation
   int64_t memory_bytes = 0;     // peak: resident memory on a CPU, allocated memory on a GPU
