@@ -52,6 +52,9 @@ int run(int argc, char** argv) {
   add_eval_command(app);
   add_generate_command(app);
   add_export_command(app);
+  add_import_command(app);
+  add_verify_command(app);
+  add_inspect_command(app);
   add_recipes_command(app);
   add_schema_command(app);
   add_doctor_command(app);
