@@ -37,6 +37,8 @@ const FieldTable& fields<DataConfig>() {
               .known_as("reset_position_ids"),
           field<&C::reset_attention_mask>("reset_attention_mask", "attention stays within a document")
               .known_as("reset_attention_mask"),
+          field<&C::check_tokenizer>("check_tokenizer",
+                                     "refuse data prepared with another tokenizer than the one of model.from"),
       });
   return table;
 }

@@ -2,9 +2,13 @@
 // checkpoint that it continues.
 #include <algorithm>
 #include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "longhaul/core/config/field_table.h"
-#include "longhaul/core/error.h"
 #include "longhaul/model/model_config.h"
 
 namespace longhaul {
@@ -12,8 +16,6 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kOfTraining{
     "attention_dropout", "hidden_dropout", "embedding_dropout", "init_std", "scaled_init", "vocab_multiple"};
-constexpr std::array<std::string_view, 2> kOfContext{"max_positions", "rope_theta"};
-
 bool contains(std::span<const std::string_view> names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -40,27 +42,21 @@ ModelConfig family_preset(const std::string& family) {
   return m;
 }
 
-ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint) {
+ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint, std::vector<std::string>* notes) {
   ModelConfig result = checkpoint.resolved();
   const ModelConfig preset = family_preset(recipe.family);
-  const bool family_given = recipe.family != ModelConfig{}.family;
   for (const Field& field : fields<ModelConfig>().rows) {
     if (field.type == FieldType::section || field.name == "from") continue;
     const FieldValue wanted = field.get(&recipe), found = field.get(&result);
-    if (contains(kOfTraining, field.name)) {
-      field.set(&result, wanted);
-    } else if (field.name == "family" ? family_given && wanted != found
-                                      : wanted != field.get(&preset) && wanted != found) {
-      if (!contains(kOfContext, field.name))
-        throw UserError(
-            "model.{} is {} in the recipe, but {} in {}/config.json. Remove the key from the recipe, or "
-            "start "
-            "from another checkpoint",
-            field.name, field.format(wanted), field.format(found), recipe.from);
-      field.set(&result, wanted);
-    }
+    if (wanted == found) continue;
+    const bool of_training = contains(kOfTraining, field.name);
+    if (of_training) field.set(&result, wanted);
+    // A value that nobody wrote down is not worth a note.
+    if (notes == nullptr || (!of_training && wanted == field.get(&preset))) continue;
+    if (of_training && (field.name.starts_with("init") || field.name == "scaled_init")) continue;  // nothing is drawn
+    notes->push_back(fmt::format("model.{} is {} ({} says {})", field.name, field.format(of_training ? wanted : found),
+                                 of_training ? "the checkpoint" : "the recipe", field.format(of_training ? found : wanted)));
   }
-  if (recipe.rope_scaling != RopeScaling{}) result.rope_scaling = recipe.rope_scaling;
   result.from = recipe.from;
   return result.resolved();
 }

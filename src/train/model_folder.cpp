@@ -7,7 +7,6 @@
 #include "longhaul/checkpoint/hf_import.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
-#include "longhaul/core/log.h"
 #include "longhaul/model/family.h"
 
 namespace longhaul {
@@ -51,12 +50,7 @@ void ModelFolder::load(std::span<Parameter> parameters) const {
     for (Parameter& p : parameters) checkpoint_->read_into(kModelGroup + p.name, p.value.detach());
     return;
   }
-  const auto report = load_hf_weights(*hf_, family(config_.family), config_, parameters);
-  if (report.zero_embedding_rows > 0) {
-    log::warning("{} rows of the token embedding are zero: tokens that were never trained. If the text uses one (often "
-                 "the end-of-document token), its first gradients are very large",
-                 report.zero_embedding_rows);
-  }
+  load_hf_weights(*hf_, family(config_.family), config_, parameters);
 }
 
 ParameterSource ModelFolder::parameters() const {

@@ -10,7 +10,9 @@ ModelSource::ModelSource(const Recipe& recipe) {
   Recipe wanted = recipe;
   if (!recipe.model.from.empty()) {
     folder_ = std::make_unique<const ModelFolder>(recipe.model.from);
-    wanted.model = continue_from(recipe.model, folder_->config());
+    std::vector<std::string> notes;
+    wanted.model = continue_from(recipe.model, folder_->config(), &notes);
+    if (!notes.empty()) log::info("with model.from, {}", fmt::join(notes, ", "));
     side_car_ = folder_->side_car();
   }
   validate_shape(wanted);

@@ -5,6 +5,7 @@
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul {
 namespace {
@@ -31,9 +32,10 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
 
 }  // namespace
 
-RunCheckpoints::RunCheckpoints(const Recipe& recipe, const HfSideCar& side_car)
+RunCheckpoints::RunCheckpoints(const Recipe& recipe, const HfSideCar& side_car, std::string data_order)
     : recipe_(recipe),
       side_car_(side_car),
+      data_order_(std::move(data_order)),
       writer_(recipe.trainer.run_dir,
               {.keep_last = static_cast<int>(recipe.checkpoint.keep_last), .keep_every = recipe.checkpoint.keep_every}) {}
 
@@ -41,6 +43,12 @@ std::optional<RunProgress> RunCheckpoints::load_latest(Optimizer& optimizer) {
   const auto reader = find_latest(recipe_.trainer.run_dir);
   if (!reader) return std::nullopt;
   check_same_model(recipe_, *reader);
+  const std::string order = reader->state().value("data_order", data_order_);
+  if (order != data_order_) {
+    log::warning("the training data or its order changed since {} was saved (the files, data.split, data.seed, "
+                 "data.sequence_length, or the number of samples): the run goes on at sample {} of the new order",
+                 reader->path().string(), reader->consumed_samples());
+  }
   const auto fill = [&](const char* group, const std::vector<Parameter>& parameters) {
     for (const Parameter& p : parameters) reader->read_into(group + p.name, p.value.detach());
   };
@@ -59,6 +67,7 @@ void RunCheckpoints::save(const Optimizer& optimizer, const RunProgress& progres
   content.consumed_samples = progress.consumed_samples;
   content.consumed_tokens = progress.consumed_tokens;
   content.config = write_json(fields<Recipe>(), &recipe_);
+  content.state = {{"data_order", data_order_}};
   content.hf = side_car_;
   const auto add = [&](const char* group, const std::vector<Parameter>& parameters) {
     for (const Parameter& p : parameters) content.tensors.push_back({group + p.name, true_rows(p), {}, {}});

@@ -21,7 +21,9 @@ struct RunProgress {
 
 class RunCheckpoints {
  public:
-  RunCheckpoints(const Recipe& recipe, const HfSideCar& side_car);
+  // `data_order` names the order of the training samples (Dataset::order_id): a resumed run whose data is now ordered
+  // otherwise is warned, because it may see samples twice or never.
+  RunCheckpoints(const Recipe& recipe, const HfSideCar& side_car, std::string data_order);
 
   // Fills the optimiser (masters and moments) from the newest good checkpoint; empty when the run has none.
   std::optional<RunProgress> load_latest(Optimizer& optimizer);
@@ -34,6 +36,7 @@ class RunCheckpoints {
  private:
   const Recipe recipe_;
   const HfSideCar side_car_;
+  const std::string data_order_;
   CheckpointWriter writer_;
   std::string last_folder_;
 };

@@ -56,7 +56,7 @@ struct Trainer::State {
         data(open_run_data(recipe)),
         model(recipe.model, store_options(recipe, device)),
         optimizer(model.parameters(), recipe.optimizer),
-        checkpoints(recipe, source.side_car()) {}
+        checkpoints(recipe, source.side_car(), data.train->order_id()) {}
 
   ModelSource source;
   const Recipe recipe;  // resolved

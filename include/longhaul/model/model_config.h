@@ -85,11 +85,11 @@ struct ModelConfig {
 // shapes. A family that this library doesn't bring gets the defaults of ModelConfig: it sets its own.
 ModelConfig family_preset(const std::string& family);
 
-// The model to continue from a checkpoint whose config.json says `checkpoint`. Dropouts, initialisation and
-// vocab_multiple are the recipe's; max_positions and the rotary base and scaling are the recipe's where it sets them
-// to other than the default (a longer context), else the checkpoint's; everything else is the checkpoint's, and a
-// recipe that says otherwise is a UserError.
-ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint);
+// The model to continue from a checkpoint whose config.json says `checkpoint`: all of it is the checkpoint's, whatever
+// the recipe says, except the dropouts, vocab_multiple and initialisation, which are the recipe's. `notes` receives a
+// line for each field in which the two differ.
+ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint,
+                          std::vector<std::string>* notes = nullptr);
 
 template <>
 std::span<const std::string_view> enum_names<Activation>();
