@@ -35,7 +35,7 @@ def megatron_samples(prefix, cache, count):
     from megatron.core.datasets.utils import Split
 
     class NoTokenizer:
-        eod, unique_identifiers = 0, {"class": "none"}
+        eod, vocab_size, unique_identifiers = 0, 100, {"class": "none"}
         pad = -1
 
     config = GPTDatasetConfig(random_seed=1234, sequence_length=LENGTH, blend=([prefix], None), split="100,0,0",
