@@ -1,5 +1,5 @@
-// A training loop of one's own, from Longhaul's parts: it stops as soon as the held-out loss is good enough, which no
-// option of `llm-pretrain` does. It trains a tiny Llama on made-up text and leaves a Hugging Face folder.
+// A training loop of one's own, which stops as soon as the held-out loss is good enough: no option of
+// `llm-pretrain` does that. It trains a tiny Llama on made-up text and leaves a Hugging Face folder.
 //
 //   custom_trainer [OUTPUT_FOLDER]
 #include <fmt/format.h>
@@ -19,7 +19,7 @@
 using namespace longhaul;
 
 int main(int argc, char** argv) try {
-  // A recipe is a plain struct: begin with one, change what differs. data.train takes prepared text of your own.
+  // A recipe is a plain struct: begin with one, change what differs. Text of your own: data.mock, data.train.
   Recipe recipe = recipes::llama_tiny();
   recipe.optimizer.lr = 4e-3;
   recipe.trainer.max_steps = 200;
@@ -27,7 +27,8 @@ int main(int argc, char** argv) try {
   const double good_enough = 0.6;
 
   const c10::Device device = resolve_device(recipe.trainer.device);
-  const int64_t global = recipe.batch.global, micro = recipe.batch.micro, length = recipe.data.sequence_length;
+  const int64_t global = recipe.batch.global, micro = recipe.batch.micro;
+  const int64_t length = recipe.data.sequence_length;
   const Datasets data = build_datasets(recipe.data, {recipe.trainer.max_steps * global, 64, 0},
                                        {.vocab_size = recipe.model.vocab_size});
   Loader loader(data.train, {.total = data.train->size(), .micro_batch = micro}, {.sequence_length = length});
@@ -56,13 +57,13 @@ int main(int argc, char** argv) try {
     const double norm = optimizer.step(rate);
     if (step % 10 != 0) continue;
     valid = evaluate(model, data.valid, held_out).loss;
-    fmt::print("step {:3}  loss {:.4f}  gradient norm {:.3f}  held-out loss {:.4f}\n", step, loss, norm, valid);
+    fmt::print("step {:3}  loss {:.4f}  norm {:.3f}  held-out loss {:.4f}\n", step, loss, norm, valid);
   }
 
   const auto continuation = generate(model, /*prompt=*/{1, 2, 3}, {.max_new_tokens = 16});
   fmt::print("1 2 3 goes on as {}\n", fmt::join(continuation, " "));
-  export_hf(family(recipe.model.family), model.config(), parameter_source(model.parameters().parameters()), {},
-            {.output = argc > 1 ? argv[1] : "custom_model", .dtype = at::kFloat, .overwrite = true});
+  export_hf(family(recipe.model.family), model.config(), parameter_source(model.parameters().parameters()),
+            {}, {.output = argc > 1 ? argv[1] : "custom_model", .dtype = at::kFloat, .overwrite = true});
   return valid <= good_enough ? 0 : 1;
 } catch (const Error& error) {
   fmt::print(stderr, "error: {}\n", error.what());
