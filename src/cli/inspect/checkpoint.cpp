@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/inspect/byte_progress.h"
 #include "cli/inspect/inspect.h"
 #include "cli/inspect/model_table.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
@@ -85,12 +86,12 @@ std::string summary(const CheckpointReader& reader) {
 
 // Reading a tensor checks its bytes.
 void check_all(const CheckpointReader& reader) {
-  double total = 0, done = 0;
+  double total = 0;
   for (const std::string& name : reader.names()) total += static_cast<double>(bytes_of(reader, name));
-  ProgressBar bar("checking", total / 1e6, "MB");
+  ByteProgress bar("checking", total);
   for (const std::string& name : reader.names()) {
     reader.read(name);
-    bar.update((done += static_cast<double>(bytes_of(reader, name))) / 1e6);
+    bar.add(static_cast<double>(bytes_of(reader, name)));
   }
   bar.finish();
 }

@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/inspect/byte_progress.h"
 #include "cli/inspect/inspect.h"
 #include "cli/inspect/model_table.h"
 #include "longhaul/checkpoint/safetensors_dtype.h"
@@ -76,9 +77,9 @@ std::string embedding_key(const HfFolder& folder, const ModelFamily& family, con
 
 std::vector<std::string> odd_values(const HfFolder& folder, const std::string& embedding) {
   std::vector<std::string> odd;
-  double total = 0, done = 0;
+  double total = 0;
   for (const std::string& key : folder.keys()) total += static_cast<double>(folder.entry(key).bytes.size());
-  ProgressBar bar("reading weights", total / 1e6, "MB");
+  ByteProgress bar("reading weights", total);
   for (const std::string& key : folder.keys()) {
     const at::Tensor tensor = folder.tensor(key);
     if (at::isFloatingType(tensor.scalar_type())) {
@@ -94,7 +95,7 @@ std::vector<std::string> odd_values(const HfFolder& folder, const std::string& e
                         group_digits(zeros), group_digits(tensor.size(0))));
       }
     }
-    bar.update((done += static_cast<double>(folder.entry(key).bytes.size())) / 1e6);
+    bar.add(static_cast<double>(folder.entry(key).bytes.size()));
   }
   bar.finish();
   return odd;
