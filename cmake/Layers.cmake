@@ -10,12 +10,11 @@ function(longhaul_layer name)
   if(NOT sources)
     return()
   endif()
-  # The CPU kernels: src/ops/cpu_clones.h tells why they need options of their own.
+  # The CPU kernels: src/ops/cpu_clones.h tells how they get vectorised.
   set(cpu_kernels ${sources})
   list(FILTER cpu_kernels INCLUDE REGEX "_cpu\\.cpp$")
   if(cpu_kernels)
-    set_source_files_properties(${cpu_kernels} PROPERTIES
-      COMPILE_OPTIONS "-O3;-fno-trapping-math")
+    set_source_files_properties(${cpu_kernels} PROPERTIES COMPILE_OPTIONS -O3)
   endif()
   add_library(longhaul_${name} OBJECT ${sources})
   target_include_directories(longhaul_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include

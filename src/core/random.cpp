@@ -8,21 +8,6 @@
 namespace longhaul {
 namespace {
 
-constexpr uint32_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
-constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
-
-std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = uint64_t{kMultiplier0} * counter[0];
-    const uint64_t product1 = uint64_t{kMultiplier1} * counter[2];
-    counter = {static_cast<uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(product1),
-               static_cast<uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(product0)};
-    key[0] += kWeyl0;
-    key[1] += kWeyl1;
-  }
-  return counter;
-}
-
 // In (0, 1], so that its logarithm is finite.
 double open_unit(uint32_t word) { return (static_cast<double>(word) + 1.0) * 0x1p-32; }
 
@@ -34,9 +19,10 @@ RandomStream::RandomStream(uint64_t seed, std::string_view name) {
 }
 
 std::array<uint32_t, 4> RandomStream::words(uint64_t block, uint64_t sub) const {
-  return philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(sub),
-                 static_cast<uint32_t>(sub >> 32)},
-                key_);
+  const PhiloxBlock w = philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                                static_cast<uint32_t>(sub), static_cast<uint32_t>(sub >> 32)},
+                               key_);
+  return {w.word0, w.word1, w.word2, w.word3};
 }
 
 float RandomStream::uniform(uint64_t index, uint64_t sub) const {

@@ -1,6 +1,5 @@
 #include "ops/aligned_buffer.h"
 #include "ops/attention_cpu.h"
-#include "ops/gemm_avx512.h"
 #include "ops/parallel_tasks.h"
 #include "ops/tile_avx512.h"
 
@@ -15,26 +14,22 @@ namespace {
 
 #include "ops/attention_backward.inl"
 
-}  // namespace
-
-void attention_forward(const AttentionArguments& arguments) {
-  if (!arguments.bf16) {
-    forward<float, Units::fp32>(arguments);
-  } else if (supported(true)) {
-    forward<Bf16Bits, Units::bf16_pairs>(arguments);
-  } else {
-    forward<Bf16Bits, Units::fp32>(arguments);
-  }
+// kBf16Units is how the products of BF16 tensors are computed.
+template <Units kBf16Units>
+void forward_any(const AttentionArguments& g) {
+  g.bf16 ? forward<Bf16Bits, kBf16Units>(g) : forward<float, Units::fp32>(g);
 }
 
-void attention_backward(const AttentionArguments& arguments) {
-  if (!arguments.bf16) {
-    backward<float, Units::fp32>(arguments);
-  } else if (supported(true)) {
-    backward<Bf16Bits, Units::bf16_pairs>(arguments);
-  } else {
-    backward<Bf16Bits, Units::fp32>(arguments);
-  }
+template <Units kBf16Units>
+void backward_any(const AttentionArguments& g) {
+  g.bf16 ? backward<Bf16Bits, kBf16Units>(g) : backward<float, Units::fp32>(g);
+}
+
+}  // namespace
+
+AttentionKernel attention_kernel(bool bf16_instructions) {
+  if (!bf16_instructions) return {&forward_any<Units::fp32>, &backward_any<Units::fp32>};
+  return {&forward_any<Units::bf16_pairs>, &backward_any<Units::bf16_pairs>};
 }
 
 }  // namespace longhaul::ops::avx512

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "longhaul/ops/attention.h"
 #include "ops/attention_dropout.h"
 
 namespace longhaul::ops {
@@ -47,14 +48,22 @@ struct AttentionArguments {
   void* dqkv;                // as qkv
 };
 
+struct AttentionKernel {
+  void (*forward)(const AttentionArguments&);
+  void (*backward)(const AttentionArguments&);
+};
+
+// Attention by one of the kernels below, with its gradient. `qkv` is a contiguous FP32 or BF16 tensor on the CPU.
+at::Tensor attention_cpu(const at::Tensor& qkv, const AttentionOptions& options, const AttentionKernel& kernel);
+
 namespace avx512 {
-void attention_forward(const AttentionArguments& arguments);
-void attention_backward(const AttentionArguments& arguments);
+// With `bf16_instructions`, products of BF16 tensors multiply BF16 numbers and add in FP32; else all is FP32.
+AttentionKernel attention_kernel(bool bf16_instructions);
 }  // namespace avx512
 
 namespace avx2 {
-void attention_forward(const AttentionArguments& arguments);
-void attention_backward(const AttentionArguments& arguments);
+bool supported();
+AttentionKernel attention_kernel();
 }  // namespace avx2
 
 }  // namespace longhaul::ops

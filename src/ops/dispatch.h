@@ -3,8 +3,11 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/DeviceGuard.h>
 
+#include <cstddef>
 #include <optional>
+#include <type_traits>
 
 #include "ops/element_type.h"
 
@@ -45,7 +48,10 @@ template <typename Arguments, typename Launcher>
 void launch(const at::Tensor& x, void (*cpu_kernel)(const Arguments&), Launcher cuda_launcher,
             const Arguments& arguments) {
   if (!on_cuda(x)) return cpu_kernel(arguments);
-  if constexpr (!std::is_same_v<Launcher, std::nullptr_t>) cuda_launcher(arguments, current_cuda_stream(x));
+  if constexpr (!std::is_same_v<Launcher, std::nullptr_t>) {
+    const c10::DeviceGuard guard(x.device());
+    cuda_launcher(arguments, current_cuda_stream(x));
+  }
 }
 
 }  // namespace longhaul::ops

@@ -6,36 +6,12 @@
 #include <ATen/ops/sum.h>
 
 #include "longhaul/core/error.h"
+#include "ops/column_sums_cpu.h"
+#include "ops/dispatch.h"
 #include "ops/gemm_avx512.h"
 
 namespace longhaul::ops {
 namespace {
-
-void gemm_aten(const at::Tensor& a, const at::Tensor& b, at::Tensor out, GemmMode mode, const at::Tensor& bias) {
-  const bool widen = out.scalar_type() != a.scalar_type();
-  if (a.is_cpu() && a.scalar_type() == at::kBFloat16) {
-    // Without BF16 instructions the FP32 product is both faster and more exact.
-    const at::Tensor product = at::mm(a.to(at::kFloat), b.to(at::kFloat));
-    if (mode == GemmMode::accumulate) {
-      out.add_(product);
-    } else {
-      out.copy_(bias.defined() ? product + bias : product);
-    }
-  } else if (mode == GemmMode::accumulate) {
-    if (widen) {
-      out.add_(at::mm(a, b, at::kFloat));
-    } else {
-      at::addmm_out(out, out, a, b);
-    }
-  } else if (widen) {
-    at::mm_out(out, a, b, at::kFloat);
-    if (bias.defined()) out.add_(bias);
-  } else if (bias.defined()) {
-    at::addmm_out(out, bias, a, b);
-  } else {
-    at::mm_out(out, a, b);
-  }
-}
 
 // A matrix that the AVX-512 product takes: one of its strides is 1 (or doesn't matter).
 bool is_plain(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1; }
@@ -67,6 +43,34 @@ void gemm_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out
 
 }  // namespace
 
+void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& target, GemmMode mode,
+                  const at::Tensor& bias) {
+  at::Tensor out = target;
+  const bool widen = out.scalar_type() != a.scalar_type();
+  if (a.is_cpu() && a.scalar_type() == at::kBFloat16) {
+    // Without BF16 instructions the FP32 product is both faster and more exact.
+    const at::Tensor product = at::mm(a.to(at::kFloat), b.to(at::kFloat));
+    if (mode == GemmMode::accumulate) {
+      out.add_(product);
+    } else {
+      out.copy_(bias.defined() ? product + bias : product);
+    }
+  } else if (mode == GemmMode::accumulate) {
+    if (widen) {
+      out.add_(at::mm(a, b, at::kFloat));
+    } else {
+      at::addmm_out(out, out, a, b);
+    }
+  } else if (widen) {
+    at::mm_out(out, a, b, at::kFloat);
+    if (bias.defined()) out.add_(bias);
+  } else if (bias.defined()) {
+    at::addmm_out(out, bias, a, b);
+  } else {
+    at::mm_out(out, a, b);
+  }
+}
+
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode, const at::Tensor& bias) {
   LONGHAUL_CHECK(a.dim() == 2 && b.dim() == 2 && out.dim() == 2, "gemm takes matrices");
   LONGHAUL_CHECK(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
@@ -82,12 +86,16 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmM
   if (runs_on_avx512(a, b, out)) {
     gemm_avx512(a, b, out, mode, bias);
   } else {
-    gemm_aten(a, b, out, mode, bias);
+    gemm_generic(a, b, out, mode, bias);
   }
 }
 
 void add_column_sums(const at::Tensor& x, const at::Tensor& out) {
   if (x.numel() == 0) return;
+  if (x.is_cpu()) {
+    cpu::add_column_sums(element_type(x), x.const_data_ptr(), x.size(0), x.size(1), out.mutable_data_ptr());
+    return;
+  }
   at::Tensor target = out;
   target.add_(at::sum(x, 0, false, out.scalar_type()));
 }

@@ -14,7 +14,11 @@ enum class GemmMode { overwrite, accumulate };
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode = GemmMode::overwrite,
           const at::Tensor& bias = {});
 
-// out [n] += Σ over rows of x [m, n], in a fixed order; out is FP32 (FP64 where x is FP64).
+// The same by ATen: for other devices, FP64, and machines without AVX-512.
+void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
+                  const at::Tensor& bias);
+
+// out [n] += Σ over rows of x [m, n], contiguous, in a fixed order; out is FP32 (FP64 where x is FP64).
 void add_column_sums(const at::Tensor& x, const at::Tensor& out);
 
 }  // namespace longhaul::ops

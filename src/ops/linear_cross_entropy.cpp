@@ -174,7 +174,7 @@ CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& 
   const bool gradients =
       c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
   const variable_list outputs = LinearCrossEntropyFunction::apply(
-      hidden, weight.value, Constants{weight.main_grad, labels.view({-1}), token_weights.view({-1})}, options, gradients);
+      hidden, weight.value, Constants{weight.main_grad, labels.reshape({-1}), token_weights.reshape({-1})}, options, gradients);
   return {outputs[0], outputs[1]};
 }
 

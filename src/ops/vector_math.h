@@ -36,10 +36,6 @@ LONGHAUL_INLINE float exp(float x) {
 }
 inline double exp(double x) { return std::exp(x); }
 
-// 1 / (1 + e^-x), 3 ulp.
-LONGHAUL_INLINE float sigmoid(float x) { return 1.0F / (1.0F + exp(-x)); }
-inline double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
-
 // 2 ulp. A polynomial near 0, 1 - 2 / (e^2|x| + 1) elsewhere.
 LONGHAUL_INLINE float tanh(float x) {
   const float a = std::fabs(x), z = x * x;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "longhaul/core/philox.h"
+
 namespace longhaul {
 
 class RandomStream {
@@ -24,8 +26,11 @@ class RandomStream {
   // Standard normal numbers for the elements [begin, begin + count), by Box-Muller in double precision.
   void fill_normal(float* out, uint64_t begin, uint64_t count, float mean, float standard_deviation) const;
 
+  // For kernels that inline the block function; they owe the numbers that the functions above return.
+  PhiloxKey key() const { return key_; }
+
  private:
-  std::array<uint32_t, 2> key_;
+  PhiloxKey key_;
 };
 
 }  // namespace longhaul

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "ops/attention_cpu.h"
 #include "ops/attention_generic.h"
+#include "ops/gemm_avx512.h"
 #include "unit/ops/finite_difference.h"
 
 namespace longhaul::ops {
@@ -106,39 +108,53 @@ TEST(AttentionGradient, finite_differences_in_double) {
   EXPECT_LT(relative_error(qkv.grad(), expected), 1e-8);
 }
 
+// Every kernel that this machine can run; the last is the one that attention() takes.
+std::vector<AttentionKernel> kernels() {
+  std::vector<AttentionKernel> all;
+  if (avx2::supported()) all.push_back(avx2::attention_kernel());
+  if (avx512::supported(false)) all.push_back(avx512::attention_kernel(false));
+  if (avx512::supported(true)) all.push_back(avx512::attention_kernel(true));
+  return all;
+}
+
 class Attention : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override { at::manual_seed(9); }
 
   // Forward and backward against the composition in double on the same (rounded) inputs.
-  void check(at::ScalarType type, AttentionOptions options, double tolerance, bool rms) {
+  void check(at::ScalarType type, const AttentionOptions& options, double tolerance, bool rms) {
     const at::Tensor x = random_qkv(GetParam()).to(type);
-    const at::Tensor qkv = x.clone().requires_grad_(), exact = x.to(at::kDouble).requires_grad_();
-    const at::Tensor out = attention(qkv, options), expected = attention_generic(exact, options);
+    const at::Tensor exact = x.to(at::kDouble).requires_grad_();
+    const at::Tensor expected = attention_generic(exact, options);
     const at::Tensor dout = at::randn_like(expected).to(type);
-    out.backward(dout);
     expected.backward(dout.to(at::kDouble));
     const auto error = rms ? rms_error : relative_error;
-    EXPECT_EQ(out.scalar_type(), type);
-    EXPECT_LT(error(out, expected), tolerance);
     const int64_t per_group = GetParam().heads / GetParam().kv_heads;
     const auto part = [&](const at::Tensor& t, int64_t first, int64_t count) {
       return t.view({t.size(0), GetParam().kv_heads, per_group + 2, -1}).narrow(2, first, count);
     };
-    EXPECT_LT(error(part(qkv.grad(), 0, per_group), part(exact.grad(), 0, per_group)), tolerance) << "dq";
-    EXPECT_LT(error(part(qkv.grad(), per_group, 1), part(exact.grad(), per_group, 1)), tolerance) << "dk";
-    EXPECT_LT(error(part(qkv.grad(), per_group + 1, 1), part(exact.grad(), per_group + 1, 1)), tolerance) << "dv";
-    EXPECT_TRUE(at::equal(x, qkv.detach())) << "the input was written to";
+    for (const AttentionKernel& kernel : kernels()) {
+      const at::Tensor qkv = x.clone().requires_grad_();
+      const at::Tensor out = attention_cpu(qkv, options, kernel);
+      out.backward(dout);
+      EXPECT_EQ(out.scalar_type(), type);
+      EXPECT_LT(error(out, expected), tolerance);
+      EXPECT_LT(error(part(qkv.grad(), 0, per_group), part(exact.grad(), 0, per_group)), tolerance) << "dq";
+      EXPECT_LT(error(part(qkv.grad(), per_group, 1), part(exact.grad(), per_group, 1)), tolerance) << "dk";
+      EXPECT_LT(error(part(qkv.grad(), per_group + 1, 1), part(exact.grad(), per_group + 1, 1)), tolerance) << "dv";
+      EXPECT_TRUE(at::equal(x, qkv.detach())) << "the input was written to";
+    }
   }
 };
 
 TEST_P(Attention, fp32) { check(at::kFloat, options_of(GetParam()), 1e-5, false); }
 TEST_P(Attention, bf16) { check(at::kBFloat16, options_of(GetParam()), 1e-2, true); }
-TEST_P(Attention, fp32_dropout) {
+TEST_P(Attention, dropout) {
   AttentionOptions options = options_of(GetParam());
   options.dropout = 0.25;
   options.dropout_key = {42, "layers.1.attention", 3, 1001};
   check(at::kFloat, options, 1e-5, false);
+  check(at::kBFloat16, options, 1e-2, true);
 }
 
 TEST_P(Attention, one_and_two_threads_agree_to_the_bit) {
@@ -146,18 +162,27 @@ TEST_P(Attention, one_and_two_threads_agree_to_the_bit) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     const at::Tensor x = random_qkv(GetParam()).to(type);
     const AttentionOptions options = options_of(GetParam());
-    std::vector<at::Tensor> seen;
-    for (const int n : {1, 2}) {
-      at::set_num_threads(n);
-      const at::Tensor qkv = x.clone().requires_grad_();
-      const at::Tensor out = attention(qkv, options);
-      out.sum().backward();
-      seen.insert(seen.end(), {out, qkv.grad()});
+    const at::Tensor dout = at::randn({x.size(0), GetParam().heads * GetParam().head_dim}).to(type);
+    for (const AttentionKernel& kernel : kernels()) {
+      std::vector<at::Tensor> seen;
+      for (const int n : {1, 2}) {
+        at::set_num_threads(n);
+        const at::Tensor qkv = x.clone().requires_grad_();
+        const at::Tensor out = attention_cpu(qkv, options, kernel);
+        out.backward(dout);
+        seen.insert(seen.end(), {out, qkv.grad()});
+      }
+      at::set_num_threads(threads);
+      EXPECT_TRUE(at::equal(seen[0], seen[2]));
+      EXPECT_TRUE(at::equal(seen[1], seen[3]));
     }
-    at::set_num_threads(threads);
-    EXPECT_TRUE(at::equal(seen[0], seen[2]));
-    EXPECT_TRUE(at::equal(seen[1], seen[3]));
   }
+}
+
+TEST_P(Attention, without_tracking_gives_the_same) {
+  const at::Tensor x = random_qkv(GetParam()).to(at::kFloat);
+  const AttentionOptions options = options_of(GetParam());
+  EXPECT_TRUE(at::equal(attention(x, options), attention(x.clone().requires_grad_(), options)));
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -42,15 +42,13 @@ TEST(VectorMath, ExpIsAccurateOverItsRange) {
   EXPECT_TRUE(std::isnan(simd::exp(std::nanf(""))));
 }
 
-TEST(VectorMath, TanhAndSigmoid) {
+TEST(VectorMath, TanhOverItsRange) {
   const auto tanh = [](float x) { return simd::tanh(x); };
-  const auto sigmoid = [](float x) { return simd::sigmoid(x); };
   EXPECT_LE(worst_ulps(-12, 12, tanh, [](double x) { return std::tanh(x); }), 2.0);
   EXPECT_LE(worst_ulps(-1e-3F, 1e-3F, tanh, [](double x) { return std::tanh(x); }), 1.0);
   EXPECT_EQ(simd::tanh(kInfinity), 1.0F);
   EXPECT_EQ(simd::tanh(-kInfinity), -1.0F);
   EXPECT_TRUE(std::isnan(simd::tanh(std::nanf(""))));
-  EXPECT_LE(worst_ulps(-80, 80, sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }), 3.0);
 }
 
 TEST(VectorMath, NormalKeepsRelativeAccuracyInTheTail) {

@@ -1,0 +1,67 @@
+#include "longhaul/ops/adamw.h"
+
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+
+#include "longhaul/core/error.h"
+#include "ops/adamw_kernels.h"
+#include "ops/dispatch.h"
+
+namespace longhaul::ops {
+namespace {
+
+void check_buffer(const char* name, const at::Tensor& x, const at::Tensor& master, at::ScalarType type) {
+  LONGHAUL_CHECK(x.defined() && x.scalar_type() == type && x.is_contiguous() && x.device() == master.device() &&
+                     x.numel() == master.numel(),
+                 "AdamW's {} has to be contiguous {}, as long as `master` and on its device", name,
+                 c10::toString(type));
+}
+
+}  // namespace
+
+void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::Tensor& moment2, const at::Tensor& grad,
+                const at::Tensor& model, const AdamWOptions& options, bool zero_grad) {
+  check_buffer("master", master, master, at::kFloat);
+  check_buffer("moment1", moment1, master, at::kFloat);
+  check_buffer("moment2", moment2, master, at::kFloat);
+  check_buffer("grad", grad, master, at::kFloat);
+  const bool copy_out = model.defined() && model.data_ptr() != master.data_ptr();
+  if (copy_out) check_buffer("model copy", model, master, at::kBFloat16);
+  LONGHAUL_CHECK(options.step >= 1, "AdamW counts steps from 1, not {}", options.step);
+
+  const double step = static_cast<double>(options.step);
+  AdamWArguments a;
+  a.count = master.numel();
+  a.master = data_or_null<float>(master);
+  a.moment1 = data_or_null<float>(moment1);
+  a.moment2 = data_or_null<float>(moment2);
+  a.grad = data_or_null<float>(grad);
+  a.model = copy_out ? data_or_null(model) : nullptr;
+  a.zero_grad = zero_grad;
+  a.grad_scale = static_cast<float>(options.grad_scale);
+  a.one_minus_beta1 = static_cast<float>(1 - options.beta1);
+  a.beta2 = static_cast<float>(options.beta2);
+  a.one_minus_beta2 = static_cast<float>(1 - options.beta2);
+  a.decay = static_cast<float>(1 - options.lr * options.weight_decay);
+  a.step_size = static_cast<float>(options.lr / (1 - std::pow(options.beta1, step)));
+  a.inverse_root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(options.beta2, step)));
+  a.eps = static_cast<float>(options.eps);
+  if (a.count > 0) launch(master, cpu::adamw, LONGHAUL_CUDA_KERNEL(cuda::adamw), a);
+}
+
+double squared_norm(const at::Tensor& x) {
+  LONGHAUL_CHECK(x.scalar_type() == at::kFloat, "squared_norm takes FP32, not {}", c10::toString(x.scalar_type()));
+  const at::Tensor flat = x.contiguous();
+  const int64_t chunks = (flat.numel() + kNormChunk - 1) / kNormChunk;
+  const at::Tensor partials = at::empty({chunks}, flat.options().dtype(at::kDouble).requires_grad(false));
+  const SquaredNormArguments a{flat.numel(), data_or_null<const float>(flat), data_or_null<double>(partials)};
+  if (chunks > 0) launch(flat, cpu::squared_norm, LONGHAUL_CUDA_KERNEL(cuda::squared_norm), a);
+  const at::Tensor on_host = partials.cpu();
+  const double* values = on_host.const_data_ptr<double>();
+  double total = 0;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) total += values[chunk];
+  return total;
+}
+
+}  // namespace longhaul::ops

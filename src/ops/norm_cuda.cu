@@ -1,0 +1,200 @@
+// RMSNorm and LayerNorm on CUDA. A row belongs to one warp (short rows) or one thread block; it comes from memory once
+// and from the L1 cache for every further pass.
+#include "ops/cuda_elements.cuh"
+#include "ops/norm_kernels.h"
+#include "ops/partial_sums_cuda.h"
+
+namespace longhaul::ops::cuda {
+namespace {
+
+// The pack of what is normalised: x, or residual + x rounded to the storage type.
+template <typename T, int N>
+__device__ Pack<T, N> normalised(const NormForward& a, int64_t offset) {
+  Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset);
+  if (a.residual) {
+    const Pack<T, N> residual = load<N>(static_cast<const T*>(a.residual), offset);
+#pragma unroll
+    for (int k = 0; k < N; ++k) x.values[k] = narrow<T>(widen(x.values[k]) + widen(residual.values[k]));
+  }
+  return x;
+}
+
+template <typename T, int N>
+__global__ void __launch_bounds__(1024) forward_kernel(const NormForward a) {
+  using A = Compute<T>;
+  const int64_t row = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  if (row >= a.rows) return;
+  const int64_t first = row * a.hidden;
+  const A inverse_hidden = A(1) / static_cast<A>(a.hidden), weight_offset = a.zero_centered ? 1 : 0;
+  const int stride = blockDim.x * N;
+
+  A total = 0, square = 0;
+  for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
+    const Pack<T, N> x = normalised<T, N>(a, first + i);
+    if (a.residual) store<N>(static_cast<T*>(a.sum), first + i, x);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      const A value = widen(x.values[k]);
+      total += value;
+      square += value * value;
+    }
+  }
+  A mean = 0;
+  if (a.layer_norm) {
+    mean = row_sum(total) * inverse_hidden;
+    square = 0;
+    for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
+      const Pack<T, N> x = normalised<T, N>(a, first + i);
+#pragma unroll
+      for (int k = 0; k < N; ++k) {
+        const A centred = widen(x.values[k]) - mean;
+        square += centred * centred;
+      }
+    }
+  }
+  const A rstd = A(1) / sqrt(row_sum(square) * inverse_hidden + static_cast<A>(a.eps));
+  if (threadIdx.x == 0) {
+    static_cast<A*>(a.rstd)[row] = rstd;
+    if (a.layer_norm) static_cast<A*>(a.mean)[row] = mean;
+  }
+  for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
+    const Pack<T, N> x = normalised<T, N>(a, first + i), weight = load<N>(static_cast<const T*>(a.weight), i);
+    Pack<T, N> bias, y;
+    if (a.bias) bias = load<N>(static_cast<const T*>(a.bias), i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      A value = (widen(x.values[k]) - mean) * rstd * (widen(weight.values[k]) + weight_offset);
+      if (a.bias) value += widen(bias.values[k]);
+      y.values[k] = narrow<T>(value);
+    }
+    store<N>(static_cast<T*>(a.y), first + i, y);
+  }
+}
+
+template <int N, typename A>
+__device__ void add(A* to, int64_t offset, const Pack<A, N>& pack) {
+  Pack<A, N> sum = load<N>(to, offset);
+#pragma unroll
+  for (int k = 0; k < N; ++k) sum.values[k] += pack.values[k];
+  store<N>(to, offset, sum);
+}
+
+// One row of the backward; the formulas are in norm_cpu.cpp. A thread always has the same columns, so it adds to
+// `dweight` and `dbias` (of its row slot, or null) without synchronisation.
+template <typename T, int N>
+__device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dweight, Compute<T>* dbias) {
+  using A = Compute<T>;
+  const int64_t first = row * a.hidden;
+  const A inverse_hidden = A(1) / static_cast<A>(a.hidden), weight_offset = a.zero_centered ? 1 : 0;
+  const int stride = blockDim.x * N;
+  const T *x_rows = static_cast<const T*>(a.x), *dy_rows = static_cast<const T*>(a.dy);
+  const T *dsum_rows = static_cast<const T*>(a.dsum), *weights = static_cast<const T*>(a.weight);
+  const A rstd = static_cast<const A*>(a.rstd)[row];
+  const A mean = a.layer_norm ? static_cast<const A*>(a.mean)[row] : A(0);
+
+  A total_g = 0, total_gn = 0;
+  for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
+    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i), weight = load<N>(weights, i);
+    Pack<A, N> n, d;
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      n.values[k] = (widen(x.values[k]) - mean) * rstd;
+      d.values[k] = widen(dy.values[k]);
+      const A g = d.values[k] * (widen(weight.values[k]) + weight_offset);
+      total_g += g;
+      total_gn += g * n.values[k];
+      n.values[k] *= d.values[k];
+    }
+    if (dweight) add<N>(dweight, i, n);
+    if (dbias) add<N>(dbias, i, d);
+  }
+  const A mean_g = a.layer_norm ? row_sum(total_g) * inverse_hidden : A(0);
+  const A mean_gn = row_sum(total_gn) * inverse_hidden;
+  for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
+    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i), weight = load<N>(weights, i);
+    Pack<T, N> dsum, dx;
+    if (a.dsum) dsum = load<N>(dsum_rows, first + i);
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      const A n = (widen(x.values[k]) - mean) * rstd;
+      const A g = widen(dy.values[k]) * (widen(weight.values[k]) + weight_offset);
+      A value = rstd * (g - mean_g - n * mean_gn);
+      if (a.dsum) value += widen(dsum.values[k]);
+      dx.values[k] = narrow<T>(value);
+    }
+    store<N>(static_cast<T*>(a.dx), first + i, dx);
+  }
+}
+
+// A thread block takes one block of rows, blockDim.y rows at a time, each with sums of its own in shared memory:
+// [dweight, dbias as wanted][blockDim.y][hidden]. Where those don't fit, blockDim.y is 1 and the sums are in `partials`.
+template <typename T, int N>
+__global__ void __launch_bounds__(1024) backward_kernel(const NormBackward a, bool in_shared_memory) {
+  using A = Compute<T>;
+  extern __shared__ __align__(16) unsigned char shared_memory[];
+  const int64_t block = blockIdx.x, slots = blockDim.y;
+  A* partial_dweight = static_cast<A*>(a.partials) + block * a.hidden;
+  A* partial_dbias = partial_dweight + a.blocks.count * a.hidden;
+  A *dweight = partial_dweight, *dbias = partial_dbias;
+  if (in_shared_memory) {
+    A* sums = reinterpret_cast<A*>(shared_memory) + threadIdx.y * a.hidden;
+    dweight = sums;
+    dbias = a.dweight ? sums + slots * a.hidden : sums;
+  }
+  if (!a.dweight) dweight = nullptr;
+  if (!a.dbias) dbias = nullptr;
+  for (int64_t i = threadIdx.x * N; i < a.hidden; i += blockDim.x * N) {
+    if (dweight) store<N>(dweight, i, Pack<A, N>{});
+    if (dbias) store<N>(dbias, i, Pack<A, N>{});
+  }
+  const int64_t begin = a.rows * block / a.blocks.count, end = a.rows * (block + 1) / a.blocks.count;
+  for (int64_t row = begin + threadIdx.y; row < end; row += slots) backward_row<T, N>(a, row, dweight, dbias);
+  if (!in_shared_memory) return;
+  __syncthreads();
+  for (int64_t i = threadIdx.y * blockDim.x + threadIdx.x; i < a.hidden; i += blockDim.x * slots) {
+    const A* sums = reinterpret_cast<const A*>(shared_memory) + i;
+    for (int which = 0; which < 2; ++which) {
+      if (which == 0 ? !a.dweight : !a.dbias) continue;
+      A total = 0;
+      for (int64_t slot = 0; slot < slots; ++slot) total += sums[slot * a.hidden];
+      (which == 0 ? partial_dweight : partial_dbias)[i] = total;
+      sums += slots * a.hidden;
+    }
+  }
+}
+
+constexpr int64_t kSharedBytes = 47 * 1024;  // a launch may use 48 KiB, row_sum's included
+
+}  // namespace
+
+void norm_forward(const NormForward& a, void* stream) {
+  with_pack(a.type, a.hidden, {a.x, a.residual, a.weight, a.bias, a.sum, a.y}, [&](auto element, auto pack) {
+    constexpr int N = decltype(pack)::value;
+    const dim3 threads = threads_for_rows(a.hidden / N);
+    const unsigned grid = static_cast<unsigned>((a.rows + threads.y - 1) / threads.y);
+    forward_kernel<decltype(element), N><<<grid, threads, 0, as_stream(stream)>>>(a);
+    check_launch("norm_forward");
+  });
+}
+
+void norm_backward(const NormBackward& a, void* stream) {
+  with_pack(a.type, a.hidden, {a.x, a.weight, a.dy, a.dsum, a.dx}, [&](auto element, auto pack) {
+    using T = decltype(element);
+    using A = Compute<T>;
+    constexpr int N = decltype(pack)::value;
+    dim3 threads = threads_for_rows(a.hidden / N);
+    const int64_t wanted = (a.dweight ? 1 : 0) + (a.dbias ? 1 : 0);
+    const int64_t bytes_per_slot = wanted * a.hidden * static_cast<int64_t>(sizeof(A));
+    while (threads.y > 1 && bytes_per_slot * threads.y > kSharedBytes) threads.y /= 2;
+    const bool in_shared_memory = bytes_per_slot * threads.y <= kSharedBytes;
+    const size_t bytes = in_shared_memory ? bytes_per_slot * threads.y : 0;
+    const unsigned grid = static_cast<unsigned>(a.blocks.count);
+    backward_kernel<T, N><<<grid, threads, bytes, as_stream(stream)>>>(a, in_shared_memory);
+    check_launch("norm_backward");
+    A* partials = static_cast<A*>(a.partials);
+    add_partials(partials, a.blocks.count, a.hidden, static_cast<A*>(a.dweight), stream);
+    add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias), stream);
+  });
+}
+
+}  // namespace longhaul::ops::cuda
