@@ -8,11 +8,12 @@ LONGHAUL_AVX2_BEGIN
 namespace longhaul::ops::avx2 {
 namespace {
 
+// Each builds on the one before.
+// clang-format off
 #include "ops/attention_rows.inl"
-
 #include "ops/attention_forward.inl"
-
 #include "ops/attention_backward.inl"
+// clang-format on
 
 void forward_any(const AttentionArguments& g) {
   g.bf16 ? forward<Bf16Bits, Units::fp32>(g) : forward<float, Units::fp32>(g);
@@ -24,7 +25,9 @@ void backward_any(const AttentionArguments& g) {
 
 }  // namespace
 
-AttentionKernel attention_kernel() { return {&forward_any, &backward_any}; }
+AttentionKernel attention_kernel() {
+  return {&forward_any, &backward_any};
+}
 
 }  // namespace longhaul::ops::avx2
 

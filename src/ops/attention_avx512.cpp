@@ -8,11 +8,12 @@ LONGHAUL_AVX512_BEGIN
 namespace longhaul::ops::avx512 {
 namespace {
 
+// Each builds on the one before.
+// clang-format off
 #include "ops/attention_rows.inl"
-
 #include "ops/attention_forward.inl"
-
 #include "ops/attention_backward.inl"
+// clang-format on
 
 // kBf16Units is how the products of BF16 tensors are computed.
 template <Units kBf16Units>

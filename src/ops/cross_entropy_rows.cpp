@@ -1,8 +1,8 @@
 #include "ops/cross_entropy_rows.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/tanh.h>
 
@@ -13,7 +13,8 @@ namespace longhaul::ops {
 namespace {
 
 void rows_generic(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
-                  const CrossEntropyRows& options, at::Tensor losses, at::Tensor weighted, at::Tensor gradient) {
+                  const CrossEntropyRows& options, at::Tensor losses, at::Tensor weighted,
+                  at::Tensor gradient) {
   at::Tensor capped = logits;
   at::Tensor slope;
   if (options.logit_softcap > 0) {

@@ -1,4 +1,5 @@
-// One row stays in the L1 or L2 cache over its three passes: the maximum, the sum of exponentials, the gradient.
+// One row stays in the L1 or L2 cache over its three passes: the maximum, the sum of exponentials, the
+// gradient.
 #include "ops/cross_entropy_rows_cpu.h"
 
 #include <cmath>
@@ -37,7 +38,8 @@ LONGHAUL_CLONES void rows(const CrossEntropyArguments& a, int64_t begin, int64_t
     const A top = row_maximum(logits, classes);
     const int64_t label = a.labels[row];
     const A label_logit = logits[label];
-    const A sum = sum_of<A>(classes, [=](int64_t i) __attribute__((always_inline)) { return simd::exp(logits[i] - top); });
+    const A sum = sum_of<A>(
+        classes, [=](int64_t i) __attribute__((always_inline)) { return simd::exp(logits[i] - top); });
     const A lse = top + std::log(sum), weight = static_cast<const A*>(a.weights)[row];
     const A loss = lse - label_logit;
     static_cast<A*>(a.losses)[row] = loss;

@@ -9,7 +9,7 @@ namespace longhaul::ops::cpu {
 
 // A is FP32, or FP64 where `type` is float64.
 struct CrossEntropyArguments {
-  ElementType type;       // of the gradient
+  ElementType type;  // of the gradient
   int64_t rows, classes;
   double z_loss, logit_softcap;
   void* logits;           // [rows, classes] A, contiguous

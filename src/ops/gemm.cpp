@@ -14,14 +14,19 @@ namespace longhaul::ops {
 namespace {
 
 // A matrix that the AVX-512 product takes: one of its strides is 1 (or doesn't matter).
-bool is_plain(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1; }
+bool is_plain(const at::Tensor& x) {
+  return x.stride(0) == 1 || x.stride(1) == 1;
+}
 
-avx512::MatrixView view(const at::Tensor& x) { return {x.const_data_ptr(), x.stride(0), x.stride(1)}; }
+avx512::MatrixView view(const at::Tensor& x) {
+  return {x.const_data_ptr(), x.stride(0), x.stride(1)};
+}
 
 bool runs_on_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   const at::ScalarType type = a.scalar_type();
-  return a.is_cpu() && (type == at::kFloat || type == at::kBFloat16) && avx512::supported(type == at::kBFloat16) &&
-         is_plain(a) && is_plain(b) && out.stride(1) == 1 && a.size(1) > 0;
+  return a.is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
+         avx512::supported(type == at::kBFloat16) && is_plain(a) && is_plain(b) && out.stride(1) == 1 &&
+         a.size(1) > 0;
 }
 
 void gemm_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
@@ -71,11 +76,12 @@ void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& ta
   }
 }
 
-void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode, const at::Tensor& bias) {
+void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
+          const at::Tensor& bias) {
   LONGHAUL_CHECK(a.dim() == 2 && b.dim() == 2 && out.dim() == 2, "gemm takes matrices");
   LONGHAUL_CHECK(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
-                 "gemm of [{}, {}] and [{}, {}] into [{}, {}]", a.size(0), a.size(1), b.size(0), b.size(1), out.size(0),
-                 out.size(1));
+                 "gemm of [{}, {}] and [{}, {}] into [{}, {}]", a.size(0), a.size(1), b.size(0), b.size(1),
+                 out.size(0), out.size(1));
   LONGHAUL_CHECK(a.scalar_type() == b.scalar_type(), "gemm of {} and {}", c10::toString(a.scalar_type()),
                  c10::toString(b.scalar_type()));
   LONGHAUL_CHECK(out.scalar_type() == a.scalar_type() || out.scalar_type() == at::kFloat, "gemm into {}",
