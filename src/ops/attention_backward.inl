@@ -86,6 +86,10 @@ void backward_prepare(const AttentionArguments& g, const AttentionDocument& docu
     s.inverse_sums[row] = exists ? g.inverse_sums[statistic] : 0;
     s.delta[row] = 0;
     if (!exists) continue;
+    if (row + kRowsAhead < document.length) {
+      prefetch_row(outs + (row + kRowsAhead) * out_stride, g.head_dim);
+      prefetch_row(douts + (row + kRowsAhead) * out_stride, g.head_dim);
+    }
     load_row(outs + row * out_stride, g.head_dim, a);
     load_row(douts + row * out_stride, g.head_dim, b);
     Vec sum = broadcast(0);

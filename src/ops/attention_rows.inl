@@ -69,6 +69,15 @@ inline void rotate_row(const AttentionArguments& g, int64_t token, int64_t local
   }
 }
 
+// Rows of a head lie far apart; asks for one that will be read (or written) soon.
+constexpr int64_t kRowsAhead = 16;
+
+template <typename T>
+inline void prefetch_row(const T* row, int64_t count) {
+  const char* begin = reinterpret_cast<const char*>(row);
+  for (int64_t byte = 0; byte < count * static_cast<int64_t>(sizeof(T)); byte += 64) __builtin_prefetch(begin + byte);
+}
+
 // Two rows, zero beyond the channels, into the orders of `out`, at row `index` (even).
 template <Units kUnits>
 inline void pack_rows(const float* first, const float* second, int64_t width, int64_t index, const Operand& out) {
@@ -99,6 +108,7 @@ void pack_head(const AttentionArguments& g, const T* source, int64_t source_stri
   for (int64_t index = 0; index < padded_rows; index += 2) {
     for (int64_t i = 0; i < 2; ++i) {
       float* row = row_buffer + i * width;
+      if (index + i + kRowsAhead < rows) prefetch_row(source + (index + i + kRowsAhead) * source_stride, g.head_dim);
       if (index + i < rows) {
         load_row(source + (index + i) * source_stride, g.head_dim, row);
         if (rotate) rotate_row(g, token + index + i, token + index + i - document, 1.0F, row);

@@ -20,7 +20,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kChunkBytes = int64_t{16} << 20;
+// A chunk's logits stay within the caches of a large CPU, and its rows make up for packing the weight once a chunk.
+constexpr int64_t kChunkBytes = int64_t{32} << 20;
+constexpr int64_t kChunkRows = 256;
 
 // The active tokens: those of weight other than 0.
 struct Rows {
@@ -54,7 +56,7 @@ void check_labels(const Rows& rows, int64_t vocab) {
 
 int64_t chunk_rows(const CrossEntropyOptions& options, int64_t vocab) {
   if (options.chunk_tokens > 0) return options.chunk_tokens;
-  return std::max<int64_t>(kChunkBytes / (vocab * int64_t{sizeof(float)}) / 64 * 64, 64);
+  return std::max<int64_t>(kChunkBytes / (vocab * int64_t{sizeof(float)}), kChunkRows);
 }
 
 struct Outputs {
