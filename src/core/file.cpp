@@ -94,9 +94,14 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
+void AtomicFile::sync() {
+  LONGHAUL_CHECK(descriptor_ >= 0, "sync after commit of {}", path_.string());
+  if (::fsync(descriptor_) != 0) throw EnvironmentError("cannot write {}: {}", path_.string(), reason(errno));
+}
+
 void AtomicFile::commit() {
   LONGHAUL_CHECK(descriptor_ >= 0, "second commit of {}", path_.string());
-  if (::fsync(descriptor_) != 0) throw EnvironmentError("cannot write {}: {}", path_.string(), reason(errno));
+  sync();
   ::close(std::exchange(descriptor_, -1));
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int error = errno;

@@ -9,7 +9,9 @@ namespace longhaul {
 namespace {
 
 // In (0, 1], so that its logarithm is finite.
-double open_unit(uint32_t word) { return (static_cast<double>(word) + 1.0) * 0x1p-32; }
+double open_unit(uint32_t word) {
+  return (static_cast<double>(word) + 1.0) * 0x1p-32;
+}
 
 }  // namespace
 

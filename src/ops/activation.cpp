@@ -15,15 +15,17 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-Activation kind_of(AutogradContext* context) { return static_cast<Activation>(context->saved_data["kind"].toInt()); }
+Activation kind_of(AutogradContext* context) {
+  return static_cast<Activation>(context->saved_data["kind"].toInt());
+}
 
 struct GatedFunction : torch::autograd::Function<GatedFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input, Activation kind) {
     const at::Tensor gate_up = input.contiguous();
     const int64_t columns = gate_up.size(1) / 2;
     const at::Tensor y = at::empty({gate_up.size(0), columns}, gate_up.options().requires_grad(false));
-    const GatedForward arguments{{element_type(gate_up), kind, gate_up.size(0), columns}, data_or_null(gate_up),
-                                 data_or_null(y)};
+    const GatedForward arguments{
+        {element_type(gate_up), kind, gate_up.size(0), columns}, data_or_null(gate_up), data_or_null(y)};
     if (y.numel() > 0) launch(y, cpu::gated_forward, LONGHAUL_CUDA_KERNEL(cuda::gated_forward), arguments);
     context->save_for_backward({gate_up});
     context->saved_data["kind"] = static_cast<int64_t>(kind);
@@ -34,8 +36,11 @@ struct GatedFunction : torch::autograd::Function<GatedFunction> {
     const at::Tensor gate_up = context->get_saved_variables()[0], dy = gradients[0].contiguous();
     const at::Tensor dgate_up = at::empty_like(gate_up);
     const GatedBackward arguments{{element_type(gate_up), kind_of(context), dy.size(0), dy.size(1)},
-                                  data_or_null(gate_up), data_or_null(dy), data_or_null(dgate_up)};
-    if (dy.numel() > 0) launch(dy, cpu::gated_backward, LONGHAUL_CUDA_KERNEL(cuda::gated_backward), arguments);
+                                  data_or_null(gate_up),
+                                  data_or_null(dy),
+                                  data_or_null(dgate_up)};
+    if (dy.numel() > 0)
+      launch(dy, cpu::gated_backward, LONGHAUL_CUDA_KERNEL(cuda::gated_backward), arguments);
     return {dgate_up, {}};
   }
 };
@@ -46,9 +51,10 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
                             Activation kind) {
     const at::Tensor x = input.contiguous(), bias = optional_bias.value_or(at::Tensor());
     const at::Tensor y = at::empty_like(x);
-    const ActivationForward arguments{{element_type(x), kind, x.size(0), x.size(1)}, data_or_null(x),
-                                      data_or_null(bias), data_or_null(y)};
-    if (x.numel() > 0) launch(x, cpu::activation_forward, LONGHAUL_CUDA_KERNEL(cuda::activation_forward), arguments);
+    const ActivationForward arguments{
+        {element_type(x), kind, x.size(0), x.size(1)}, data_or_null(x), data_or_null(bias), data_or_null(y)};
+    if (x.numel() > 0)
+      launch(x, cpu::activation_forward, LONGHAUL_CUDA_KERNEL(cuda::activation_forward), arguments);
     context->save_for_backward({x, bias});
     context->saved_data["kind"] = static_cast<int64_t>(kind);
     context->saved_data["bias_main_grad"] = *bias_main_grad;
@@ -73,7 +79,8 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
       arguments.dbias = data_or_null(dbias.sum());
       arguments.partials = data_or_null(partials);
     }
-    if (x.numel() > 0) launch(x, cpu::activation_backward, LONGHAUL_CUDA_KERNEL(cuda::activation_backward), arguments);
+    if (x.numel() > 0)
+      launch(x, cpu::activation_backward, LONGHAUL_CUDA_KERNEL(cuda::activation_backward), arguments);
     return {dx, dbias.for_autograd(), {}, {}};
   }
 };

@@ -1,4 +1,5 @@
-// Activations on CUDA, plain and gated. blockIdx.x and threadIdx.x pick a pack of columns, blockIdx.y the rows.
+// Activations on CUDA, plain and gated. blockIdx.x and threadIdx.x pick a pack of columns, blockIdx.y the
+// rows.
 #include "ops/activation_kernels.h"
 #include "ops/cuda_elements.cuh"
 #include "ops/partial_sums_cuda.h"
@@ -15,9 +16,9 @@ struct ValueAndSlope {
   A slope;
 };
 
-// The sigmoid of x, s, and 1 - s without cancellation.
+// x · s(v) for the sigmoid s, and its derivative where v' is `inner_slope`; 1 - s(v) without cancellation.
 template <typename A>
-__device__ ValueAndSlope<A> sigmoid_times(A x, A v, A inner_slope) {  // x · s(v), for v' = inner_slope
+__device__ ValueAndSlope<A> sigmoid_times(A x, A v, A inner_slope) {
   const A e = exp(-v), s = A(1) / (A(1) + e);
   const A complement = v < A(-40) ? A(1) : e * s;  // e may be infinite
   return {x * s, s + x * s * complement * inner_slope};
@@ -104,7 +105,8 @@ __global__ void forward_kernel(const ActivationForward a) {
     const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset);
     Pack<T, N> y;
 #pragma unroll
-    for (int k = 0; k < N; ++k) y.values[k] = narrow<T>(activate<kind>(widen(x.values[k]) + bias.values[k]).value);
+    for (int k = 0; k < N; ++k)
+      y.values[k] = narrow<T>(activate<kind>(widen(x.values[k]) + bias.values[k]).value);
     store<N>(static_cast<T*>(a.y), offset, y);
   }
 }
@@ -121,7 +123,8 @@ __global__ void backward_kernel(const ActivationBackward a) {
   Pack<A, N> dbias{};
   for (int64_t row = begin; row < end; ++row) {
     const int64_t offset = row * a.columns + column;
-    const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset), dy = load<N>(static_cast<const T*>(a.dy), offset);
+    const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset),
+                     dy = load<N>(static_cast<const T*>(a.dy), offset);
     Pack<T, N> dx;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
@@ -139,13 +142,20 @@ template <typename Function>
 void with_kernel_types(const ActivationShape& shape, std::initializer_list<const void*> pointers,
                        Function&& function) {
   with_pack(shape.type, shape.columns, pointers, [&](auto element, auto pack) {
-    const auto call = [&]<Activation kind>() { function(element, pack, std::integral_constant<Activation, kind>{}); };
+    const auto call = [&]<Activation kind>() {
+      function(element, pack, std::integral_constant<Activation, kind>{});
+    };
     switch (shape.kind) {
-      case Activation::gelu_erf: return call.template operator()<Activation::gelu_erf>();
-      case Activation::gelu_tanh: return call.template operator()<Activation::gelu_tanh>();
-      case Activation::silu: return call.template operator()<Activation::silu>();
-      case Activation::squared_relu: return call.template operator()<Activation::squared_relu>();
-      case Activation::relu: return call.template operator()<Activation::relu>();
+      case Activation::gelu_erf:
+        return call.template operator()<Activation::gelu_erf>();
+      case Activation::gelu_tanh:
+        return call.template operator()<Activation::gelu_tanh>();
+      case Activation::silu:
+        return call.template operator()<Activation::silu>();
+      case Activation::squared_relu:
+        return call.template operator()<Activation::squared_relu>();
+      case Activation::relu:
+        return call.template operator()<Activation::relu>();
     }
   });
 }
@@ -192,7 +202,8 @@ void activation_backward(const ActivationBackward& a, void* stream) {
     backward_kernel<decltype(kind)::value, decltype(element), N>
         <<<grid_of(a.columns, N, a.blocks.count), kThreads, 0, as_stream(stream)>>>(a);
     check_launch("activation_backward");
-    add_partials(static_cast<const A*>(a.partials), a.blocks.count, a.columns, static_cast<A*>(a.dbias), stream);
+    add_partials(static_cast<const A*>(a.partials), a.blocks.count, a.columns, static_cast<A*>(a.dbias),
+                 stream);
   });
 }
 

@@ -53,11 +53,16 @@ LONGHAUL_INLINE ValueAndSlope<A> activate(A x) {
 template <typename Function>
 void with_activation(Activation kind, Function&& function) {
   switch (kind) {
-    case Activation::gelu_erf: return function.template operator()<Activation::gelu_erf>();
-    case Activation::gelu_tanh: return function.template operator()<Activation::gelu_tanh>();
-    case Activation::silu: return function.template operator()<Activation::silu>();
-    case Activation::squared_relu: return function.template operator()<Activation::squared_relu>();
-    case Activation::relu: return function.template operator()<Activation::relu>();
+    case Activation::gelu_erf:
+      return function.template operator()<Activation::gelu_erf>();
+    case Activation::gelu_tanh:
+      return function.template operator()<Activation::gelu_tanh>();
+    case Activation::silu:
+      return function.template operator()<Activation::silu>();
+    case Activation::squared_relu:
+      return function.template operator()<Activation::squared_relu>();
+    case Activation::relu:
+      return function.template operator()<Activation::relu>();
   }
 }
 

@@ -12,16 +12,17 @@ namespace longhaul::ops {
 namespace {
 
 void check_buffer(const char* name, const at::Tensor& x, const at::Tensor& master, at::ScalarType type) {
-  LONGHAUL_CHECK(x.defined() && x.scalar_type() == type && x.is_contiguous() && x.device() == master.device() &&
-                     x.numel() == master.numel(),
+  LONGHAUL_CHECK(x.defined() && x.scalar_type() == type && x.is_contiguous() &&
+                     x.device() == master.device() && x.numel() == master.numel(),
                  "AdamW's {} has to be contiguous {}, as long as `master` and on its device", name,
                  c10::toString(type));
 }
 
 }  // namespace
 
-void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::Tensor& moment2, const at::Tensor& grad,
-                const at::Tensor& model, const AdamWOptions& options, bool zero_grad) {
+void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::Tensor& moment2,
+                const at::Tensor& grad, const at::Tensor& model, const AdamWOptions& options,
+                bool zero_grad) {
   check_buffer("master", master, master, at::kFloat);
   check_buffer("moment1", moment1, master, at::kFloat);
   check_buffer("moment2", moment2, master, at::kFloat);
@@ -51,7 +52,8 @@ void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::T
 }
 
 double squared_norm(const at::Tensor& x) {
-  LONGHAUL_CHECK(x.scalar_type() == at::kFloat, "squared_norm takes FP32, not {}", c10::toString(x.scalar_type()));
+  LONGHAUL_CHECK(x.scalar_type() == at::kFloat, "squared_norm takes FP32, not {}",
+                 c10::toString(x.scalar_type()));
   const at::Tensor flat = x.contiguous();
   const int64_t chunks = (flat.numel() + kNormChunk - 1) / kNormChunk;
   const at::Tensor partials = at::empty({chunks}, flat.options().dtype(at::kDouble).requires_grad(false));

@@ -34,10 +34,11 @@ LONGHAUL_CLONES void adamw_range(const AdamWArguments& arguments, int64_t begin,
 }
 
 LONGHAUL_CLONES double chunk_norm(const float* x, int64_t count) {
-  return sum_of<double>(count, [=](int64_t i) __attribute__((always_inline)) {
-    const double value = x[i];
-    return value * value;
-  });
+  return sum_of<double>(
+      count, [=](int64_t i) __attribute__((always_inline)) {
+        const double value = x[i];
+        return value * value;
+      });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Loads and stores of the CPU kernels: storage type T, arithmetic type Compute<T>, one rounding at the store. All of
-// it vectorises; c10's own conversions branch on NaN.
+// Loads and stores of the CPU kernels: storage type T, arithmetic type Compute<T>, one rounding at the store.
+// All of it vectorises; c10's own conversions branch on NaN.
 #pragma once
 
 #include <c10/util/BFloat16.h>
@@ -37,8 +37,8 @@ LONGHAUL_INLINE void store(T* to, int64_t i, Compute<T> value) {
   }
 }
 
-// Σ term(i) for i in [0, n), in four interleaved sums to hide the latency of the additions. `term` has to be marked
-// always_inline, or it is compiled for the baseline.
+// Σ term(i) for i in [0, n), in four interleaved sums to hide the latency of the additions. `term` has to be
+// marked always_inline, or it is compiled for the baseline.
 template <typename A, typename Term>
 LONGHAUL_INLINE A sum_of(int64_t n, const Term& term) {
   A s0 = 0, s1 = 0, s2 = 0, s3 = 0;
@@ -58,13 +58,18 @@ LONGHAUL_INLINE A sum_of(int64_t n, const Term& term) {
 template <typename Function>
 void with_element_type(ElementType type, Function&& function) {
   switch (type) {
-    case ElementType::float32: return function(float{});
-    case ElementType::bfloat16: return function(c10::BFloat16{});
-    case ElementType::float64: return function(double{});
+    case ElementType::float32:
+      return function(float{});
+    case ElementType::bfloat16:
+      return function(c10::BFloat16{});
+    case ElementType::float64:
+      return function(double{});
   }
 }
 
 // Rows per task of a parallel loop, so that a task is worth a thread's while.
-inline int64_t rows_per_task(int64_t hidden) { return 1 + 16384 / (hidden + 1); }
+inline int64_t rows_per_task(int64_t hidden) {
+  return 1 + 16384 / (hidden + 1);
+}
 
 }  // namespace longhaul::ops::cpu

@@ -1,6 +1,6 @@
-// Loads, stores and sums of the CUDA kernels, the twin of cpu_elements.h: storage type T, arithmetic type Compute<T>,
-// one rounding at the store. A kernel moves packs of N consecutive elements: 16 bytes where every pointer and row
-// length allows it, single elements otherwise.
+// Loads, stores and sums of the CUDA kernels, the twin of cpu_elements.h: storage type T, arithmetic type
+// Compute<T>, one rounding at the store. A kernel moves packs of N consecutive elements: 16 bytes where every
+// pointer and row length allows it, single elements otherwise.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -26,9 +26,15 @@ struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
   T values[N];
 };
 
-__device__ inline float widen(float x) { return x; }
-__device__ inline double widen(double x) { return x; }
-__device__ inline float widen(__nv_bfloat16 x) { return __bfloat162float(x); }
+__device__ inline float widen(float x) {
+  return x;
+}
+__device__ inline double widen(double x) {
+  return x;
+}
+__device__ inline float widen(__nv_bfloat16 x) {
+  return __bfloat162float(x);
+}
 
 // Rounds to nearest, ties to even.
 template <typename T>
@@ -58,8 +64,8 @@ __device__ A warp_sum(A x) {
   return x;
 }
 
-// The sum over the threads of one row: a warp where blockDim.y > 1 (blockDim.x is then 32), else the whole block,
-// whose warps are added up in order. Every thread of the row has to call it, and gets the sum.
+// The sum over the threads of one row: a warp where blockDim.y > 1 (blockDim.x is then 32), else the whole
+// block, whose warps are added up in order. Every thread of the row has to call it, and gets the sum.
 template <typename A>
 __device__ A row_sum(A x) {
   x = warp_sum(x);
@@ -73,7 +79,8 @@ __device__ A row_sum(A x) {
   return total;
 }
 
-// Threads for rows of `packs` packs: a warp a row and several rows a block for short rows, else a block a row.
+// Threads for rows of `packs` packs: a warp a row and several rows a block for short rows, else a block a
+// row.
 inline dim3 threads_for_rows(int64_t packs) {
   if (packs <= 128) return dim3(32, 8);
   return dim3(static_cast<unsigned>(packs >= 1024 ? 1024 : (packs + 31) / 32 * 32));
@@ -93,15 +100,19 @@ bool packs_fit(int64_t columns, std::initializer_list<const void*> pointers) {
 template <typename Function>
 void with_element_type(ElementType type, Function&& function) {
   switch (type) {
-    case ElementType::float32: return function(float{});
-    case ElementType::bfloat16: return function(__nv_bfloat16{});
-    case ElementType::float64: return function(double{});
+    case ElementType::float32:
+      return function(float{});
+    case ElementType::bfloat16:
+      return function(__nv_bfloat16{});
+    case ElementType::float64:
+      return function(double{});
   }
 }
 
 // Calls function(T{}, integral_constant<N>) with the widest pack that fits.
 template <typename Function>
-void with_pack(ElementType type, int64_t columns, std::initializer_list<const void*> pointers, Function&& function) {
+void with_pack(ElementType type, int64_t columns, std::initializer_list<const void*> pointers,
+               Function&& function) {
   with_element_type(type, [&](auto element) {
     using T = decltype(element);
     if (packs_fit<T, kFullPack<T>>(columns, pointers)) {
@@ -112,7 +123,9 @@ void with_pack(ElementType type, int64_t columns, std::initializer_list<const vo
   });
 }
 
-inline cudaStream_t as_stream(void* stream) { return static_cast<cudaStream_t>(stream); }
+inline cudaStream_t as_stream(void* stream) {
+  return static_cast<cudaStream_t>(stream);
+}
 
 // To call after each launch.
 inline void check_launch(const char* kernel) {

@@ -1,5 +1,5 @@
-// From tensors to kernels. A kernel is a function of one struct of raw pointers and sizes, the same struct for the
-// CPU's kernel and for the CUDA launcher beside it; `launch` picks by the device of a tensor.
+// From tensors to kernels. A kernel is a function of one struct of raw pointers and sizes, the same struct
+// for the CPU's kernel and for the CUDA launcher beside it; `launch` picks by the device of a tensor.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -43,7 +43,8 @@ T* data_or_null(const at::Tensor& x) {
 // The stream (cudaStream_t) on which LibTorch runs the operators of this CUDA tensor's device.
 void* current_cuda_stream(const at::Tensor& x);
 
-// Runs the kernel of the device that holds `x`: on the CPU when it returns the work is done, on CUDA it is queued.
+// Runs the kernel of the device that holds `x`: on the CPU when it returns the work is done, on CUDA it is
+// queued.
 template <typename Arguments, typename Launcher>
 void launch(const at::Tensor& x, void (*cpu_kernel)(const Arguments&), Launcher cuda_launcher,
             const Arguments& arguments) {

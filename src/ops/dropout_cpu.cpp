@@ -1,5 +1,5 @@
-// Dropout on the CPU. The random words of some hundred elements are drawn into a buffer in the L1 cache, many Philox
-// blocks in the lanes of a vector, and then applied.
+// Dropout on the CPU. The random words of some hundred elements are drawn into a buffer in the L1 cache, many
+// Philox blocks in the lanes of a vector, and then applied.
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -12,8 +12,8 @@ namespace {
 
 constexpr int64_t kBlocks = 128;  // Philox blocks drawn at a time, of four words each
 
-// words[4 b + w] = word w of block first_block + b. Round by round over all blocks: the ten rounds of `philox` in one
-// loop body give the vectoriser twice the work.
+// words[4 b + w] = word w of block first_block + b. Round by round over all blocks: the ten rounds of
+// `philox` in one loop body give the vectoriser twice the work.
 LONGHAUL_INLINE void draw(const DropoutArguments& a, uint64_t first_block, uint32_t* __restrict words) {
   uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
   for (int64_t b = 0; b < kBlocks; ++b) {

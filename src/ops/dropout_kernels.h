@@ -1,6 +1,6 @@
-// The kernel behind longhaul/ops/dropout.h: forward and backward alike. The element i keeps its value where bits
-// 8 … 31 of word (first + i) % 4 of Philox block (first + i) / 4 reach `threshold`: RandomStream::uniform(first + i,
-// step) >= probability, in integers.
+// The kernel behind longhaul/ops/dropout.h: forward and backward alike. The element i keeps its value where
+// bits 8 … 31 of word (first + i) % 4 of Philox block (first + i) / 4 reach `threshold`:
+// RandomStream::uniform(first + i, step) >= probability, in integers.
 #pragma once
 
 #include <cstdint>

@@ -33,8 +33,10 @@ void check_ids(const at::Tensor& ids, int64_t rows) {
   const int64_t* values = on_host.const_data_ptr<int64_t>();
   for (int64_t t = 0; t < on_host.numel(); ++t) {
     if (values[t] >= 0 && values[t] < rows) continue;
-    throw UserError("token id {} (at token {}) is outside the embedding table of {} rows. Check that the data was "
-                    "tokenized with this model's tokenizer, or raise the vocabulary size.", values[t], t, rows);
+    throw UserError(
+        "token id {} (at token {}) is outside the embedding table of {} rows. Check that the data was "
+        "tokenized with this model's tokenizer, or raise the vocabulary size.",
+        values[t], t, rows);
   }
 }
 
@@ -58,13 +60,11 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& table, const at::Tensor& ids,
                             const at::Tensor* main_grad) {
     const at::Tensor y = at::empty({ids.numel(), table.size(1)}, table.options().requires_grad(false));
-    const EmbeddingForward arguments{element_type(table),
-                                     ids.numel(),
-                                     table.size(1),
-                                     data_or_null<const int64_t>(ids),
-                                     data_or_null(table),
-                                     data_or_null(y)};
-    if (y.numel() > 0) launch(table, cpu::embedding_forward, LONGHAUL_CUDA_KERNEL(cuda::embedding_forward), arguments);
+    const EmbeddingForward arguments{element_type(table), ids.numel(),
+                                     table.size(1),       data_or_null<const int64_t>(ids),
+                                     data_or_null(table), data_or_null(y)};
+    if (y.numel() > 0)
+      launch(table, cpu::embedding_forward, LONGHAUL_CUDA_KERNEL(cuda::embedding_forward), arguments);
     context->save_for_backward({ids, table});
     context->saved_data["main_grad"] = *main_grad;
     return y;
@@ -74,7 +74,8 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &ids = saved[0], &table = saved[1];
     const at::Tensor dy = gradients[0].contiguous();
-    const WeightGradient dtable(table, context->saved_data["main_grad"].toTensor(), context->needs_input_grad(0));
+    const WeightGradient dtable(table, context->saved_data["main_grad"].toTensor(),
+                                context->needs_input_grad(0));
     if (dy.numel() > 0) {
       const auto [sorted, order] = sort_ids(ids);
       const EmbeddingBackward arguments{element_type(dy),

@@ -9,7 +9,8 @@
 namespace longhaul::ops::cpu {
 namespace {
 
-// The runs of equal ids that begin within [begin, end): a run is one thread's, so that no two write the same row.
+// The runs of equal ids that begin within [begin, end): a run is one thread's, so that no two write the same
+// row.
 template <typename T>
 LONGHAUL_CLONES void add_runs(const EmbeddingBackward& a, int64_t begin, int64_t end) {
   using A = Compute<T>;

@@ -54,7 +54,8 @@ dim3 grid_of(int64_t tokens, int64_t hidden, int pack) {
 void embedding_forward(const EmbeddingForward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.table, a.y}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    forward_kernel<decltype(element), N><<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
+    forward_kernel<decltype(element), N>
+        <<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
     check_launch("embedding_forward");
   });
 }
@@ -62,7 +63,8 @@ void embedding_forward(const EmbeddingForward& a, void* stream) {
 void embedding_backward(const EmbeddingBackward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.dy, a.dtable}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    backward_kernel<decltype(element), N><<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
+    backward_kernel<decltype(element), N>
+        <<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
     check_launch("embedding_backward");
   });
 }

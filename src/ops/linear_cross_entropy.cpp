@@ -20,7 +20,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// A chunk's logits stay within the caches of a large CPU, and its rows make up for packing the weight once a chunk.
+// A chunk's logits stay within the caches of a large CPU, and its rows make up for packing the weight once a
+// chunk.
 constexpr int64_t kChunkBytes = int64_t{32} << 20;
 constexpr int64_t kChunkRows = 256;
 

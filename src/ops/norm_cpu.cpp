@@ -1,5 +1,5 @@
-// RMSNorm and LayerNorm on the CPU: a thread takes whole rows; a row is read from memory once and from the L1 cache
-// for every further pass.
+// RMSNorm and LayerNorm on the CPU: a thread takes whole rows; a row is read from memory once and from the L1
+// cache for every further pass.
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace {
 
 // residual + x, rounded to the storage type: what is normalised is what the next layer's residual sees.
 template <typename T>
-LONGHAUL_INLINE void add_row(const T* __restrict x, const T* __restrict residual, T* __restrict sum, int64_t hidden) {
+LONGHAUL_INLINE void add_row(const T* __restrict x, const T* __restrict residual, T* __restrict sum,
+                             int64_t hidden) {
 #pragma omp simd
   for (int64_t i = 0; i < hidden; ++i) store(sum, i, load(x, i) + load(residual, i));
 }
@@ -36,13 +37,16 @@ LONGHAUL_CLONES void forward_rows(const NormForward& a, int64_t begin, int64_t e
     }
     A mean = 0;
     if (a.layer_norm) {
-      mean = inverse_hidden * sum_of<A>(hidden, [=](int64_t i) __attribute__((always_inline)) { return load(x, i); });
+      mean =
+          inverse_hidden * sum_of<A>(
+                               hidden, [=](int64_t i) __attribute__((always_inline)) { return load(x, i); });
       static_cast<A*>(a.mean)[row] = mean;
     }
-    const A square = sum_of<A>(hidden, [=](int64_t i) __attribute__((always_inline)) {
-      const A centred = load(x, i) - mean;
-      return centred * centred;
-    });
+    const A square = sum_of<A>(
+        hidden, [=](int64_t i) __attribute__((always_inline)) {
+          const A centred = load(x, i) - mean;
+          return centred * centred;
+        });
     const A rstd = A(1) / std::sqrt(square * inverse_hidden + eps);
     static_cast<A*>(a.rstd)[row] = rstd;
     T* __restrict y = static_cast<T*>(a.y) + row * hidden;
@@ -60,8 +64,8 @@ LONGHAUL_CLONES void forward_rows(const NormForward& a, int64_t begin, int64_t e
   }
 }
 
-// One row. With n = (x - mean) · rstd and g = dy · weight: dx = rstd · (g - [mean of g] - n · [mean of g · n]), the
-// first mean only for LayerNorm; dweight += dy · n, dbias += dy.
+// One row. With n = (x - mean) · rstd and g = dy · weight: dx = rstd · (g - [mean of g] - n · [mean of g ·
+// n]), the first mean only for LayerNorm; dweight += dy · n, dbias += dy.
 template <typename T>
 LONGHAUL_INLINE void backward_row(const NormBackward& a, int64_t row, Compute<T>* __restrict dweight,
                                   Compute<T>* __restrict dbias) {
@@ -78,13 +82,16 @@ LONGHAUL_INLINE void backward_row(const NormBackward& a, int64_t row, Compute<T>
 
   A mean_g = 0;
   if (a.layer_norm) {
-    mean_g = inverse_hidden * sum_of<A>(hidden, [=](int64_t i) __attribute__((always_inline)) {
-               return load(dy, i) * (load(weight, i) + weight_offset);
-             });
+    mean_g = inverse_hidden * sum_of<A>(
+                                  hidden, [=](int64_t i) __attribute__((always_inline)) {
+                                    return load(dy, i) * (load(weight, i) + weight_offset);
+                                  });
   }
-  const A mean_gn = inverse_hidden * rstd * sum_of<A>(hidden, [=](int64_t i) __attribute__((always_inline)) {
-                      return load(dy, i) * (load(weight, i) + weight_offset) * (load(x, i) - mean);
-                    });
+  const A mean_gn = inverse_hidden * rstd *
+                    sum_of<A>(
+                        hidden, [=](int64_t i) __attribute__((always_inline)) {
+                          return load(dy, i) * (load(weight, i) + weight_offset) * (load(x, i) - mean);
+                        });
   if (dsum) {
 #pragma omp simd
     for (int64_t i = 0; i < hidden; ++i) {

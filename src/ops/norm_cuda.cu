@@ -1,5 +1,5 @@
-// RMSNorm and LayerNorm on CUDA. A row belongs to one warp (short rows) or one thread block; it comes from memory once
-// and from the L1 cache for every further pass.
+// RMSNorm and LayerNorm on CUDA. A row belongs to one warp (short rows) or one thread block; it comes from
+// memory once and from the L1 cache for every further pass.
 #include "ops/cuda_elements.cuh"
 #include "ops/norm_kernels.h"
 #include "ops/partial_sums_cuda.h"
@@ -79,8 +79,8 @@ __device__ void add(A* to, int64_t offset, const Pack<A, N>& pack) {
   store<N>(to, offset, sum);
 }
 
-// One row of the backward; the formulas are in norm_cpu.cpp. A thread always has the same columns, so it adds to
-// `dweight` and `dbias` (of its row slot, or null) without synchronisation.
+// One row of the backward; the formulas are in norm_cpu.cpp. A thread always has the same columns, so it adds
+// to `dweight` and `dbias` (of its row slot, or null) without synchronisation.
 template <typename T, int N>
 __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dweight, Compute<T>* dbias) {
   using A = Compute<T>;
@@ -94,7 +94,8 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
 
   A total_g = 0, total_gn = 0;
   for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
-    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i), weight = load<N>(weights, i);
+    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i),
+                     weight = load<N>(weights, i);
     Pack<A, N> n, d;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
@@ -111,7 +112,8 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
   const A mean_g = a.layer_norm ? row_sum(total_g) * inverse_hidden : A(0);
   const A mean_gn = row_sum(total_gn) * inverse_hidden;
   for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
-    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i), weight = load<N>(weights, i);
+    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i),
+                     weight = load<N>(weights, i);
     Pack<T, N> dsum, dx;
     if (a.dsum) dsum = load<N>(dsum_rows, first + i);
 #pragma unroll
@@ -126,8 +128,9 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
   }
 }
 
-// A thread block takes one block of rows, blockDim.y rows at a time, each with sums of its own in shared memory:
-// [dweight, dbias as wanted][blockDim.y][hidden]. Where those don't fit, blockDim.y is 1 and the sums are in `partials`.
+// A thread block takes one block of rows, blockDim.y rows at a time, each with sums of its own in shared
+// memory: [dweight, dbias as wanted][blockDim.y][hidden]. Where those don't fit, blockDim.y is 1 and the sums
+// are in `partials`.
 template <typename T, int N>
 __global__ void __launch_bounds__(1024) backward_kernel(const NormBackward a, bool in_shared_memory) {
   using A = Compute<T>;
@@ -193,7 +196,8 @@ void norm_backward(const NormBackward& a, void* stream) {
     check_launch("norm_backward");
     A* partials = static_cast<A*>(a.partials);
     add_partials(partials, a.blocks.count, a.hidden, static_cast<A*>(a.dweight), stream);
-    add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias), stream);
+    add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias),
+                 stream);
   });
 }
 

@@ -5,7 +5,8 @@
 
 namespace longhaul::ops::cpu {
 
-// sum[i] += Σ over blocks, in order, of partials[block, i]. partials [blocks, columns]; a null `sum` does nothing.
+// sum[i] += Σ over blocks, in order, of partials[block, i]. partials [blocks, columns]; a null `sum` does
+// nothing.
 void add_partials(const float* partials, int64_t blocks, int64_t columns, float* sum);
 void add_partials(const double* partials, int64_t blocks, int64_t columns, double* sum);
 

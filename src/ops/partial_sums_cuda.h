@@ -5,7 +5,8 @@
 
 namespace longhaul::ops::cuda {
 
-// sum[i] += Σ over blocks, in a fixed order, of partials[block, i]. partials [blocks, columns]; null `sum`: nothing.
+// sum[i] += Σ over blocks, in a fixed order, of partials[block, i]. partials [blocks, columns]; null `sum`:
+// nothing.
 void add_partials(const float* partials, int64_t blocks, int64_t columns, float* sum, void* stream);
 void add_partials(const double* partials, int64_t blocks, int64_t columns, double* sum, void* stream);
 

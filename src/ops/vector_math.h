@@ -1,6 +1,6 @@
-// Elementary functions that a compiler can vectorise: no branches, no tables, no library calls. Use them inside
-// `#pragma omp simd` loops of kernels marked LONGHAUL_CLONES (ops/cpu_clones.h). Errors are bounds over the whole
-// range in FP32, in units in the last place, with fused multiply-add. NaN in, NaN out.
+// Elementary functions that a compiler can vectorise: no branches, no tables, no library calls. Use them in
+// `#pragma omp simd` loops of kernels marked LONGHAUL_CLONES (ops/cpu_clones.h). Errors are bounds over the
+// whole range in FP32, in units in the last place, with fused multiply-add. NaN in, NaN out.
 //
 // The double overloads exist for gradient checks and are the standard library's.
 #pragma once
@@ -34,7 +34,9 @@ LONGHAUL_INLINE float exp(float x) {
   const int32_t half = exponent >> 1;
   return p * std::bit_cast<float>((half + 127) << 23) * std::bit_cast<float>((exponent - half + 127) << 23);
 }
-inline double exp(double x) { return std::exp(x); }
+inline double exp(double x) {
+  return std::exp(x);
+}
 
 // 2 ulp. A polynomial near 0, 1 - 2 / (e^2|x| + 1) elsewhere.
 LONGHAUL_INLINE float tanh(float x) {
@@ -48,10 +50,12 @@ LONGHAUL_INLINE float tanh(float x) {
   const float large = std::copysign(1.0F - 2.0F / (exp(2.0F * a) + 1.0F), x);
   return a < 0.625F ? small : large;
 }
-inline double tanh(double x) { return std::tanh(x); }
+inline double tanh(double x) {
+  return std::tanh(x);
+}
 
-// The normal distribution at x: its density φ and its integral Φ = (1 + erf(x / √2)) / 2. The left tail keeps its
-// relative accuracy (8 ulp down to x = -2, 16 to -5), where 1 + erf cancels.
+// The normal distribution at x: its density φ and its integral Φ = (1 + erf(x / √2)) / 2. The left tail keeps
+// its relative accuracy (8 ulp down to x = -2, 16 to -5), where 1 + erf cancels.
 template <typename T>
 struct Normal {
   T density;

@@ -18,9 +18,12 @@ WeightGradient::WeightGradient(const at::Tensor& value, const at::Tensor& main_g
   }
 }
 
-at::Tensor WeightGradient::for_autograd() const { return goes_to_autograd_ ? sum_.to(type_) : at::Tensor(); }
+at::Tensor WeightGradient::for_autograd() const {
+  return goes_to_autograd_ ? sum_.to(type_) : at::Tensor();
+}
 
-void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad, const at::Tensor& x) {
+void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad,
+                  const at::Tensor& x) {
   if (!value.defined()) return;
   LONGHAUL_CHECK(value.is_contiguous(), "{} is not contiguous", name);
   LONGHAUL_CHECK(value.scalar_type() == x.scalar_type(), "{} is {}, its input {}", name,
@@ -30,9 +33,9 @@ void check_weight(const char* name, const at::Tensor& value, const at::Tensor& m
   if (!main_grad.defined()) return;
   LONGHAUL_CHECK(main_grad.scalar_type() == at::kFloat && value.scalar_type() != at::kDouble,
                  "main_grad of {} has to be FP32, and the weight FP32 or BF16", name);
-  LONGHAUL_CHECK(main_grad.is_contiguous() && main_grad.sizes() == value.sizes() &&
-                     main_grad.device() == value.device(),
-                 "main_grad of {} has to be contiguous, of the weight's shape and on its device", name);
+  LONGHAUL_CHECK(
+      main_grad.is_contiguous() && main_grad.sizes() == value.sizes() && main_grad.device() == value.device(),
+      "main_grad of {} has to be contiguous, of the weight's shape and on its device", name);
 }
 
 }  // namespace longhaul::ops

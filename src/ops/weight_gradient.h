@@ -1,5 +1,6 @@
-// Where a backward adds a weight's gradient: into `main_grad` where the weight has one, else into a zeroed buffer
-// that goes to autograd (see longhaul/ops/weight.h). Kernels add in either case, and never know which it is.
+// Where a backward adds a weight's gradient: into `main_grad` where the weight has one, else into a zeroed
+// buffer that goes to autograd (see longhaul/ops/weight.h). Kernels add in either case, and never know which
+// it is.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,7 +24,9 @@ class WeightGradient {
   at::ScalarType type_ = at::kFloat;
 };
 
-// The checks of a weight that a forward takes: contiguous, of x's type and device, `main_grad` FP32 of its shape.
-void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad, const at::Tensor& x);
+// The checks of a weight that a forward takes: contiguous, of x's type and device, `main_grad` FP32 of its
+// shape.
+void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad,
+                  const at::Tensor& x);
 
 }  // namespace longhaul::ops

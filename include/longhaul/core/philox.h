@@ -1,6 +1,6 @@
-// The block function of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11): 128 random
-// bits from a 128-bit counter and a 64-bit key. On its own so that kernels can inline it; everybody else uses
-// longhaul/core/random.h.
+// The block function of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11):
+// 128 random bits from a 128-bit counter and a 64-bit key. On its own so that kernels can inline it;
+// everybody else uses longhaul/core/random.h.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,9 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11).
+// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+// SC11).
 //
-// A stream is named, not advanced: the number at `index` of the stream (seed, name) is a pure function of those
-// three. So any rank can draw any slice of a tensor and gets what one rank that draws the whole would get there.
+// A stream is named, not advanced: the number at `index` of the stream (seed, name) is a pure function of
+// those three. So any rank can draw any slice of a tensor and gets what one rank that draws the whole would
+// get there.
 #pragma once
 
 #include <array>

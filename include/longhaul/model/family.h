@@ -1,5 +1,5 @@
-// A model family: how its Hugging Face config.json and tensors map to ours. A family is data, four small functions
-// and a table; a program adds one of its own with `register_family` before it loads a model.
+// A model family: how its Hugging Face config.json and tensors map to ours. A family is data, four small
+// functions and a table; a program adds one of its own with `register_family` before it loads a model.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,8 +15,9 @@
 
 namespace longhaul {
 
-// An invertible change of layout between one parameter of ours and one or more Hugging Face tensors. Stateless
-// and exact: `split(merge(x))` gives x bit for bit. Works for any dtype, and on tensors of one dimension (biases).
+// An invertible change of layout between one parameter of ours and one or more Hugging Face tensors.
+// Stateless and exact: `split(merge(x))` gives x bit for bit. Works for any dtype, and on tensors of one
+// dimension (biases).
 class HfTransform {
  public:
   virtual ~HfTransform() = default;
@@ -28,11 +29,14 @@ class HfTransform {
 
 namespace hf {
 std::shared_ptr<const HfTransform> identity();
-std::shared_ptr<const HfTransform> transpose();                                   // Conv1D [in, out] -> [out, in]
+std::shared_ptr<const HfTransform> transpose();  // Conv1D [in, out] -> [out, in]
 std::shared_ptr<const HfTransform> qkv(int64_t groups, int64_t heads_per_group, int64_t head_dim);  // q, k, v
 // GPT-2's fused c_attn: [h, 3h] when `transposed`, or its bias [3h].
 std::shared_ptr<const HfTransform> fused_qkv(int64_t heads, int64_t head_dim, bool transposed);
-std::shared_ptr<const HfTransform> gate_up();                                     // gate, up -> rows of both
+std::shared_ptr<const HfTransform> gate_up();  // gate, up -> rows of both
+// The identity where both sides store gamma, or both gamma - 1. Otherwise the one transform that does
+// arithmetic: it adds or takes away 1 in FP32 or wider, and is exact only up to that rounding.
+std::shared_ptr<const HfTransform> norm_weight(bool ours_zero_centered, bool theirs_zero_centered);
 }  // namespace hf
 
 // One row of a family's table. `{i}` in both names is the layer's number.
@@ -44,26 +48,27 @@ struct HfMappingRow {
 
 struct HfMapping {
   std::vector<HfMappingRow> rows;
-  std::vector<std::string> ignored_keys;  // buffers that files may hold, e.g. "model.layers.{i}.self_attn.rotary_emb.inv_freq"
-  std::string optional_prefix;            // may be missing from every key of a file (GPT-2: "transformer.")
-  std::string tied_head_key;              // with tied embeddings: ignored when equal to the embedding, else an error
+  // Buffers that files may hold, e.g. "model.layers.{i}.self_attn.rotary_emb.inv_freq".
+  std::vector<std::string> ignored_keys;
+  std::string optional_prefix;  // may be missing from every key of a file (GPT-2: "transformer.")
+  std::string tied_head_key;    // with tied embeddings: ignored when equal to the embedding, else an error
 };
 
 struct ModelFamily {
-  std::string name;                       // "llama"
-  std::string hf_model_type;              // config.json's model_type
-  std::string hf_architecture;            // config.json's architectures[0]
-  // Reads config.json. Every field that changes numbers is read or refused by name; unknown fields are refused
-  // unless they are known to be harmless.
+  std::string name;             // "llama"
+  std::string hf_model_type;    // config.json's model_type
+  std::string hf_architecture;  // config.json's architectures[0]
+  // Reads config.json. Every field that changes numbers is read or refused by name; unknown fields are
+  // refused unless they are known to be harmless.
   ModelConfig (*read_config)(const nlohmann::json& config);
-  // Writes the fields that Longhaul owns into `config` (the source's config.json, or an empty object). Refuses, by
-  // name, a feature that the Hugging Face architecture lacks.
+  // Writes the fields that Longhaul owns into `config` (the source's config.json, or an empty object).
+  // Refuses, by name, a feature that the Hugging Face architecture lacks.
   void (*write_config)(const ModelConfig& model, nlohmann::json& config);
   HfMapping (*mapping)(const ModelConfig& model);
 };
 
-const ModelFamily& family(std::string_view name);                       // UserError that lists the known ones
-const ModelFamily& family_of_hf_config(const nlohmann::json& config);   // by model_type; UserError likewise
+const ModelFamily& family(std::string_view name);                      // UserError that lists the known ones
+const ModelFamily& family_of_hf_config(const nlohmann::json& config);  // by model_type; UserError likewise
 void register_family(ModelFamily family);
 std::vector<std::string> family_names();
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "longhaul/core/config/fields.h"
 #include "longhaul/ops/activation_kind.h"
 
 namespace longhaul {
@@ -27,7 +28,7 @@ struct RopeScaling {
 
 struct ModelConfig {
   std::string from;            // a Hugging Face folder; then the shape comes from its config.json
-  std::string family = "llama";  // llama, gpt, nemotron, or one that the program registered
+  std::string family = "llama";  // llama, gpt, nemotron, or one that the program registered; see family_preset
 
   int64_t layers = 2;
   int64_t hidden = 128;
@@ -79,5 +80,28 @@ struct ModelConfig {
 
   bool operator==(const ModelConfig&) const = default;
 };
+
+// A config with the fixed mathematics of a family (norm, activation, positions, biases, tied head) and default
+// shapes. A family that this library doesn't bring gets the defaults of ModelConfig: it sets its own.
+ModelConfig family_preset(const std::string& family);
+
+// The model to continue from a checkpoint whose config.json says `checkpoint`: all of it is the checkpoint's, whatever
+// the recipe says, except the dropouts, vocab_multiple and initialisation, which are the recipe's. `notes` receives a
+// line for each field in which the two differ.
+ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint,
+                          std::vector<std::string>* notes = nullptr);
+
+template <>
+std::span<const std::string_view> enum_names<Activation>();
+template <>
+std::span<const std::string_view> enum_names<Normalization>();
+template <>
+std::span<const std::string_view> enum_names<PositionEmbedding>();
+template <>
+std::span<const std::string_view> enum_names<RopeScalingKind>();
+template <>
+const FieldTable& fields<RopeScaling>();
+template <>
+const FieldTable& fields<ModelConfig>();
 
 }  // namespace longhaul

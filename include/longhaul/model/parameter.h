@@ -17,6 +17,7 @@ struct ShardSpec {
   int tensor_dim = -1;                // the dimension that tensor parallelism cuts; -1: replicated
   int parts = 1;                      // blocks along tensor_dim that are cut one by one (2 for gate and up)
   bool sum_gradient_over_tensor = false;  // replicated, but each tensor rank sees only some tokens or heads
+  bool vocabulary = false;            // dimension 0 is the vocabulary, padded in memory
   bool weight_decay = true;           // false for biases and norm weights
   Init init = Init::normal;
   double init_std = 0.02;

@@ -18,7 +18,8 @@ struct State {
 };
 
 State state_of(int64_t count) {
-  return {random_tensor({count}, 1, at::kFloat), at::zeros({count}, at::kFloat), at::zeros({count}, at::kFloat)};
+  return {random_tensor({count}, 1, at::kFloat), at::zeros({count}, at::kFloat),
+          at::zeros({count}, at::kFloat)};
 }
 
 // torch.optim.AdamW's single-tensor step, operator by operator.
@@ -32,6 +33,7 @@ void reference_step(State& s, const at::Tensor& grad, const AdamWOptions& o) {
 }
 
 TEST(AdamW, EqualsTheReferenceOverSteps) {
+  const ThreadCount one(1);
   for (int64_t count : {1, 3, 17, 513, 100003}) {
     State ours = state_of(count), theirs = state_of(count);
     const at::Tensor model = at::empty({count}, at::kBFloat16), grad = at::empty({count}, at::kFloat);

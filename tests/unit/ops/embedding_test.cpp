@@ -28,6 +28,7 @@ at::Tensor some_ids(int64_t tokens, int64_t rows) {
 }
 
 TEST(Embedding, PicksRowsAndSumsTheirGradients) {
+  const ThreadCount one(1);
   for (at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
     for (int64_t hidden : {1, 3, 17, 512}) {
       for (int64_t tokens : {0, 1, 5, 1000}) {
@@ -36,8 +37,7 @@ TEST(Embedding, PicksRowsAndSumsTheirGradients) {
         const at::Tensor dy = random_tensor({tokens, hidden}, 2, type), y = ops::embedding(ids, {table});
         EXPECT_TRUE(bit_equal(y, table.index_select(0, ids)));
         const Tensors got = gradients_of({y}, {dy}, {table});
-        const at::Tensor truth =
-            at::zeros({50, hidden}, at::kDouble).index_add(0, ids, dy.to(at::kDouble));
+        const at::Tensor truth = at::zeros({50, hidden}, at::kDouble).index_add(0, ids, dy.to(at::kDouble));
         EXPECT_LT(max_error(got[0], truth), type == at::kBFloat16 ? 0x1p-8 : 1e-5);
       }
     }
@@ -75,7 +75,8 @@ TEST(Embedding, BitEqualForAnyNumberOfThreads) {
   const at::Tensor dy = random_tensor({3000, 65}, 2, at::kFloat);
   Tensors results;
   for (int threads : {1, 2, 3}) {
-    with_threads(threads, [&] { results.push_back(gradients_of({ops::embedding(ids, {table})}, {dy}, {table})[0]); });
+    with_threads(threads,
+                 [&] { results.push_back(gradients_of({ops::embedding(ids, {table})}, {dy}, {table})[0]); });
   }
   EXPECT_TRUE(bit_equal(results[0], results[1]));
   EXPECT_TRUE(bit_equal(results[0], results[2]));

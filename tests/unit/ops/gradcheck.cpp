@@ -19,13 +19,14 @@ namespace {
 double inner(const Tensors& outputs, const Tensors& coefficients, int only) {
   double total = 0;
   for (size_t k = 0; k < outputs.size(); ++k) {
-    if (only < 0 || only == static_cast<int>(k)) total += (outputs[k] * coefficients[k]).sum().item().toDouble();
+    if (only < 0 || only == static_cast<int>(k))
+      total += (outputs[k] * coefficients[k]).sum().item().toDouble();
   }
   return total;
 }
 
-void check_one(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs, double tolerance,
-               const Tensors& coefficients, int only) {
+void check_one(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs,
+               double tolerance, const Tensors& coefficients, int only) {
   const Tensors outputs = function(inputs);
   Tensors roots, root_gradients;
   for (size_t k = 0; k < outputs.size(); ++k) {
@@ -74,7 +75,9 @@ at::Tensor random_tensor(at::IntArrayRef sizes, uint64_t seed, at::ScalarType ty
   return x.to(type);
 }
 
-at::Tensor leaf(const at::Tensor& x) { return x.detach().clone().requires_grad_(true); }
+at::Tensor leaf(const at::Tensor& x) {
+  return x.detach().clone().requires_grad_(true);
+}
 
 double max_error(const at::Tensor& a, const at::Tensor& b) {
   EXPECT_EQ(a.sizes(), b.sizes());
@@ -83,7 +86,9 @@ double max_error(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(at::kDouble) - truth).abs() / (truth.abs() + 1)).max().item().toDouble();
 }
 
-bool bit_equal(const at::Tensor& a, const at::Tensor& b) { return at::equal(a, b); }
+bool bit_equal(const at::Tensor& a, const at::Tensor& b) {
+  return at::equal(a, b);
+}
 
 Tensors gradients_of(const Tensors& outputs, const Tensors& gradients, const Tensors& leaves) {
   for (const at::Tensor& x : leaves) x.mutable_grad() = at::Tensor();
@@ -93,11 +98,16 @@ Tensors gradients_of(const Tensors& outputs, const Tensors& gradients, const Ten
   return result;
 }
 
-void with_threads(int threads, const std::function<void()>& function) {
-  const int before = at::get_num_threads();
+ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) {
   at::set_num_threads(threads);
+}
+ThreadCount::~ThreadCount() {
+  at::set_num_threads(before_);
+}
+
+void with_threads(int threads, const std::function<void()>& function) {
+  const ThreadCount count(threads);
   function();
-  at::set_num_threads(before);
 }
 
 }  // namespace longhaul::ops

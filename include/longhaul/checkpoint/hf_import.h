@@ -1,0 +1,25 @@
+// Fills a model's parameters from a Hugging Face folder.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "longhaul/checkpoint/hf_folder.h"
+#include "longhaul/model/family.h"
+#include "longhaul/model/parameter.h"
+
+namespace longhaul {
+
+struct HfImportReport {
+  int64_t zero_embedding_rows = 0;  // rows of the token embedding that are zero throughout, so never trained
+};
+
+// Reads one tensor at a time, so that little more than the parameters themselves is in memory, and casts to
+// each parameter's type (round to nearest even). Rows that pad the vocabulary become zero. Before anything is
+// filled, every tensor of the folder must be wanted (or known to be ignorable) and every parameter found with
+// its right shape; otherwise one UserError lists all that is wrong. `model` is resolved; `parameters` are
+// those of its layout, whole.
+HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model,
+                               std::span<Parameter> parameters);
+
+}  // namespace longhaul

@@ -1,0 +1,29 @@
+// What training reads: numbered samples of fixed length. GptDataset reads prepared text, MockDataset makes
+// its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace longhaul {
+
+struct Sample {
+  std::vector<int64_t> tokens;  // [sequence_length]
+  std::vector<int64_t> labels;  // [sequence_length], the token that follows each token
+  int64_t valid = 0;            // labels from here on are padding (0) and take no part in the loss
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  // Samples in the dataset.
+  virtual int64_t size() const = 0;
+  // Fills `sample` with the sample `index`, 0 ≤ index < size(). May be called from several threads at once.
+  virtual void get(int64_t index, Sample& sample) const = 0;
+  // Identifies the order: datasets with the same id serve the same sample under each index. A checkpoint
+  // keeps it, since with another order a resumed run repeats some samples and never sees others.
+  virtual std::string order_id() const = 0;
+};
+
+}  // namespace longhaul

@@ -1,0 +1,48 @@
+// The train, validation and test datasets of a run, with as many samples as Megatron would request: the sizes
+// decide how the data is ordered, so the same run reads the same samples in both.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "longhaul/data/data_config.h"
+#include "longhaul/data/dataset.h"
+#include "longhaul/data/split.h"
+
+namespace longhaul {
+
+// What the sizes follow from. Counts of optimiser steps and of samples.
+struct RunLength {
+  int64_t train_steps = 0;
+  int64_t global_batch = 1;
+  int64_t eval_every = 0;  // steps between evaluations; 0: none
+  int64_t eval_steps = 0;  // batches of an evaluation
+  bool test_at_end = false;
+};
+
+// Samples wanted of train, valid and test. 0: the dataset is not built. none: one epoch, whatever it holds.
+using RequestedSamples = std::array<std::optional<int64_t>, 3>;
+RequestedSamples requested_samples(const RunLength& run);
+
+// What the data layer knows of model and tokenizer.
+struct TokenizerFacts {
+  int64_t vocab_size = 0;  // ids in the model's embedding
+  std::string tokenizer_json =
+      "null";  // Megatron's description of the tokenizer, part of the cache files' names
+};
+
+struct Datasets {
+  std::shared_ptr<const Dataset> train;
+  std::shared_ptr<const Dataset> valid;  // null when none was requested or the split's share is 0
+  std::shared_ptr<const Dataset> test;
+};
+
+// Throws UserError when files are missing or damaged, when the options contradict one another, or when a
+// requested split has no tokens.
+Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
+                        const TokenizerFacts& tokenizer);
+
+}  // namespace longhaul

@@ -1,0 +1,69 @@
+// All parameters of a model, in flat memory.
+//
+// Values lie one after another in one buffer of the training dtype, main gradients in one FP32 buffer with the same
+// layout; a parameter's tensors are views. Weight-decayed parameters come first, so that the optimiser steps over two
+// contiguous ranges, and the gradient norm over one.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "longhaul/model/parameter.h"
+#include "longhaul/ops/weight.h"
+
+namespace longhaul {
+
+class ParameterStore {
+ public:
+  struct Options {
+    c10::ScalarType dtype = c10::ScalarType::Float;
+    c10::Device device = c10::Device(c10::DeviceType::CPU);
+    bool main_grads = true;       // false for evaluation and generation
+    int64_t vocab_multiple = 1;   // padding of dimension 0 where ShardSpec::vocabulary is set
+  };
+
+  explicit ParameterStore(Options options);
+
+  // Declares a parameter; all are declared before `allocate`. A name that exists is an InternalError.
+  void declare(const std::string& name, const ShardSpec& shard);
+  // Makes the buffers and the views. Values are not initialised.
+  void allocate();
+
+  // The weight under `name`, whose tensors are filled by `allocate`. Undeclared names are an InternalError.
+  const Parameter& at(std::string_view name) const;
+  ops::Weight weight(std::string_view name) const;
+  bool contains(std::string_view name) const;
+
+  std::vector<Parameter>& parameters() { return parameters_; }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  int64_t parameter_count() const;  // true elements, without padding
+  // The parameters as views into `flat`, another buffer with this store's layout (the optimiser's masters, say).
+  std::vector<Parameter> views_of(const at::Tensor& flat) const;
+
+  const at::Tensor& flat_values() const { return flat_values_; }
+  const at::Tensor& flat_main_grads() const { return flat_main_grads_; }
+  int64_t decayed_elements() const { return decayed_elements_; }  // the first so many elements have weight decay
+  // Offset of parameter `index` in the flat buffers, in elements.
+  int64_t offset(size_t index) const { return offsets_[index]; }
+  const Options& options() const { return options_; }
+
+  // Adds what autograd left in `.grad` (operators without main_grad, a user's own modules) to the main gradients.
+  void collect_autograd_gradients();
+
+ private:
+  Options options_;
+  std::vector<Parameter> parameters_;
+  std::vector<int64_t> offsets_;
+  std::unordered_map<std::string, size_t> index_;
+  at::Tensor flat_values_;
+  at::Tensor flat_main_grads_;
+  int64_t decayed_elements_ = 0;
+};
+
+}  // namespace longhaul

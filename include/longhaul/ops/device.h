@@ -1,0 +1,13 @@
+// Whether this program can compute on a GPU. LibTorch's CUDA half is loaded on demand: a machine without it,
+// or without the libraries that it needs, still trains on the CPU with the same program.
+#pragma once
+
+#include <string>
+
+namespace longhaul::ops {
+
+// Empty: tensors may be put on CUDA devices from now on. Else what is missing (CUDA code in the build, a
+// library, a device) and what to do, for a UserError. The first call does the work; any thread may call.
+const std::string& cuda_problem();
+
+}  // namespace longhaul::ops

@@ -1,0 +1,97 @@
+// The settings of a run beside model, data and optimiser.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "longhaul/core/config/fields.h"
+
+namespace longhaul {
+
+// In sequences. A step takes global / micro micro-batches, split over the data-parallel ranks.
+struct BatchConfig {
+  int64_t global = 8;
+  int64_t micro = 1;
+  bool operator==(const BatchConfig&) const = default;
+};
+
+enum class Precision { fp32, bf16 };
+enum class DeviceChoice { automatic, cpu, cuda };  // "auto", "cpu", "cuda"
+
+struct TrainerConfig {
+  int64_t max_steps = 1000;
+  std::string run_dir;  // empty: runs/<name of the recipe>
+  Precision precision = Precision::bf16;
+  int64_t seed = 1234;  // of initialisation and dropout
+  bool deterministic = false;
+  DeviceChoice device = DeviceChoice::automatic;
+  int64_t threads = 0;     // of the CPU, per process; 0: all cores
+  int64_t log_every = 1;   // steps
+  int64_t eval_every = 0;  // steps; 0: never
+  int64_t eval_steps = 32;
+  bool operator==(const TrainerConfig&) const = default;
+};
+
+struct CheckpointConfig {
+  int64_t every = 0;       // steps; 0: at the end alone
+  int64_t keep_last = 2;   // 0: all
+  int64_t keep_every = 0;  // steps; checkpoints at multiples of it are never removed; 0: none
+  bool async = true;
+  bool load_optimizer = true;
+  bool operator==(const CheckpointConfig&) const = default;
+};
+
+enum class RecomputeMode { none, selective, full };
+
+struct RecomputeConfig {
+  RecomputeMode mode = RecomputeMode::none;
+  int64_t layers = 0;  // of `mode`, counted from the first; 0: all
+  bool operator==(const RecomputeConfig&) const = default;
+};
+
+enum class PipelineSchedule { one_f_one_b, interleaved, gpipe };  // "1f1b", "interleaved", "gpipe"
+enum class Sharding { none, optimizer, gradients, parameters };
+
+// How a model is laid out over ranks. Sizes multiply; what remains of the world is data parallel.
+struct ParallelConfig {
+  int64_t tensor = 1;
+  bool sequence = false;
+  int64_t pipeline = 1;
+  int64_t virtual_pipeline = 1;
+  PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
+  int64_t context = 1;
+  int64_t expert = 1;
+  Sharding sharding = Sharding::none;
+  int64_t model_ranks() const { return tensor * pipeline * context; }
+  bool operator==(const ParallelConfig&) const = default;
+};
+
+struct LossConfig {
+  double z_loss = 0;
+  bool operator==(const LossConfig&) const = default;
+};
+
+template <>
+std::span<const std::string_view> enum_names<Precision>();
+template <>
+std::span<const std::string_view> enum_names<DeviceChoice>();
+template <>
+std::span<const std::string_view> enum_names<RecomputeMode>();
+template <>
+std::span<const std::string_view> enum_names<PipelineSchedule>();
+template <>
+std::span<const std::string_view> enum_names<Sharding>();
+template <>
+const FieldTable& fields<BatchConfig>();
+template <>
+const FieldTable& fields<TrainerConfig>();
+template <>
+const FieldTable& fields<CheckpointConfig>();
+template <>
+const FieldTable& fields<RecomputeConfig>();
+template <>
+const FieldTable& fields<ParallelConfig>();
+template <>
+const FieldTable& fields<LossConfig>();
+
+}  // namespace longhaul

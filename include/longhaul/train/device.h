@@ -1,0 +1,13 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include "longhaul/recipes/run_config.h"
+
+namespace longhaul {
+
+// The device to train on. `automatic` takes a GPU where this build and this machine have one. Asking for CUDA where
+// there is none is a UserError that says what is missing.
+c10::Device resolve_device(DeviceChoice choice);
+
+}  // namespace longhaul

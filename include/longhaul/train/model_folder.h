@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "longhaul/checkpoint/hf_export.h"
+#include "longhaul/checkpoint/hf_folder.h"
+#include "longhaul/data/tokenizer/tokenizer.h"
+#include "longhaul/model/parameter.h"
+#include "longhaul/model/transformer.h"
+
+namespace longhaul {
+
+class CheckpointReader;
+
+// A model on disk: a Hugging Face folder, one of our checkpoints, or a run folder (its newest good checkpoint).
+class ModelFolder {
+ public:
+  // Reads the configuration; the weights stay where they are. UserError when `path` is none of the three.
+  explicit ModelFolder(const std::filesystem::path& path);
+  ~ModelFolder();
+
+  const std::filesystem::path& path() const { return path_; }
+  bool is_checkpoint() const { return checkpoint_ != nullptr; }
+  const CheckpointReader& checkpoint() const { return *checkpoint_; }
+  const ModelConfig& config() const { return config_; }  // resolved
+  const HfSideCar& side_car() const { return side_car_; }
+
+  // Fills the parameters of a model of `config()`, or of one that differs only in what weights don't depend on.
+  void load(std::span<Parameter> parameters) const;
+  // The weights by parameter name, without a model; the folder must outlive it. Checkpoints only.
+  ParameterSource parameters() const;
+  // The tokenizer that came with the model; UserError when there is none.
+  std::shared_ptr<const Tokenizer> tokenizer() const;
+  bool has_tokenizer() const;
+
+ private:
+  std::filesystem::path tokenizer_folder() const;
+
+  std::filesystem::path path_;
+  std::unique_ptr<const HfFolder> hf_;
+  std::unique_ptr<const CheckpointReader> checkpoint_;
+  ModelConfig config_;
+  HfSideCar side_car_;
+};
+
+// A model for evaluation and generation, without gradients, filled from `folder`.
+std::unique_ptr<Transformer> load_model(const ModelFolder& folder, c10::ScalarType dtype, c10::Device device);
+
+}  // namespace longhaul

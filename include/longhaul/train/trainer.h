@@ -1,0 +1,63 @@
+// One training run, from a recipe to checkpoints: what `llm-pretrain pretrain` does, as a class.
+//
+//   longhaul::Trainer trainer(recipe);
+//   trainer.on_step([](const longhaul::StepMetrics& m) { … });
+//   trainer.run();
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "longhaul/model/transformer.h"
+#include "longhaul/optim/optimizer.h"
+#include "longhaul/recipes/recipe.h"
+#include "longhaul/train/step_metrics.h"
+
+namespace longhaul {
+
+struct TrainResult {
+  int64_t first_step = 0;   // the step that the run resumed after; 0 for a fresh one
+  int64_t steps = 0;        // the last step taken
+  StepMetrics last;         // of that step
+  std::optional<double> first_valid_loss, last_valid_loss;
+  double seconds = 0;       // of this call of run
+  double mean_tokens_per_second = 0;
+  bool interrupted = false;  // SIGTERM or SIGINT came; everything is saved
+  std::string checkpoint;   // folder of the last checkpoint, if one was written
+};
+
+class Trainer {
+ public:
+  // Resolves and validates the recipe, makes the run folder, opens the data, builds the model and fills it: from the
+  // run folder's newest good checkpoint if it has one, else from `model.from`, else from `trainer.seed`.
+  explicit Trainer(const Recipe& recipe);
+  ~Trainer();
+
+  // Called after each step, in the order of registration.
+  void on_step(std::function<void(const StepMetrics&)> callback);
+
+  // Trains from where the run stands to trainer.max_steps. SIGTERM or SIGINT ends the run after the current step, with
+  // a checkpoint.
+  TrainResult run();
+
+  // Mean loss over trainer.eval_steps global batches of the validation split, the same ones each time. Empty without
+  // validation data.
+  std::optional<double> evaluate();
+
+  // Writes a checkpoint of the present state and waits until it is on disk. Returns its folder.
+  std::string save();
+
+  const Recipe& recipe() const;  // resolved
+  int64_t step() const;          // steps taken so far
+  Transformer& model();
+  Optimizer& optimizer();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace longhaul

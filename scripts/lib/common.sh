@@ -1,0 +1,37 @@
+# Shared by the scripts: messages, root rights, paths. Source it with the project's root as working directory.
+
+PROJECT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+DEPS="$PROJECT_ROOT/.deps"
+BUILD="${LONGHAUL_BUILD_DIR:-$PROJECT_ROOT/build}"
+TORCH_VERSION=2.11.0
+# Compilers read LIBRARY_PATH before they look at the project's own folders; a stray one links the wrong library.
+unset LIBRARY_PATH
+
+if [ -t 2 ]; then BOLD=$'\e[1m'; RED=$'\e[31m'; PLAIN=$'\e[0m'; else BOLD=; RED=; PLAIN=; fi
+say() { printf '%s==> %s%s\n' "$BOLD" "$*" "$PLAIN" >&2; }
+die() { printf '%serror:%s %s\n' "$RED" "$PLAIN" "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else die "this step needs root: run it as root, or install sudo. The step: $*"
+  fi
+}
+
+# Runs a command with its output in a log; on failure shows the log's end and where it is.
+run_logged() {
+  local log="$1"; shift
+  mkdir -p "$(dirname "$log")"
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    die "failed: $* (full output: $log)"
+  fi
+}
+
+# The Python of the oracle environment, with the CUDA libraries that its torch wants on the loader's path.
+oracle_python() {
+  local site
+  site=$(echo "$DEPS"/oracle/lib/python3.*/site-packages)
+  LD_LIBRARY_PATH="$(find "$site/nvidia" -maxdepth 2 -name lib -type d 2>/dev/null | tr '\n' ':')${LD_LIBRARY_PATH:-}" \
+    "$DEPS/oracle/bin/python" "$@"
+}

@@ -1,0 +1,222 @@
+#include "longhaul/checkpoint/checkpoint_writer.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+#include <utility>
+
+#include "checkpoint/checkpoint_folders.h"
+#include "checkpoint/folder_swap.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/tensor_slice.h"
+#include "longhaul/checkpoint/safetensors_writer.h"
+#include "longhaul/core/error.h"
+#include "longhaul/core/file.h"
+#include "longhaul/core/hash.h"
+#include "longhaul/core/log.h"
+#include "longhaul/core/progress.h"
+
+namespace longhaul {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ManifestTensor = CheckpointManifest::Tensor;
+
+// A tensor of the content, and the manifest's line about it.
+struct Planned {
+  const NamedTensor* source;
+  ManifestTensor line;
+};
+
+std::vector<int64_t> or_zeros(const std::vector<int64_t>& offsets, size_t dimensions) {
+  return offsets.empty() ? std::vector<int64_t>(dimensions, 0) : offsets;
+}
+
+// The manifest's lines without checksums; every name's slices are checked to cover it.
+std::vector<Planned> plan_tensors(const CheckpointContent& content) {
+  std::vector<Planned> planned;
+  std::map<std::string, std::vector<const ManifestTensor*>> by_name;
+  planned.reserve(content.tensors.size());
+  for (const auto& tensor : content.tensors) {
+    LONGHAUL_CHECK(tensor.value.defined(), "checkpoint tensor {} is undefined", tensor.name);
+    ManifestTensor line{.name = tensor.name,
+                        .file = {},
+                        .key = split_group(tensor.name).name,
+                        .dtype = tensor.value.scalar_type(),
+                        .shape = tensor.value.sizes().vec(),
+                        .global_shape = tensor.global_shape,
+                        .offsets = {},
+                        .xxh3 = {}};
+    if (line.global_shape.empty()) line.global_shape = line.shape;
+    line.offsets = or_zeros(tensor.offsets, line.shape.size());
+    if (line.shape != line.global_shape) line.key += fmt::format("@{}", fmt::join(line.offsets, ","));
+    planned.push_back({&tensor, std::move(line)});
+    by_name[tensor.name].push_back(&planned.back().line);
+  }
+  for (const auto& [name, lines] : by_name) {
+    std::vector<Box> boxes;
+    for (const auto* line : lines) {
+      LONGHAUL_CHECK(line->global_shape == lines[0]->global_shape && line->dtype == lines[0]->dtype,
+                     "slices of checkpoint tensor {} disagree", name);
+      boxes.push_back({line->offsets, line->shape});
+    }
+    LONGHAUL_CHECK(cover_exactly(boxes, lines[0]->global_shape),
+                   "slices of checkpoint tensor {} do not cover it", name);
+  }
+  return planned;
+}
+
+// Fills in the lines' files: a group's tensors go, in order, into files of at most `limit` bytes.
+std::vector<std::vector<Planned*>> plan_files(std::vector<Planned>& planned, int64_t limit) {
+  struct Open {
+    size_t file = 0;
+    int64_t bytes = 0;
+    int count = 0;
+  };
+  std::vector<std::vector<Planned*>> files;
+  std::map<std::string, Open> groups;
+  for (auto& tensor : planned) {
+    const std::string group = split_group(tensor.line.name).group;
+    Open& open = groups[group];
+    const auto bytes = static_cast<int64_t>(tensor.source->value.nbytes());
+    if (open.count == 0 || (open.bytes > 0 && open.bytes + bytes > limit)) {
+      open = {.file = files.size(), .bytes = 0, .count = open.count + 1};
+      files.emplace_back();
+    }
+    open.bytes += bytes;
+    tensor.line.file = fmt::format("{}-{:05}.safetensors", group, open.count);
+    files[open.file].push_back(&tensor);
+  }
+  return files;
+}
+
+CheckpointManifest::File write_file(const fs::path& folder, const std::vector<Planned*>& tensors) {
+  std::vector<TensorDeclaration> declarations;
+  std::unordered_map<std::string, Planned*> by_key;
+  for (Planned* tensor : tensors) {
+    declarations.push_back({tensor->line.key, tensor->line.dtype, tensor->line.shape});
+    by_key.emplace(tensor->line.key, tensor);
+  }
+  const std::string& name = tensors[0]->line.file;
+  SafetensorsWriter writer(folder / name, std::move(declarations));
+  uint64_t bytes = writer.header().size();
+  for (const auto& declaration : writer.order()) {
+    Planned& tensor = *by_key.at(declaration.name);
+    const at::Tensor host = tensor.source->value.detach().cpu().contiguous();
+    tensor.line.xxh3 = hex64(xxh3(tensor_bytes(host)));
+    writer.write(host);
+    bytes += declaration.bytes();
+  }
+  writer.finish();
+  return {name, bytes, hex64(xxh3(writer.header()))};
+}
+
+CheckpointManifest::Hf write_hf(const fs::path& folder, const HfSideCar& side_car) {
+  CheckpointManifest::Hf hf{.config = side_car.config, .dtype = side_car.dtype, .files = {}};
+  if (side_car.files.empty()) return hf;
+  make_folder(folder / "hf");
+  for (const auto& [name, bytes] : side_car.files) {
+    write_text(folder / "hf" / name, bytes);
+    hf.files.push_back({name, hex64(xxh3(bytes))});
+  }
+  return hf;
+}
+
+void write_run_checkpoint(const fs::path& checkpoints, const CheckpointOptions& options,
+                          const CheckpointContent& content) {
+  const std::string name = step_folder_name(content.step);
+  write_checkpoint_folder(checkpoints / name, content, options.file_bytes);
+  write_text(latest_file(checkpoints), name + "\n");
+  apply_retention(checkpoints, options.keep_last, options.keep_every, content.step);
+}
+
+}  // namespace
+
+void write_checkpoint_folder(const fs::path& folder, const CheckpointContent& content, int64_t file_bytes) {
+  const auto start = std::chrono::steady_clock::now();
+  const at::NoGradGuard no_grad;
+  FolderSwap swap(folder);
+  CheckpointManifest manifest{.step = content.step,
+                              .consumed_samples = content.consumed_samples,
+                              .consumed_tokens = content.consumed_tokens,
+                              .files = {},
+                              .tensors = {},
+                              .config = content.config,
+                              .state = content.state,
+                              .hf = {}};
+  std::vector<Planned> planned = plan_tensors(content);
+  uint64_t total = 0;
+  for (const auto& tensors : plan_files(planned, file_bytes)) {
+    manifest.files.push_back(write_file(swap.path(), tensors));
+    total += manifest.files.back().bytes;
+  }
+  for (auto& tensor : planned) manifest.tensors.push_back(std::move(tensor.line));
+  if (content.hf) manifest.hf = write_hf(swap.path(), *content.hf);
+  write_manifest(swap.path(), manifest);
+  swap.commit();
+
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  log::info("saved {} ({} in {:.1f} s)", folder.string(), format_bytes(static_cast<double>(total)),
+            seconds.count());
+}
+
+CheckpointWriter::CheckpointWriter(fs::path run_folder, CheckpointOptions options)
+    : folder_(checkpoints_folder(run_folder)), options_(options) {
+  make_folder(folder_);
+  clear_leftovers(folder_);
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  try {
+    wait();
+  } catch (const std::exception& error) {
+    log::error("the last checkpoint was not saved: {}", error.what());
+  }
+}
+
+void CheckpointWriter::save(const CheckpointContent& content) {
+  wait();
+  write_run_checkpoint(folder_, options_, content);
+}
+
+void CheckpointWriter::save_async(CheckpointContent content) {
+  wait();
+  snapshot(content);
+  pending_ = std::async(std::launch::async, [this, content = std::move(content)] {
+    write_run_checkpoint(folder_, options_, content);
+  });
+}
+
+void CheckpointWriter::wait() {
+  if (pending_.valid()) pending_.get();
+}
+
+bool CheckpointWriter::busy() const {
+  return pending_.valid() && pending_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+}
+
+// Replaces every tensor by its copy in a host buffer. Buffers of tensors that are gone are freed.
+void CheckpointWriter::snapshot(CheckpointContent& content) {
+  const at::NoGradGuard no_grad;
+  std::map<std::string, at::Tensor> kept;
+  for (auto& tensor : content.tensors) {
+    const std::string key = fmt::format("{}@{}", tensor.name, fmt::join(tensor.offsets, ","));
+    auto old = buffers_.extract(key);
+    at::Tensor buffer = old ? std::move(old.mapped()) : at::Tensor();
+    const at::Tensor& value = tensor.value;
+    if (!buffer.defined() || buffer.scalar_type() != value.scalar_type() || buffer.sizes() != value.sizes()) {
+      buffer = at::empty(value.sizes(),
+                         at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
+    }
+    buffer.copy_(value.detach(), /*non_blocking=*/false);
+    tensor.value = buffer;
+    kept.emplace(key, std::move(buffer));
+  }
+  buffers_ = std::move(kept);
+}
+
+}  // namespace longhaul

@@ -1,0 +1,30 @@
+// A folder that is written under a temporary name beside its place, and takes the place in one rename.
+#pragma once
+
+#include <filesystem>
+
+namespace longhaul {
+
+class FolderSwap {
+ public:
+  // Makes `<target>.partial-<pid>`, empty.
+  explicit FolderSwap(std::filesystem::path target);
+  // Removes the temporary folder unless it was committed.
+  ~FolderSwap();
+  FolderSwap(const FolderSwap&) = delete;
+  FolderSwap& operator=(const FolderSwap&) = delete;
+
+  const std::filesystem::path& path() const { return temporary_; }
+
+  // Renames. A folder that stands in the place is moved aside first, and removed after.
+  void commit();
+
+ private:
+  std::filesystem::path target_, temporary_;
+  bool committed_ = false;
+};
+
+inline constexpr auto kPartialMark = ".partial-";
+inline constexpr auto kReplacedMark = ".replaced-";
+
+}  // namespace longhaul

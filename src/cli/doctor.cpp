@@ -1,0 +1,114 @@
+// llm-pretrain doctor: what this machine offers, and what is missing.
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/headeronly/version.h>
+
+#include <CLI/CLI.hpp>
+
+#include "commands.h"
+#include "longhaul/core/progress.h"
+#include "longhaul/core/table.h"
+#include "system_info.h"
+
+namespace longhaul::cli {
+namespace {
+
+std::string cpu_features(const CpuInfo& cpu) {
+  std::vector<std::string> names;
+  if (cpu.avx2) names.push_back("AVX2");
+  if (cpu.avx512) names.push_back("AVX-512");
+  if (cpu.avx512_bf16) names.push_back("AVX-512 BF16");
+  if (cpu.amx_bf16) names.push_back("AMX BF16");
+  return names.empty() ? "no AVX2" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string core_text(const CpuInfo& cpu) {
+  std::string text = fmt::format("{}, LibTorch uses {} threads", cpu.cores, at::get_num_threads());
+  if (cpu.quota > 0) text += fmt::format("; the container is limited to {:.1f} cores", cpu.quota);
+  return text;
+}
+
+std::string memory_text(const MemoryInfo& memory) {
+  std::string text = fmt::format("{}, {} available", format_bytes(static_cast<double>(memory.total)),
+                                 format_bytes(static_cast<double>(memory.available)));
+  if (memory.limit > 0)
+    text += fmt::format("; the container is limited to {}", format_bytes(static_cast<double>(memory.limit)));
+  return text;
+}
+
+std::string cuda_build() {
+#if LONGHAUL_HAS_CUDA
+  return "yes";
+#else
+  return "no: this program trains on the CPU; a build with a CUDA toolkit uses GPUs";
+#endif
+}
+
+void add_cuda(TextTable& facts) {
+  const CudaInfo cuda = cuda_info();
+  facts.add({"CUDA in this build", cuda_build()});
+  facts.add({"NVIDIA driver", cuda.driver_found
+                                  ? fmt::format("for CUDA up to {}.{}", cuda.driver_version / 1000,
+                                                cuda.driver_version % 1000 / 10)
+                                  : "none"});
+  for (size_t i = 0; i < cuda.gpus.size(); ++i) facts.add({fmt::format("GPU {}", i), cuda.gpus[i]});
+  if (!cuda.problem.empty()) facts.add({"GPUs", cuda.problem});
+}
+
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
+struct Tool {
+  const char* program;
+  const char* purpose;
+  const char* package;  // of Debian and Ubuntu
+};
+
+constexpr Tool kTools[] = {
+    {"g++", "builds Longhaul", "g++"},
+    {"cmake", "builds Longhaul", "cmake"},
+    {"ninja", "builds Longhaul", "ninja-build"},
+    {"ccache", "makes builds quicker", "ccache"},
+    {"nvcc", "builds the GPU code", "cuda-toolkit, from NVIDIA's repository"},
+    {"git", "fetches and records sources", "git"},
+};
+
+void report() {
+  const CpuInfo cpu = cpu_info();
+  TextTable facts;
+  facts.add({"Longhaul", LONGHAUL_VERSION});
+  facts.add({"LibTorch", TORCH_VERSION});
+  facts.add({"compiled by", kCompiler});
+  facts.add({"system", os_name()});
+  facts.add({"CPU", fmt::format("{} ({})", cpu.model.empty() ? "unknown" : cpu.model, cpu_features(cpu))});
+  facts.add({"cores", core_text(cpu)});
+  facts.add({"memory", memory_text(memory_info())});
+  const int64_t disk = free_disk(".");
+  facts.add(
+      {"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});
+  add_cuda(facts);
+  fmt::print("{}\n", facts.str());
+
+  TextTable tools({"tool", "found", "purpose", "to install"});
+  for (const Tool& tool : kTools) {
+    const std::string path = find_program(tool.program);
+    tools.add({tool.program, path.empty() ? "missing" : path, tool.purpose,
+               path.empty() ? fmt::format("apt install {}", tool.package) : ""});
+  }
+  fmt::print("{}", tools.str());
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("doctor", "Show what this machine offers for training, and what is missing");
+  command->footer("Example:\n  llm-pretrain doctor");
+  command->callback(report);
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,89 @@
+// llm-pretrain eval: the loss of a model on prepared data.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <memory>
+
+#include "commands.h"
+#include "longhaul/core/progress.h"
+#include "longhaul/core/table.h"
+#include "longhaul/data/gpt_dataset.h"
+#include "longhaul/data/indexed_dataset.h"
+#include "longhaul/train/evaluator.h"
+#include "longhaul/train/model_folder.h"
+#include "longhaul/core/error.h"
+#include "model_options.h"
+
+namespace longhaul::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string data, split = "all", shares = "969,30,1";
+  int64_t sequence_length = 0, micro_batch = 4, samples = 0, seed = 1234;
+  bool json = false;
+};
+
+std::shared_ptr<const Dataset> open_data(const Options& options, int64_t sequence_length) {
+  GptDatasetOptions data;
+  data.sequence_length = sequence_length;
+  data.seed = static_cast<uint32_t>(options.seed);
+  data.drop_last = false;
+  if (options.split != "all") {
+    data.split = options.split == "train" ? Split::train : options.split == "valid" ? Split::valid : Split::test;
+    data.split_string = options.shares;
+  } else {
+    data.split = Split::valid;  // a dataset that is used whole
+  }
+  return std::make_shared<GptDataset>(std::make_shared<IndexedDatasetReader>(options.data), data);
+}
+
+void eval(const Options& options) {
+  const ModelFolder folder(options.model.folder);
+  const auto model = load_model(folder, options.model);
+  const int64_t length =
+      options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, folder.config().max_positions);
+  const auto dataset = open_data(options, length);
+  const int64_t samples = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
+  ProgressBar bar("evaluating", static_cast<double>(samples), "sequences");
+  const Evaluation result =
+      evaluate(*model, dataset, {.sequence_length = length, .micro_batch = options.micro_batch, .samples = samples, .masks = {}},
+               [&](int64_t done, int64_t) { bar.update(static_cast<double>(done)); });
+  bar.finish();
+  if (options.json) {
+    fmt::print("{{\"loss\": {:.8f}, \"perplexity\": {:.6f}, \"tokens\": {}}}\n", result.loss, std::exp(result.loss), result.tokens);
+    return;
+  }
+  TextTable table({"model", "data", "split", "tokens", "loss", "perplexity"});
+  for (size_t column = 3; column <= 5; ++column) table.align(column, TextTable::Align::right);
+  table.add({options.model.folder, options.data, options.split, group_digits(result.tokens), fmt::format("{:.4f}", result.loss),
+             fmt::format("{:.3f}", std::exp(result.loss))});
+  fmt::print("{}", table.str());
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("eval", "Measure a model's loss on prepared data");
+  add_model_options(*command, options->model);
+  command->add_option("--data", options->data, "prefix of .bin/.idx files")->required();
+  command->add_option("--split", options->split, "which part: train, valid, test (as training cuts it), or all")
+      ->check(CLI::IsMember({"train", "valid", "test", "all"}))
+      ->capture_default_str();
+  command->add_option("--shares", options->shares, "shares of train, valid and test, as data.split")->capture_default_str();
+  command->add_option("--sequence-length", options->sequence_length, "tokens; 0: 1024 or the model's positions, if fewer")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--micro-batch", options->micro_batch, "sequences at once")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--samples", options->samples, "sequences to evaluate; 0: all")->check(CLI::NonNegativeNumber);
+  command->add_option("--seed", options->seed, "of the order, as data.seed")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_flag("--json", options->json, "print one JSON object");
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain eval --model HF_DIR --data data/corpus_text_document --split valid\n"
+      "  llm-pretrain eval --model runs/my_run --data data/other_text_document");
+  command->callback([options] { eval(*options); });
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,71 @@
+// llm-pretrain pretrain: a recipe becomes a run.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "commands.h"
+#include "longhaul/core/log.h"
+#include "longhaul/core/progress.h"
+#include "longhaul/core/table.h"
+#include "longhaul/recipes/load.h"
+#include "longhaul/train/trainer.h"
+
+namespace longhaul::cli {
+namespace {
+
+void print_summary(const Trainer& trainer, const TrainResult& result) {
+  const Recipe& recipe = trainer.recipe();
+  TextTable table;
+  table.align(1, TextTable::Align::right);
+  table.add({"steps", result.first_step > 0 ? fmt::format("{} … {}", result.first_step + 1, result.steps)
+                                            : fmt::format("{}", result.steps)});
+  table.add({"tokens", group_digits(result.last.consumed_tokens)});
+  table.add({"loss of the last step", fmt::format("{:.4f}", result.last.loss)});
+  if (result.first_valid_loss) table.add({"validation loss before", fmt::format("{:.4f}", *result.first_valid_loss)});
+  if (result.last_valid_loss) table.add({"validation loss after", fmt::format("{:.4f}", *result.last_valid_loss)});
+  table.add({"tokens a second", group_digits(static_cast<int64_t>(result.mean_tokens_per_second))});
+  table.add({"time", format_duration(result.seconds)});
+  table.add({"peak memory", format_bytes(static_cast<double>(result.last.memory_bytes))});
+  fmt::print("\n{}", table.str());
+  fmt::print("run folder   {}\n", recipe.trainer.run_dir);
+  fmt::print("checkpoint   {}\n", result.checkpoint);
+  fmt::print("next         llm-pretrain export --checkpoint {} --output OUT_HF_DIR\n", result.checkpoint);
+}
+
+void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
+  Trainer trainer(load_recipe(name, overrides));
+  const Recipe& recipe = trainer.recipe();
+  log::info("{}: {} parameters, {} sequences of {} tokens a step, {} steps", recipe.name,
+            group_digits(recipe.model.parameter_count()), recipe.batch.global, recipe.data.sequence_length,
+            recipe.trainer.max_steps);
+  if (trainer.step() >= recipe.trainer.max_steps) {
+    fmt::print("{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
+               "trainer.run_dir\n",
+               recipe.trainer.run_dir, trainer.step());
+    return;
+  }
+  print_summary(trainer, trainer.run());
+}
+
+}  // namespace
+
+void add_pretrain_command(CLI::App& app) {
+  struct Options {
+    std::string recipe;
+    std::vector<std::string> overrides;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("pretrain", "Train a model: from scratch, or on from a Hugging Face checkpoint");
+  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
+  command->add_option("KEY=VALUE", options->overrides, "settings that differ from the recipe's");
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain pretrain llama_tiny data.mock=true\n"
+      "  llm-pretrain pretrain recipe.json model.from=HF_DIR data.train=data/corpus_text_document trainer.max_steps=500\n"
+      "A run folder that has checkpoints is resumed. SIGTERM and SIGINT save and end the run in order.\n"
+      "docs/configuration.md lists all keys; `llm-pretrain recipes list` the recipes.");
+  command->callback([options] { pretrain(options->recipe, options->overrides); });
+}
+
+}  // namespace longhaul::cli

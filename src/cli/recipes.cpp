@@ -1,0 +1,115 @@
+// llm-pretrain recipes: what there is, what a recipe means, and a file to start from.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+
+#include "commands.h"
+#include "longhaul/core/error.h"
+#include "longhaul/core/file.h"
+#include "longhaul/core/progress.h"
+#include "longhaul/core/table.h"
+#include "longhaul/recipes/library.h"
+#include "longhaul/recipes/load.h"
+#include "recipe_report.h"
+
+namespace longhaul::cli {
+namespace {
+
+void list_recipes(bool names_only) {
+  TextTable table({"recipe", "parameters", "sequence", "batch", "ranks", "what"});
+  for (size_t column = 1; column <= 4; ++column) table.align(column, TextTable::Align::right);
+  for (const auto make : recipe_library()) {
+    const Recipe r = resolved(make());
+    if (names_only) {
+      fmt::print("{}\n", r.name);
+      continue;
+    }
+    table.add({r.name, format_count(static_cast<double>(r.model.parameter_count())),
+               fmt::format("{}", r.data.sequence_length), fmt::format("{}", r.batch.global),
+               fmt::format("{}", r.parallel.model_ranks()), r.description});
+  }
+  if (names_only) return;
+  fmt::print(
+      "{}\nsequence in tokens, batch in sequences a step; ranks: of one copy of the model, in the recipe's "
+      "layout.\n",
+      table.str());
+}
+
+void add_list(CLI::App& recipes) {
+  auto names_only = std::make_shared<bool>(false);
+  CLI::App* command = recipes.add_subcommand("list", "List the recipes that come with Longhaul");
+  command->add_flag("--names", *names_only, "names alone, one a line");
+  command->callback([names_only] { list_recipes(*names_only); });
+  command->footer("Example:\n  llm-pretrain recipes list");
+}
+
+void add_show(CLI::App& recipes) {
+  struct Options {
+    std::string recipe;
+    std::vector<std::string> overrides;
+    bool full = false, file = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      recipes.add_subcommand("show", "Show what a recipe means: size, FLOPs, memory, settings");
+  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
+  command->add_option("KEY=VALUE", options->overrides, "settings to change first");
+  auto* full = command->add_flag("--json", options->full, "print the full resolved configuration as JSON");
+  auto* file =
+      command->add_flag("--file", options->file, "print a recipe file with what differs from the defaults");
+  full->excludes(file);
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain recipes show llama3_8b\n"
+      "  llm-pretrain recipes show llama3_70b parallel.tensor=8 recompute.mode=full\n"
+      "  llm-pretrain recipes show my_run.json --json");
+  command->callback([options] {
+    const Recipe recipe = load_recipe(options->recipe, options->overrides);
+    fmt::print("{}", options->full   ? full_recipe_text(resolved(recipe))
+                     : options->file ? recipe_file_text(recipe)
+                                     : recipe_report(recipe));
+  });
+}
+
+void add_init(CLI::App& recipes) {
+  struct Options {
+    std::string recipe, output;
+    bool force = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      recipes.add_subcommand("init", "Write a recipe file of your own that starts from a recipe");
+  command->add_option("RECIPE", options->recipe, "the recipe's name")->required();
+  command->add_option("-o,--output", options->output, "the file; default: my_RECIPE.json");
+  command->add_flag("--force", options->force, "replace the file when it is there");
+  command->footer("Example:\n  llm-pretrain recipes init llama32_1b --output my_run.json");
+  command->callback([options] {
+    const std::string path = options->output.empty() ? "my_" + options->recipe + ".json" : options->output;
+    const std::string text = starter_file_text(find_recipe(options->recipe));
+    if (!path.ends_with(".json"))
+      throw UserError("--output {}: the name of a recipe file must end in .json", path);
+    if (!options->force && std::filesystem::exists(path))
+      throw UserError("{} is there already; choose another --output, or add --force to replace it", path);
+    write_text(path, text);
+    fmt::print("wrote {}; look at it with: llm-pretrain recipes show {}\n", path, path);
+  });
+}
+
+}  // namespace
+
+void add_recipes_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("recipes", "List, show and start recipes");
+  command->require_subcommand(1);
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain recipes list\n"
+      "  llm-pretrain recipes show llama3_8b\n"
+      "  llm-pretrain recipes init llama_tiny --output my_run.json");
+  add_list(*command);
+  add_show(*command);
+  add_init(*command);
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,65 @@
+#include "longhaul/core/config/suggest.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "longhaul/core/config/field_table.h"
+
+namespace longhaul {
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> before(b.size() + 1), row(b.size() + 1), next(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    next[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      next[j] = std::min({row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        next[j] = std::min(next[j], before[j - 2] + 1);
+    }
+    std::swap(before, row);
+    std::swap(row, next);
+  }
+  return row[b.size()];
+}
+
+std::string nearest(std::string_view name, std::span<const std::string> candidates) {
+  const std::string* best = nullptr;
+  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = &candidate;
+    }
+  }
+  return best == nullptr ? std::string() : *best;
+}
+
+std::string suggest_key(const FieldTable& root, std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('.') + 1);  // npos + 1 is 0
+  std::vector<std::string> names;
+  for (const FieldLeaf& leaf : leaves(root)) {
+    if (leaf.field->name == name || leaf.field->megatron == name || leaf.field->hugging_face == name)
+      return leaf.path;
+    names.push_back(leaf.path);
+  }
+  for (const Field& field : root.rows) names.push_back(field.name);
+  const std::string close = nearest(path, names);
+  if (!close.empty()) return close;
+  // A good guess at the last part alone, in whichever section.
+  const FieldLeaf* best = nullptr;
+  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
+  const auto all = leaves(root);
+  for (const FieldLeaf& leaf : all) {
+    const size_t distance = edit_distance(name, leaf.field->name);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = &leaf;
+    }
+  }
+  return best == nullptr ? std::string() : best->path;
+}
+
+}  // namespace longhaul

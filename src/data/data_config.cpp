@@ -1,0 +1,46 @@
+#include "longhaul/data/data_config.h"
+
+#include "longhaul/core/config/field_table.h"
+
+namespace longhaul {
+
+template <>
+const FieldTable& fields<DataConfig>() {
+  using C = DataConfig;
+  static const FieldTable table = make_table<C>(
+      "Where the tokens come from and how they are cut into sequences",
+      {
+          field<&C::train>("train", "prefix of .bin/.idx files, as llm-pretrain prepare makes them")
+              .in("path")
+              .known_as("train_data_path"),
+          field<&C::valid>("valid", "the same for evaluation; empty: the second share of train")
+              .in("path")
+              .known_as("valid_data_path"),
+          field<&C::test>("test", "the same for the final test; empty: the third share of train")
+              .in("path")
+              .known_as("test_data_path"),
+          field<&C::split>("split", "shares of train, valid and test in train's documents").known_as("split"),
+          field<&C::sequence_length>("sequence_length", "length of a training sequence")
+              .in("tokens")
+              .at_least(1)
+              .known_as("seq_length"),
+          field<&C::seed>("seed", "seed of the shuffling").at_least(0).known_as("seed"),
+          field<&C::mock>("mock", "made-up tokens that a model can learn, without files")
+              .known_as("mock_data"),
+          field<&C::cache_dir>("cache_dir", "folder of the index caches; empty: beside the data")
+              .in("path")
+              .known_as("data_cache_path"),
+          field<&C::prefetch>("prefetch", "micro-batches read ahead").at_least(1),
+          field<&C::eod_mask_loss>("eod_mask_loss", "no loss on end-of-document tokens")
+              .known_as("eod_mask_loss"),
+          field<&C::reset_position_ids>("reset_position_ids", "positions start anew in each document")
+              .known_as("reset_position_ids"),
+          field<&C::reset_attention_mask>("reset_attention_mask", "attention stays within a document")
+              .known_as("reset_attention_mask"),
+          field<&C::check_tokenizer>("check_tokenizer",
+                                     "refuse data prepared with another tokenizer than the one of model.from"),
+      });
+  return table;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,154 @@
+#include "data/gpt_index.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "longhaul/core/error.h"
+#include "longhaul/data/indexed_dataset.h"
+#include "longhaul/data/numpy_random.h"
+
+namespace longhaul {
+namespace {
+
+constexpr int64_t kInt32Max = std::numeric_limits<int32_t>::max();
+constexpr int64_t kExtraToken = 1;  // the label of a sample's last token
+
+int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan& plan, RandomState& random) {
+  const auto count = static_cast<size_t>(order.sequences.count());
+  std::vector<int32_t> index(count * static_cast<size_t>(plan.epochs));
+  for (size_t epoch = 0; epoch < static_cast<size_t>(plan.epochs); ++epoch) {
+    const auto begin = index.begin() + static_cast<std::ptrdiff_t>(epoch * count);
+    std::iota(begin, begin + static_cast<std::ptrdiff_t>(count), static_cast<int32_t>(order.sequences.begin));
+  }
+  const std::span<int32_t> all(index);
+  const size_t together = plan.separate_last ? index.size() - count : index.size();
+  random.shuffle(all.first(together));
+  random.shuffle(all.subspan(together));
+  return index;
+}
+
+// Walks the stream of tokens in steps of S. T is the rows' type.
+template <typename T>
+std::vector<T> build_sample_index(const IndexedDatasetReader& reader, const std::vector<int32_t>& documents,
+                                  const GptOrder& order, const EpochPlan& plan) {
+  std::vector<T> rows;
+  rows.reserve(static_cast<size_t>(plan.samples + 1) * 2);
+  rows.assign({0, 0});
+  size_t at = 0;
+  int64_t offset = 0;
+  for (int64_t sample = 0; sample < plan.samples; ++sample) {
+    int64_t remaining = order.sequence_length + kExtraToken;
+    while (remaining > 0) {
+      const int64_t length = reader.length(documents[at]);
+      const int64_t here = length - offset;
+      if (here >= remaining) {
+        offset += remaining - kExtraToken;
+        remaining = 0;
+      } else if (at + 1 == documents.size()) {
+        // Only the last sample, when a partial one is kept, gets here. An empty last sequence has no token to
+        // share.
+        offset = std::max<int64_t>(length - kExtraToken, 0);
+        remaining = 0;
+      } else {
+        remaining -= here;
+        ++at;
+        offset = 0;
+      }
+    }
+    rows.push_back(static_cast<T>(at));
+    rows.push_back(static_cast<T>(offset));
+  }
+  return rows;
+}
+
+template <typename T>
+std::vector<T> build_shuffle_index(const EpochPlan& plan, RandomState& random) {
+  std::vector<T> index(static_cast<size_t>(plan.samples));
+  std::iota(index.begin(), index.end(), T{0});
+  const std::span<T> all(index);
+  const auto together = static_cast<size_t>(plan.samples_before_last);
+  random.shuffle(all.first(together));
+  random.shuffle(all.subspan(together));
+  return index;
+}
+
+}  // namespace
+
+EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order, const std::string& what) {
+  EpochPlan plan;
+  for (int64_t i = order.sequences.begin; i < order.sequences.end; ++i)
+    plan.tokens_per_epoch += reader.length(i);
+  if (plan.tokens_per_epoch == 0) {
+    throw UserError(
+        "{} has no tokens: {} of its {} documents fall in it; give it a larger share in data.split, or "
+        "more data",
+        what, order.sequences.count(), reader.sequences());
+  }
+  const int64_t S = order.sequence_length;
+  if (order.samples) {
+    if (*order.samples > (std::numeric_limits<int64_t>::max() - plan.tokens_per_epoch - 1) / S) {
+      throw UserError("{}: {} samples of {} tokens are more than 2^63 tokens", what, *order.samples, S);
+    }
+    plan.epochs = std::max<int64_t>(1, divide_up(*order.samples * S + kExtraToken, plan.tokens_per_epoch));
+  }
+  const int64_t usable = plan.epochs * plan.tokens_per_epoch - kExtraToken;
+  plan.samples = order.drop_last ? usable / S : divide_up(usable, S);
+  plan.samples_before_last = plan.samples;
+  if (plan.epochs > 1) {
+    const int64_t before = ((plan.epochs - 1) * plan.tokens_per_epoch - kExtraToken) / S;
+    const int64_t wanted = *order.samples - before;
+    const int64_t per_epoch = (plan.tokens_per_epoch - kExtraToken) / S;
+    LONGHAUL_CHECK(wanted >= 0 && wanted <= per_epoch + 1, "{} samples wanted of an epoch of {}", wanted,
+                   per_epoch);
+    plan.separate_last = wanted < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
+    if (plan.separate_last) plan.samples_before_last = before;
+  }
+  if (plan.samples == 0) {
+    throw UserError(
+        "{} has {} tokens, too few for one sample of {} + 1; use a shorter data.sequence_length or more "
+        "data",
+        what, plan.tokens_per_epoch, S);
+  }
+  if (reader.sequences() > kInt32Max) {
+    throw UserError(
+        "{}: {} has {} documents, but the index of a GPT dataset counts at most 2^31 - 1; split the "
+        "dataset",
+        what, reader.prefix(), reader.sequences());
+  }
+  return plan;
+}
+
+IndexArray::Type sample_index_type(const GptOrder& order, const EpochPlan& plan) {
+  // Megatron also looks at the longest sequence, which the file format keeps below 2^31.
+  const bool narrow = plan.epochs <= kInt32Max / std::max<int64_t>(1, order.sequences.count());
+  return narrow ? IndexArray::Type::int32 : IndexArray::Type::int64;
+}
+
+IndexArray::Type shuffle_index_type(const EpochPlan& plan) {
+  const int64_t limit = std::numeric_limits<uint32_t>::max() - int64_t{1};
+  return plan.samples < limit ? IndexArray::Type::uint32 : IndexArray::Type::int64;
+}
+
+GptIndex build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan) {
+  // One generator for everything, in this order.
+  RandomState random(order.seed);
+  std::vector<int32_t> documents = build_document_index(order, plan, random);
+  GptIndex index;
+  index.samples = sample_index_type(order, plan) == IndexArray::Type::int32
+                      ? IndexArray(build_sample_index<int32_t>(reader, documents, order, plan), 2)
+                      : IndexArray(build_sample_index<int64_t>(reader, documents, order, plan), 2);
+  index.shuffle = shuffle_index_type(plan) == IndexArray::Type::uint32
+                      ? IndexArray(build_shuffle_index<uint32_t>(plan, random))
+                      : IndexArray(build_shuffle_index<int64_t>(plan, random));
+  index.documents = IndexArray(std::move(documents));
+  return index;
+}
+
+}  // namespace longhaul

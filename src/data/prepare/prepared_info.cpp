@@ -1,0 +1,52 @@
+#include "longhaul/data/prepared_info.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "longhaul/core/error.h"
+#include "longhaul/core/file.h"
+
+namespace longhaul {
+
+std::string prepared_info_path(const std::string& prefix) {
+  return prefix + ".json";
+}
+
+std::string prepared_info_text(const PreparedInfo& info) {
+  const nlohmann::ordered_json json{
+      {"tokenizer_fingerprint", info.tokenizer_fingerprint},
+      {"vocab_size", info.vocab_size},
+      {"eod_id", info.eod_id ? nlohmann::ordered_json(*info.eod_id) : nlohmann::ordered_json(nullptr)},
+      {"append_eod", info.append_eod},
+      {"add_special_tokens", info.add_special_tokens},
+      {"documents", info.documents},
+      {"tokens", info.tokens},
+      {"largest_id", info.largest_id},
+  };
+  return json.dump(2) + "\n";
+}
+
+std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
+  const std::string path = prepared_info_path(prefix);
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
+  try {
+    const auto json = nlohmann::json::parse(read_text(path));
+    PreparedInfo info;
+    json.at("tokenizer_fingerprint").get_to(info.tokenizer_fingerprint);
+    json.at("vocab_size").get_to(info.vocab_size);
+    if (!json.at("eod_id").is_null()) info.eod_id = json.at("eod_id").get<int32_t>();
+    json.at("append_eod").get_to(info.append_eod);
+    json.at("add_special_tokens").get_to(info.add_special_tokens);
+    json.at("documents").get_to(info.documents);
+    json.at("tokens").get_to(info.tokens);
+    json.at("largest_id").get_to(info.largest_id);
+    return info;
+  } catch (const nlohmann::json::exception& error) {
+    throw UserError(
+        "{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
+        error.what());
+  }
+}
+
+}  // namespace longhaul

@@ -1,0 +1,190 @@
+#include "data/tokenizer/component_json.h"
+
+#include "data/tokenizer/unicode.h"
+
+namespace longhaul::tokenizer {
+namespace {
+
+SplitBehavior read_behavior(const JsonNode& node) {
+  const std::string& name = node.string();
+  if (name == "Removed") return SplitBehavior::removed;
+  if (name == "Isolated") return SplitBehavior::isolated;
+  if (name == "MergedWithPrevious") return SplitBehavior::merged_with_previous;
+  if (name == "MergedWithNext") return SplitBehavior::merged_with_next;
+  if (name == "Contiguous") return SplitBehavior::contiguous;
+  throw UserError(
+      "{}: \"{}\" is no behavior of a split; there are Removed, Isolated, MergedWithPrevious, "
+      "MergedWithNext and Contiguous.",
+      node.where(), name);
+}
+
+TemplatePart special_part(const JsonNode& pair) {
+  const auto elements = pair.elements();
+  pair.require(elements.size() == 2, "a pair of a token and its id");
+  return {false, {elements[1].integer()}};
+}
+
+std::unique_ptr<PostProcessor> read_template(const JsonNode& node) {
+  std::vector<TemplatePart> parts;
+  for (const JsonNode& piece : node.at("single").elements()) {
+    if (piece.has("Sequence")) {
+      const JsonNode id = piece.at("Sequence").at("id");
+      id.require(id.string() == "A", "sequence \"A\", the only one in a template for one text");
+      parts.push_back({true, {}});
+      continue;
+    }
+    const std::string& name = piece.at("SpecialToken").at("id").string();
+    TemplatePart part;
+    for (const JsonNode& id : node.at("special_tokens").at(name.c_str()).at("ids").elements()) {
+      part.special.push_back(id.integer());
+    }
+    parts.push_back(std::move(part));
+  }
+  return make_template(std::move(parts));
+}
+
+}  // namespace
+
+const std::string& component_type(const JsonNode& node) {
+  node.require(node.value().is_object(), "an object");
+  return node.at("type").string();
+}
+
+void refuse_component(const JsonNode& node, std::string_view kind, std::string_view known) {
+  throw UserError(
+      "{}: Longhaul has no {} of type \"{}\" (it has {}). Use a tokenizer without it, for example one that "
+      "has been saved again with other components.",
+      node.where(), kind, component_type(node), known);
+}
+
+std::unique_ptr<Matcher> read_pattern(const JsonNode& node) {
+  if (node.has("String")) {
+    const JsonNode literal = node.at("String");
+    literal.require(!literal.string().empty(), "a string that isn't empty");
+    return make_literal_matcher(literal.string());
+  }
+  const JsonNode regex = node.at("Regex");
+  return make_regex_matcher(regex.string(), regex.where());
+}
+
+PrependScheme read_prepend_scheme(const JsonNode& node) {
+  PrependScheme scheme = PrependScheme::always;
+  if (node.has("prepend_scheme")) {
+    const JsonNode name = node.at("prepend_scheme");
+    if (name.string() == "first") {
+      scheme = PrependScheme::first;
+    } else if (name.string() == "never") {
+      scheme = PrependScheme::never;
+    } else {
+      name.require(name.string() == "always", "\"first\", \"never\" or \"always\"");
+    }
+  }
+  if (!node.boolean_or("add_prefix_space", true)) {  // how older files say "never"
+    node.at("add_prefix_space")
+        .require(scheme == PrependScheme::never || !node.has("prepend_scheme"),
+                 "true, to agree with prepend_scheme");
+    scheme = PrependScheme::never;
+  }
+  return scheme;
+}
+
+std::unique_ptr<Normalizer> read_normalizer(const JsonNode& node) {
+  const std::string& type = component_type(node);
+  if (type == "NFC") return make_unicode_form(UnicodeForm::nfc);
+  if (type == "NFD") return make_unicode_form(UnicodeForm::nfd);
+  if (type == "NFKC") return make_unicode_form(UnicodeForm::nfkc);
+  if (type == "NFKD") return make_unicode_form(UnicodeForm::nfkd);
+  if (type == "Lowercase") return make_lowercase();
+  if (type == "StripAccents") return make_strip_accents();
+  if (type == "Strip") return make_strip(node.at("strip_left").boolean(), node.at("strip_right").boolean());
+  if (type == "Prepend") return make_prepend(node.at("prepend").string());
+  if (type == "Replace") return make_replace(read_pattern(node.at("pattern")), node.at("content").string());
+  if (type == "Sequence") {
+    std::vector<std::unique_ptr<Normalizer>> parts;
+    for (const JsonNode& part : node.at("normalizers").elements()) parts.push_back(read_normalizer(part));
+    return make_normalizer_sequence(std::move(parts));
+  }
+  refuse_component(node, "normalizer",
+                   "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace and Sequence");
+}
+
+void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTokenizer>>& out) {
+  const std::string& type = component_type(node);
+  if (type == "ByteLevel") {
+    if (node.at("add_prefix_space").boolean()) out.push_back(make_prefix_space());
+    if (node.boolean_or("use_regex", true)) {
+      out.push_back(make_split(make_gpt2_matcher(), SplitBehavior::isolated, false));
+    }
+    out.push_back(make_byte_letters());
+  } else if (type == "Split") {
+    out.push_back(make_split(read_pattern(node.at("pattern")), read_behavior(node.at("behavior")),
+                             node.boolean_or("invert", false)));
+  } else if (type == "Metaspace") {
+    out.push_back(make_metaspace(node.at("replacement").string(), read_prepend_scheme(node),
+                                 node.boolean_or("split", true)));
+  } else if (type == "Digits") {
+    out.push_back(make_split(
+        make_class_matcher(kNumeric),
+        node.at("individual_digits").boolean() ? SplitBehavior::isolated : SplitBehavior::contiguous, false));
+  } else if (type == "Punctuation") {
+    out.push_back(make_split(
+        make_class_matcher(kPunctuation),
+        node.has("behavior") ? read_behavior(node.at("behavior")) : SplitBehavior::isolated, false));
+  } else if (type == "Whitespace") {
+    out.push_back(make_whitespace());
+  } else if (type == "WhitespaceSplit") {
+    out.push_back(make_split(make_class_matcher(kSpace), SplitBehavior::removed, false));
+  } else if (type == "Sequence") {
+    for (const JsonNode& part : node.at("pretokenizers").elements()) read_pre_tokenizer(part, out);
+  } else {
+    refuse_component(
+        node, "pre-tokenizer",
+        "ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit and Sequence");
+  }
+}
+
+std::unique_ptr<Model> read_model(const JsonNode& node) {
+  // Old files leave the type out; merges tell.
+  if (node.has("type") ? component_type(node) == "BPE" : node.has("merges")) return read_bpe(node);
+  refuse_component(node, "model", "BPE");
+}
+
+void read_post_processor(const JsonNode& node, std::vector<std::unique_ptr<PostProcessor>>& out) {
+  const std::string& type = component_type(node);
+  if (type == "TemplateProcessing") {
+    out.push_back(read_template(node));
+  } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+    std::vector<TemplatePart> parts{special_part(node.at("cls")), {true, {}}, special_part(node.at("sep"))};
+    out.push_back(make_template(std::move(parts)));
+  } else if (type == "Sequence") {
+    for (const JsonNode& part : node.at("processors").elements()) read_post_processor(part, out);
+  } else if (type != "ByteLevel") {  // which only trims offsets
+    refuse_component(node, "post-processor",
+                     "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and Sequence");
+  }
+}
+
+std::unique_ptr<Decoder> read_decoder(const JsonNode& node) {
+  const std::string& type = component_type(node);
+  if (type == "ByteLevel") return make_byte_level_decoder();
+  if (type == "ByteFallback") return make_byte_fallback_decoder();
+  if (type == "Fuse") return make_fuse_decoder();
+  if (type == "Replace")
+    return make_replace_decoder(read_pattern(node.at("pattern")), node.at("content").string());
+  if (type == "Strip") {
+    return make_strip_decoder(node.at("content").string(), static_cast<size_t>(node.at("start").integer()),
+                              static_cast<size_t>(node.at("stop").integer()));
+  }
+  if (type == "Metaspace") {
+    return make_metaspace_decoder(node.at("replacement").string(),
+                                  read_prepend_scheme(node) != PrependScheme::never);
+  }
+  if (type == "Sequence") {
+    std::vector<std::unique_ptr<Decoder>> parts;
+    for (const JsonNode& part : node.at("decoders").elements()) parts.push_back(read_decoder(part));
+    return make_decoder_sequence(std::move(parts));
+  }
+  refuse_component(node, "decoder", "ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace and Sequence");
+}
+
+}  // namespace longhaul::tokenizer

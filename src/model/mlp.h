@@ -1,0 +1,20 @@
+#pragma once
+
+#include "longhaul/model/layer_spec.h"
+
+namespace longhaul {
+
+// fc2(act(fc1(x))), or fc2(act(gate) · up) where fc1 holds the gate's rows first, then up's.
+class Mlp final : public Mixer {
+ public:
+  Mlp(const ModelConfig& config, const std::string& prefix, ParameterStore& store);
+  at::Tensor forward(const at::Tensor& normed, const LayerContext& context) override;
+
+ private:
+  const std::string prefix_;
+  const ParameterStore& store_;
+  const Activation activation_;
+  const bool gated_, bias_;
+};
+
+}  // namespace longhaul

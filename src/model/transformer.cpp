@@ -1,0 +1,177 @@
+#include "longhaul/model/transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tanh.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "longhaul/core/error.h"
+#include "longhaul/model/parameter_layout.h"
+#include "longhaul/ops/dropout.h"
+#include "longhaul/ops/embedding.h"
+#include "longhaul/ops/linear.h"
+#include "longhaul/ops/rope.h"
+#include "model/declare.h"
+#include "model/transformer_layer.h"
+
+namespace longhaul {
+namespace {
+
+constexpr const char* kWordEmbeddings = "embedding.word_embeddings.weight";
+constexpr const char* kPositionEmbeddings = "embedding.position_embeddings.weight";
+constexpr const char* kOutputLayer = "output_layer.weight";
+
+std::vector<float> rope_frequencies(const ModelConfig& config) {
+  if (config.position != PositionEmbedding::rope) return {};
+  const RopeScaling& from = config.rope_scaling;
+  ops::RopeFrequencyScaling scaling;
+  switch (from.kind) {
+    case RopeScalingKind::none: scaling.kind = ops::RopeFrequencyScaling::Kind::none; break;
+    case RopeScalingKind::linear: scaling.kind = ops::RopeFrequencyScaling::Kind::linear; break;
+    case RopeScalingKind::llama3: scaling.kind = ops::RopeFrequencyScaling::Kind::llama3; break;
+  }
+  scaling.factor = from.factor;
+  scaling.low_freq_factor = from.low_freq_factor;
+  scaling.high_freq_factor = from.high_freq_factor;
+  scaling.original_max_positions = static_cast<double>(from.original_max_positions);
+  return ops::rope_inverse_frequencies(config.rotary_dim(), config.rope_theta, scaling);
+}
+
+struct Body {
+  std::vector<std::unique_ptr<TransformerLayer>> layers;
+  std::unique_ptr<ResidualNorm> final_norm;
+};
+
+// Declares every parameter, in the order of the forward.
+Body build(const ModelConfig& config, const LayerSpec& spec, ParameterStore& store) {
+  Body body;
+  store.declare(kWordEmbeddings, vocabulary_table(config.vocab_size, config.hidden, config));
+  if (config.position == PositionEmbedding::learned) {
+    store.declare(kPositionEmbeddings, position_table(config.max_positions, config.hidden, config));
+  }
+  for (int64_t i = 0; i < config.layers; ++i) {
+    body.layers.push_back(std::make_unique<TransformerLayer>(config, spec, i, store));
+  }
+  body.final_norm = std::make_unique<ResidualNorm>(config, "decoder.final_layernorm.", store);
+  if (!config.tied_embeddings) {
+    store.declare(kOutputLayer, vocabulary_table(config.vocab_size, config.hidden, config));
+  }
+  return body;
+}
+
+}  // namespace
+
+Transformer::Transformer(const ModelConfig& config, ParameterStore::Options options, const LayerSpec& spec)
+    : config_(config),
+      store_([&] {
+        options.vocab_multiple = config.vocab_multiple;
+        return options;
+      }()),
+      rope_frequencies_(rope_frequencies(config)) {
+  LONGHAUL_CHECK(config.head_dim > 0 && config.kv_heads > 0 && config.vocab_size > 0, "the config is not resolved");
+  Body body = build(config_, spec, store_);
+  layers_ = std::move(body.layers);
+  final_norm_ = std::move(body.final_norm);
+  store_.allocate();
+}
+
+Transformer::~Transformer() = default;
+
+ops::Weight Transformer::output_weight() const {
+  return store_.weight(config_.tied_embeddings ? kWordEmbeddings : kOutputLayer);
+}
+
+ops::RopeTable Transformer::rope_for(int64_t positions) {
+  if (rope_frequencies_.empty()) return {};
+  if (!rope_.defined() || rope_.cos.size(0) < positions) {
+    const int64_t rows = std::max<int64_t>(positions, rope_.defined() ? 2 * rope_.cos.size(0) : 0);
+    rope_ = ops::make_rope_table(rope_frequencies_, rows, store_.options().device);
+  }
+  return rope_;
+}
+
+at::Tensor Transformer::hidden_states(const at::Tensor& tokens, LayerContext context,
+                                      std::vector<at::Tensor>* layer_outputs) {
+  const int64_t n = tokens.size(0), begin = context.cache != nullptr ? context.cache->length : 0;
+  if (context.cu_seqlens.empty()) context.cu_seqlens = {0, static_cast<int32_t>(n)};
+  int64_t longest = 0;
+  for (size_t i = 1; i < context.cu_seqlens.size(); ++i) {
+    longest = std::max<int64_t>(longest, context.cu_seqlens[i] - context.cu_seqlens[i - 1]);
+  }
+  const int64_t positions = context.positions.defined() ? context.position_count : begin + longest;
+  if (config_.position == PositionEmbedding::learned && positions > config_.max_positions) {
+    throw UserError("position {} is outside the model's table of {} positions: use shorter sequences", positions - 1,
+                    config_.max_positions);
+  }
+  context.rope = rope_for(positions);
+
+  ResidualStream stream{ops::embedding(tokens, store_.weight(kWordEmbeddings)), {}};
+  if (config_.position == PositionEmbedding::learned) {
+    at::Tensor where = context.positions;
+    if (!where.defined()) {
+      where = at::empty({n}, at::TensorOptions().dtype(at::kLong));
+      for (size_t i = 1; i < context.cu_seqlens.size(); ++i) {
+        const int64_t first = context.cu_seqlens[i - 1], count = context.cu_seqlens[i] - first;
+        where.narrow(0, first, count).copy_(at::arange(begin, begin + count));
+      }
+      where = where.to(tokens.device());
+    }
+    stream.hidden = stream.hidden + ops::embedding(where, store_.weight(kPositionEmbeddings));
+  }
+  if (context.training && config_.embedding_dropout > 0) {
+    stream.hidden = ops::dropout(stream.hidden, config_.embedding_dropout,
+                                 {context.seed, "embedding", context.step, context.first_token});
+  }
+  const auto keep = [&] {
+    if (layer_outputs == nullptr) return;
+    layer_outputs->push_back(stream.update.defined() ? stream.hidden + stream.update : stream.hidden);
+  };
+  keep();
+  for (auto& layer : layers_) {
+    stream = layer->forward(stream, context);
+    keep();
+  }
+  const at::Tensor out = final_norm_->forward(stream);
+  if (context.cache != nullptr) context.cache->length += n;
+  return out;
+}
+
+ops::CrossEntropyResult Transformer::loss(const at::Tensor& tokens, const at::Tensor& labels,
+                                          const at::Tensor& token_weights, const LayerContext& context,
+                                          ops::CrossEntropyOptions options) {
+  options.vocab_size = config_.vocab_size;
+  options.logit_softcap = config_.logit_softcap;
+  return ops::linear_cross_entropy(hidden_states(tokens, context), output_weight(), labels, token_weights, options);
+}
+
+at::Tensor Transformer::logits(const at::Tensor& hidden) const {
+  const at::Tensor rows = output_weight().value.detach().narrow(0, 0, config_.vocab_size);
+  const at::Tensor logits = ops::linear(hidden, {rows, {}}).to(at::kFloat);
+  if (config_.logit_softcap <= 0) return logits;
+  return at::tanh(logits / config_.logit_softcap) * config_.logit_softcap;
+}
+
+KvCache Transformer::make_cache(int64_t capacity) const {
+  KvCache cache;
+  cache.capacity = capacity;
+  const auto options = at::TensorOptions().dtype(store_.options().dtype).device(store_.options().device);
+  for (int64_t i = 0; i < config_.layers; ++i) {
+    cache.keys.push_back(at::empty({capacity, config_.kv_heads, config_.head_dim}, options));
+    cache.values.push_back(at::empty({capacity, config_.kv_heads, config_.head_dim}, options));
+  }
+  return cache;
+}
+
+std::vector<ParameterSpec> parameter_layout(const ModelConfig& model) {
+  LONGHAUL_CHECK(model.head_dim > 0 && model.kv_heads > 0 && model.vocab_size > 0, "the config is not resolved");
+  ParameterStore store({});
+  build(model, decoder_layer_spec(), store);
+  std::vector<ParameterSpec> specs;
+  for (const Parameter& p : store.parameters()) specs.push_back({p.name, p.shard});
+  return specs;
+}
+
+}  // namespace longhaul

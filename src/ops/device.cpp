@@ -1,0 +1,40 @@
+#include "longhaul/ops/device.h"
+
+#include <c10/core/DeviceType.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+namespace longhaul::ops {
+namespace {
+
+#ifdef LONGHAUL_HAS_CUDA
+std::string find_problem() {
+  // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
+  if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
+    return fmt::format(
+        "LibTorch's CUDA library does not load ({}). Install the nvidia-* wheels that the torch wheel "
+        "asks for, or train on the CPU.",
+        dlerror());
+  }
+  if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA) ||
+      c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).deviceCount() == 0) {
+    return "No CUDA device was found. Check that `nvidia-smi` lists one, or train on the CPU.";
+  }
+  return {};
+}
+#else
+std::string find_problem() {
+  return "This build has no CUDA code. Configure with -DLONGHAUL_CUDA=ON and build again, or train on the "
+         "CPU.";
+}
+#endif
+
+}  // namespace
+
+const std::string& cuda_problem() {
+  static const std::string problem = find_problem();
+  return problem;
+}
+
+}  // namespace longhaul::ops

@@ -1,0 +1,138 @@
+#include "longhaul/ops/host_memory.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <mutex>
+
+#include "longhaul/core/error.h"
+
+namespace longhaul::ops {
+namespace {
+
+constexpr int64_t kSmallest = int64_t{1} << 20, kHugePage = int64_t{2} << 20;
+
+// Eight sizes to each power of two, so that tensors of almost one size share blocks: at most 12.5 % are
+// wasted.
+int64_t block_size(int64_t bytes) {
+  const int64_t step = std::max<int64_t>(
+      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8, int64_t{64} << 10);
+  return (bytes + step - 1) / step * step;
+}
+
+struct Block {
+  void* data;
+  int64_t size;
+};
+
+// Begins on a huge page's border where the block is large enough to hold one.
+void* map_memory(int64_t size) {
+  const int64_t slack = size >= kHugePage ? kHugePage : 0;
+  void* const mapping =
+      mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping == MAP_FAILED) {
+    throw EnvironmentError(
+        "out of memory: {} MiB for a tensor ({}). Use a smaller micro-batch or recomputation, or "
+        "a machine with more memory.",
+        size >> 20, std::strerror(errno));
+  }
+  if (slack == 0) return mapping;
+  char* const begin = static_cast<char*>(mapping);
+  char* const data =
+      reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + kHugePage - 1) / kHugePage * kHugePage);
+  if (data > begin) munmap(begin, data - begin);
+  if (begin + slack > data) munmap(data + size, begin + slack - data);
+  madvise(data, size, MADV_HUGEPAGE);  // advice: without huge pages it only is slower
+  return data;
+}
+
+class KeepingAllocator final : public c10::Allocator {
+ public:
+  explicit KeepingAllocator(c10::Allocator* small) : small_(small) {}
+
+  c10::DataPtr allocate(size_t bytes) override {
+    if (static_cast<int64_t>(bytes) < kSmallest) return small_->allocate(bytes);
+    Block* const block = take(block_size(static_cast<int64_t>(bytes)));
+    return {block->data, block, &KeepingAllocator::release, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  void copy_data(void* to, const void* from, std::size_t count) const override {
+    default_copy_data(to, from, count);
+  }
+
+  HostMemory state() {
+    const std::lock_guard lock(mutex_);
+    return state_;
+  }
+
+  static KeepingAllocator& instance() {
+    static KeepingAllocator* const allocator =
+        new KeepingAllocator(c10::GetCPUAllocator());  // outlives all tensors
+    return *allocator;
+  }
+
+ private:
+  Block* take(int64_t size) {
+    const std::lock_guard lock(mutex_);
+    const auto found = kept_.lower_bound(size);
+    if (found != kept_.end() && found->first <= size + size / 4) {
+      Block* const block = found->second;
+      kept_.erase(found);
+      state_.kept -= block->size;
+      state_.live += block->size;
+      peak_ = std::max(peak_, state_.live);
+      return block;
+    }
+    peak_ = std::max(peak_, state_.live + size);
+    trim(size);
+    Block* const block = new Block{map_memory(size), size};
+    state_.live += size;
+    return block;
+  }
+
+  static void release(void* context) {
+    KeepingAllocator& self = instance();
+    Block* const block = static_cast<Block*>(context);
+    const std::lock_guard lock(self.mutex_);
+    self.state_.live -= block->size;
+    self.state_.kept += block->size;
+    self.kept_.emplace(block->size, block);
+    self.trim(0);
+  }
+
+  // Unmaps kept blocks, the largest first, until `more` bytes fit below the limit.
+  void trim(int64_t more) {
+    while (!kept_.empty() && state_.live + state_.kept + more > peak_ + peak_ / 4) {
+      const auto largest = std::prev(kept_.end());
+      Block* const block = largest->second;
+      kept_.erase(largest);
+      state_.kept -= block->size;
+      munmap(block->data, block->size);
+      delete block;
+    }
+  }
+
+  c10::Allocator* small_;
+  std::mutex mutex_;
+  std::multimap<int64_t, Block*> kept_;  // by size
+  HostMemory state_;
+  int64_t peak_ = 0;  // of live
+};
+
+}  // namespace
+
+void keep_host_memory() {
+  c10::SetCPUAllocator(&KeepingAllocator::instance(), /*priority=*/1);
+}
+
+HostMemory host_memory() {
+  return KeepingAllocator::instance().state();
+}
+
+}  // namespace longhaul::ops

@@ -1,0 +1,75 @@
+#include "longhaul/recipes/estimate.h"
+
+#include <algorithm>
+
+namespace longhaul {
+namespace {
+
+// Bytes that one token leaves in one layer. The norms' parts are shared among the tensor ranks only with
+// sequence parallelism, the others always.
+double layer_bytes_per_token(const ModelConfig& m, double element, RecomputeMode mode,
+                             const ParallelConfig& layout) {
+  const double hidden = static_cast<double>(m.hidden), ffn = static_cast<double>(m.ffn_hidden);
+  const double query = static_cast<double>(m.heads * m.head_dim);
+  const double qkv = query + static_cast<double>(2 * m.kv_heads * m.head_dim);
+  const double fc1 = m.gated ? 2 * ffn : ffn;
+  const double tensor = static_cast<double>(layout.tensor);
+  const double norm_share = layout.sequence ? tensor : 1;
+  if (mode == RecomputeMode::full) return element * hidden / norm_share;  // the layer's input
+  const double norm_inputs = 2 * hidden, norm_outputs = mode == RecomputeMode::none ? 2 * hidden : 0;
+  // Kept for the attention's backward: its output and a log-sum-exp a head; for the MLP's: the activation.
+  const double outputs = mode == RecomputeMode::none ? query + ffn : 0;
+  const double log_sums = mode == RecomputeMode::none ? 4.0 * static_cast<double>(m.heads) : 0;
+  return element * (norm_inputs + norm_outputs) / norm_share +
+         (element * (qkv + fc1 + outputs) + log_sums) / tensor;
+}
+
+// How many micro-batches' worth of a stage's layers are alive at once, on the first stage.
+double in_flight(const Recipe& recipe, const ParallelConfig& layout) {
+  const double stages = static_cast<double>(layout.pipeline);
+  switch (layout.schedule) {
+    case PipelineSchedule::gpipe:
+      return static_cast<double>(recipe.batch.global / recipe.batch.micro);
+    case PipelineSchedule::interleaved:
+      return stages * (1 + (stages - 1) / (stages * static_cast<double>(layout.virtual_pipeline)));
+    case PipelineSchedule::one_f_one_b:
+      break;
+  }
+  return stages;
+}
+
+}  // namespace
+
+MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout,
+                               const RecomputeConfig& recompute) {
+  const ModelConfig& m = recipe.model;
+  const bool half = recipe.trainer.precision == Precision::bf16;
+  const double element = half ? 2 : 4;
+  const double parameters =
+      static_cast<double>(m.parameter_count()) / static_cast<double>(layout.tensor * layout.pipeline);
+  const double tokens = static_cast<double>(recipe.batch.micro * recipe.data.sequence_length) /
+                        static_cast<double>(layout.context);
+
+  const double layers = static_cast<double>(m.layers);
+  const double recomputed = recompute.mode == RecomputeMode::none
+                                ? 0
+                                : static_cast<double>(recompute.layers == 0 ? m.layers : recompute.layers);
+  const double plain = layer_bytes_per_token(m, element, RecomputeMode::none, layout);
+  const double kept = layer_bytes_per_token(m, element, recompute.mode, layout);
+  const double all_layers = recomputed * kept + (layers - recomputed) * plain;
+  // While a layer is computed again, it is there in full once. The embedding and the final norm keep three
+  // vectors.
+  const double working = recompute.mode == RecomputeMode::none ? 0 : plain - kept;
+  const double ends = 3 * element * static_cast<double>(m.hidden);
+
+  MemoryEstimate estimate;
+  estimate.weights = parameters * element;
+  estimate.gradients = parameters * 4;
+  estimate.optimizer = parameters * (half ? 12 : 8);
+  estimate.activations =
+      tokens *
+      (all_layers * in_flight(recipe, layout) / static_cast<double>(layout.pipeline) + working + ends);
+  return estimate;
+}
+
+}  // namespace longhaul

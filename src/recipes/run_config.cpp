@@ -1,0 +1,177 @@
+#include "longhaul/recipes/run_config.h"
+
+#include <array>
+
+#include "longhaul/core/config/field_table.h"
+
+namespace longhaul {
+
+template <>
+std::span<const std::string_view> enum_names<Precision>() {
+  static constexpr std::array<std::string_view, 2> names{"fp32", "bf16"};
+  return names;
+}
+
+template <>
+std::span<const std::string_view> enum_names<DeviceChoice>() {
+  static constexpr std::array<std::string_view, 3> names{"auto", "cpu", "cuda"};
+  return names;
+}
+
+template <>
+std::span<const std::string_view> enum_names<RecomputeMode>() {
+  static constexpr std::array<std::string_view, 3> names{"none", "selective", "full"};
+  return names;
+}
+
+template <>
+std::span<const std::string_view> enum_names<PipelineSchedule>() {
+  static constexpr std::array<std::string_view, 3> names{"1f1b", "interleaved", "gpipe"};
+  return names;
+}
+
+template <>
+std::span<const std::string_view> enum_names<Sharding>() {
+  static constexpr std::array<std::string_view, 4> names{"none", "optimizer", "gradients", "parameters"};
+  return names;
+}
+
+template <>
+const FieldTable& fields<BatchConfig>() {
+  using C = BatchConfig;
+  static const FieldTable table =
+      make_table<C>("How many sequences a step takes",
+                    {
+                        field<&C::global>("global", "sequences of one optimiser step, over all ranks")
+                            .in("sequences")
+                            .at_least(1)
+                            .known_as("global_batch_size"),
+                        field<&C::micro>("micro", "sequences of one forward pass; more need more memory")
+                            .in("sequences")
+                            .at_least(1)
+                            .known_as("micro_batch_size", "per_device_train_batch_size"),
+                    });
+  return table;
+}
+
+template <>
+const FieldTable& fields<TrainerConfig>() {
+  using C = TrainerConfig;
+  static const FieldTable table = make_table<C>(
+      "The run",
+      {
+          field<&C::max_steps>("max_steps", "optimiser steps of the whole run, resumed ones included")
+              .in("steps")
+              .at_least(1)
+              .known_as("train_iters", "max_steps"),
+          field<&C::run_dir>("run_dir",
+                             "folder of the logs and checkpoints; empty: runs/<name of the recipe>")
+              .in("path")
+              .known_as("save", "output_dir"),
+          field<&C::precision>("precision",
+                               "of the training copy and the arithmetic; masters and moments are FP32 always")
+              .known_as("bf16", "bf16"),
+          field<&C::seed>("seed", "seed of the initial weights and of dropout")
+              .at_least(0)
+              .known_as("seed", "seed"),
+          field<&C::deterministic>("deterministic", "the same bits on every run, at some cost in speed")
+              .known_as("deterministic_mode", "full_determinism"),
+          field<&C::device>("device", "auto: a GPU when there is one"),
+          field<&C::threads>("threads", "CPU threads of a process; 0: all cores").at_least(0),
+          field<&C::log_every>("log_every", "a line of metrics every so often")
+              .in("steps")
+              .at_least(1)
+              .known_as("log_interval", "logging_steps"),
+          field<&C::eval_every>("eval_every", "evaluate every so often; 0: never")
+              .in("steps")
+              .at_least(0)
+              .known_as("eval_interval", "eval_steps"),
+          field<&C::eval_steps>("eval_steps", "global batches of one evaluation")
+              .at_least(1)
+              .known_as("eval_iters"),
+      });
+  return table;
+}
+
+template <>
+const FieldTable& fields<CheckpointConfig>() {
+  using C = CheckpointConfig;
+  static const FieldTable table = make_table<C>(
+      "What is saved when, and what is read",
+      {
+          field<&C::every>("every", "save every so often; 0: at the end alone")
+              .in("steps")
+              .at_least(0)
+              .known_as("save_interval", "save_steps"),
+          field<&C::keep_last>("keep_last", "how many of the newest to keep; 0: all")
+              .at_least(0)
+              .known_as("", "save_total_limit"),
+          field<&C::keep_every>("keep_every", "keep those at multiples of this for good; 0: none")
+              .in("steps")
+              .at_least(0)
+              .known_as("save_retain_interval"),
+          field<&C::async>("async", "write in the background").known_as("async_save"),
+          field<&C::load_optimizer>("load_optimizer", "on resuming, take up the optimiser's moments too")
+              .known_as("load_optim"),
+      });
+  return table;
+}
+
+template <>
+const FieldTable& fields<RecomputeConfig>() {
+  using C = RecomputeConfig;
+  static const FieldTable table = make_table<C>(
+      "Activations that are computed again in the backward pass rather than kept",
+      {
+          field<&C::mode>("mode", "selective: norms, attention and MLP activations; full: whole layers")
+              .known_as("recompute_granularity"),
+          field<&C::layers>("layers", "the first so many layers; 0: all")
+              .at_least(0)
+              .known_as("recompute_num_layers"),
+      });
+  return table;
+}
+
+template <>
+const FieldTable& fields<ParallelConfig>() {
+  using C = ParallelConfig;
+  static const FieldTable table = make_table<C>(
+      "How the model is laid out over ranks; what remains of them is data parallel",
+      {
+          field<&C::tensor>("tensor", "ranks that share each matrix")
+              .at_least(1)
+              .known_as("tensor_model_parallel_size"),
+          field<&C::sequence>("sequence", "shard norms and dropout along the sequence over the tensor ranks")
+              .known_as("sequence_parallel"),
+          field<&C::pipeline>("pipeline", "stages of layers")
+              .at_least(1)
+              .known_as("pipeline_model_parallel_size"),
+          field<&C::virtual_pipeline>("virtual_pipeline",
+                                      "chunks of layers on each stage; 1: not interleaved")
+              .at_least(1)
+              .known_as("virtual_pipeline_model_parallel_size"),
+          field<&C::schedule>("schedule", "order of forward and backward passes on a stage"),
+          field<&C::context>("context", "ranks that share each sequence")
+              .at_least(1)
+              .known_as("context_parallel_size"),
+          field<&C::expert>("expert", "ranks that share the experts")
+              .at_least(1)
+              .known_as("expert_model_parallel_size"),
+          field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
+              .known_as("data_parallel_sharding_strategy"),
+      });
+  return table;
+}
+
+template <>
+const FieldTable& fields<LossConfig>() {
+  using C = LossConfig;
+  static const FieldTable table = make_table<C>(
+      "The training loss: cross-entropy over the next token",
+      {
+          field<&C::z_loss>("z_loss", "weight of logsumexp(logits)² in the loss; 0: off").at_least(0),
+      });
+  return table;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,142 @@
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "longhaul/core/error.h"
+#include "longhaul/recipes/recipe.h"
+
+namespace longhaul {
+namespace {
+
+void validate_batch(const Recipe& r) {
+  if (r.batch.global % r.batch.micro != 0)
+    throw UserError(
+        "batch.global {} does not divide by batch.micro {}: choose a batch.global that is a multiple of {}",
+        r.batch.global, r.batch.micro, r.batch.micro);
+}
+
+void validate_data(const Recipe& r) {
+  if (r.data.mock && !r.data.train.empty())
+    throw UserError("data.mock is true and data.train is \"{}\": set data.mock=false to train on the files",
+                    r.data.train);
+  if (r.data.mock && r.model.from.empty() && r.model.vocab_size == 0)
+    throw UserError("data.mock has no tokenizer to take the vocabulary from: set model.vocab_size");
+  int parts = 0;
+  double sum = 0;
+  for (size_t begin = 0; begin <= r.data.split.size(); ++parts) {
+    const size_t end = std::min(r.data.split.find(',', begin), r.data.split.size());
+    double share = -1;
+    const auto [stop, error] = std::from_chars(r.data.split.data() + begin, r.data.split.data() + end, share);
+    if (error != std::errc{} || stop != r.data.split.data() + end || !(share >= 0)) parts = 100;
+    sum += share;
+    begin = end + 1;
+  }
+  if (parts != 3 || !(sum > 0))
+    throw UserError(
+        "data.split is \"{}\"; write three shares for train, valid and test, such as \"969,30,1\"",
+        r.data.split);
+}
+
+void validate_positions(const Recipe& r) {
+  if (r.data.sequence_length <= r.model.max_positions) return;
+  throw UserError(
+      "data.sequence_length {} is longer than model.max_positions {}: shorten the sequence, or raise "
+      "model.max_positions{}",
+      r.data.sequence_length, r.model.max_positions,
+      r.model.position == PositionEmbedding::rope ? " (and think of model.rope_theta or model.rope_scaling)"
+                                                  : "");
+}
+
+void validate_schedule(const Recipe& r) {
+  const auto& [kind, warmup, decay_key, wsd_key, wsd_style] = r.schedule;
+  const int64_t decay = decay_key == 0 ? r.trainer.max_steps : decay_key;
+  const char* end = decay_key == 0 ? "trainer.max_steps" : "schedule.decay_steps";
+  if (warmup >= decay)
+    throw UserError(
+        "schedule.warmup_steps {} leaves no steps to train at the peak: it must be less than {} {}", warmup,
+        end, decay);
+  if (kind != ScheduleKind::constant && r.optimizer.min_lr > r.optimizer.lr)
+    throw UserError("optimizer.min_lr {} is greater than optimizer.lr {}: lower min_lr, for example to {}",
+                    r.optimizer.min_lr, r.optimizer.lr, r.optimizer.lr / 10);
+  if (kind == ScheduleKind::wsd && wsd_key > decay - warmup)
+    throw UserError("schedule.wsd_decay_steps {} does not fit between schedule.warmup_steps {} and {} {}",
+                    wsd_key, warmup, end, decay);
+  if (kind != ScheduleKind::wsd && (wsd_key != 0 || wsd_style != WsdDecay::linear))
+    throw UserError("schedule.wsd_decay_steps and schedule.wsd_decay need schedule.kind=wsd, but it is {}",
+                    name_of(kind));
+}
+
+void validate_recompute(const Recipe& r) {
+  if (r.recompute.layers != 0 && r.recompute.mode == RecomputeMode::none)
+    throw UserError(
+        "recompute.layers is {}, but recompute.mode is none: set recompute.mode to selective or full",
+        r.recompute.layers);
+}
+
+void validate_parallel(const Recipe& r) {
+  const ParallelConfig& p = r.parallel;
+  if (p.sequence && p.tensor == 1)
+    throw UserError(
+        "parallel.sequence needs parallel.tensor above 1, but it is 1: set parallel.sequence=false");
+  if (p.virtual_pipeline > 1 && p.pipeline == 1)
+    throw UserError(
+        "parallel.virtual_pipeline {} needs parallel.pipeline above 1: set parallel.virtual_pipeline=1",
+        p.virtual_pipeline);
+  if ((p.virtual_pipeline > 1) != (p.schedule == PipelineSchedule::interleaved))
+    throw UserError(
+        "parallel.virtual_pipeline {} and parallel.schedule {} disagree: only the interleaved schedule has "
+        "more "
+        "than one chunk a stage, and it needs them",
+        p.virtual_pipeline, name_of(p.schedule));
+  if (p.context > 1 && r.data.sequence_length % (2 * p.context) != 0)
+    throw UserError("data.sequence_length {} does not divide by twice parallel.context {}",
+                    r.data.sequence_length, p.context);
+  if (p.sequence && r.data.sequence_length % (p.context * p.tensor) != 0)
+    throw UserError(
+        "data.sequence_length {} does not divide by parallel.tensor {} × parallel.context {}, as "
+        "parallel.sequence needs",
+        r.data.sequence_length, p.tensor, p.context);
+}
+
+void validate_layout_of_shape(const ParallelConfig& p, const ModelConfig& m) {
+  if (m.heads % p.tensor != 0 || m.ffn_hidden % p.tensor != 0)
+    throw UserError("model.heads {} and model.ffn_hidden {} must both divide by parallel.tensor {}", m.heads,
+                    m.ffn_hidden, p.tensor);
+  if (p.pipeline * p.virtual_pipeline > m.layers)
+    throw UserError("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
+                    p.pipeline, p.virtual_pipeline, m.layers);
+  if (p.expert > 1)
+    throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", p.expert);
+}
+
+}  // namespace
+
+void validate(const Recipe& r) {
+  if (r.name.empty() || r.name.find('/') != std::string::npos)
+    throw UserError("name is \"{}\"; it must be a plain name, since it also names the run's folder", r.name);
+  validate_batch(r);
+  validate_data(r);
+  validate_schedule(r);
+  validate_recompute(r);
+  validate_parallel(r);
+  if (r.model.from.empty()) validate_shape(r);
+}
+
+void validate_shape(const Recipe& r) {
+  const ModelConfig m = r.model.resolved();
+  validate_positions(r);
+  if (r.recompute.layers > m.layers)
+    throw UserError("recompute.layers {} is more than model.layers {}; 0 means all", r.recompute.layers,
+                    m.layers);
+  validate_layout_of_shape(r.parallel, m);
+}
+
+void require_data(const Recipe& r) {
+  if (!r.data.mock && r.data.train.empty())
+    throw UserError(
+        "there is nothing to train on: set data.train=PREFIX to the files that `llm-pretrain prepare` made, "
+        "or "
+        "data.mock=true for made-up data");
+}
+
+}  // namespace longhaul

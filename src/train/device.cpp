@@ -1,0 +1,17 @@
+#include "longhaul/train/device.h"
+
+#include "longhaul/core/error.h"
+#include "longhaul/ops/device.h"
+
+namespace longhaul {
+
+c10::Device resolve_device(DeviceChoice choice) {
+  const c10::Device cpu(c10::DeviceType::CPU);
+  if (choice == DeviceChoice::cpu) return cpu;
+  const std::string& problem = ops::cuda_problem();
+  if (problem.empty()) return c10::Device(c10::DeviceType::CUDA, 0);
+  if (choice == DeviceChoice::automatic) return cpu;
+  throw UserError("trainer.device=cuda, but {}. Use trainer.device=cpu, or see `llm-pretrain doctor`", problem);
+}
+
+}  // namespace longhaul

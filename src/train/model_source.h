@@ -1,0 +1,31 @@
+// Where a run's model comes from: `model.from` (a Hugging Face folder, or a checkpoint's weights), or the recipe's own
+// shape and an initialisation.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "longhaul/model/parameter.h"
+#include "longhaul/recipes/recipe.h"
+#include "longhaul/train/model_folder.h"
+
+namespace longhaul {
+
+class ModelSource {
+ public:
+  // Resolves the recipe: with `model.from`, shape and family come from that folder.
+  explicit ModelSource(const Recipe& recipe);
+
+  const Recipe& recipe() const { return recipe_; }
+  // What an export of this run carries along; without `model.from`, nothing but a type.
+  const HfSideCar& side_car() const { return side_car_; }
+  // Fills the parameters from `model.from`, or initialises them with `trainer.seed`.
+  void fill(std::vector<Parameter>& parameters) const;
+
+ private:
+  std::unique_ptr<const ModelFolder> folder_;
+  Recipe recipe_;
+  HfSideCar side_car_;
+};
+
+}  // namespace longhaul

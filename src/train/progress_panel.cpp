@@ -1,0 +1,43 @@
+#include "train/progress_panel.h"
+
+#include <fmt/format.h>
+
+namespace longhaul {
+namespace {
+
+constexpr int kBarWidth = 20;
+
+std::string bar(int64_t done, int64_t total) {
+  const auto filled = static_cast<size_t>(total > 0 ? done * kBarWidth / total : kBarWidth);
+  return std::string(filled, '#') + std::string(kBarWidth - filled, '-');
+}
+
+}  // namespace
+
+ProgressPanel::ProgressPanel(int64_t first_step, int64_t max_steps, int64_t log_every)
+    : first_step_(first_step), max_steps_(max_steps), log_every_(log_every), live_(std::chrono::seconds(0)) {}
+
+void ProgressPanel::update(const StepMetrics& m) {
+  seconds_ += m.step_seconds;
+  ++steps_;
+  if (m.valid_loss) valid_loss_ = m.valid_loss;
+  const double eta = seconds_ / static_cast<double>(steps_) * static_cast<double>(max_steps_ - m.step);
+  const std::string valid = valid_loss_ ? fmt::format("  valid {:.4f}", *valid_loss_) : "";
+  const std::string numbers =
+      fmt::format("loss {:.4f}{}  lr {:.2e}  norm {:.2f}  {} tokens/s  ETA {}  {}", m.loss, valid, m.learning_rate,
+                  m.grad_norm, format_count(m.tokens_per_second), format_duration(eta),
+                  format_bytes(static_cast<double>(m.memory_bytes)));
+  const std::string plain = fmt::format("step {}/{}  {}", m.step, max_steps_, numbers);
+  const bool last = m.step == max_steps_;
+  if (stderr_is_terminal()) {
+    live_.update(fmt::format("step {}/{} [{}]  {}", m.step, max_steps_, bar(m.step, max_steps_), numbers), {}, last);
+  } else if (last || m.valid_loss || (m.step - first_step_) % log_every_ == 0) {
+    live_.update({}, plain, true);
+  }
+}
+
+void ProgressPanel::note(const std::string& text) {
+  if (stderr_is_terminal()) live_.update(text, {}, true);
+}
+
+}  // namespace longhaul

@@ -1,0 +1,23 @@
+// The data of a run: its datasets, and what the files say about the tokenizer they were made with.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "longhaul/data/batch_builder.h"
+#include "longhaul/data/dataset.h"
+#include "longhaul/recipes/recipe.h"
+
+namespace longhaul {
+
+struct RunData {
+  std::shared_ptr<const Dataset> train;
+  std::shared_ptr<const Dataset> valid;  // null without validation data, or when trainer.eval_every is 0
+  MaskOptions masks;
+};
+
+// `recipe` is resolved. Refuses data whose ids the model's vocabulary doesn't hold, or that was prepared with another
+// tokenizer than the one of `model.from`.
+RunData open_run_data(const Recipe& recipe);
+
+}  // namespace longhaul

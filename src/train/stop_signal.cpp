@@ -1,0 +1,35 @@
+#include "train/stop_signal.h"
+
+#include <csignal>
+
+namespace longhaul {
+namespace {
+
+volatile std::sig_atomic_t last_signal = 0;
+
+void on_signal(int number) {
+  if (number == SIGINT && last_signal == SIGINT) {
+    std::signal(SIGINT, SIG_DFL);
+    std::raise(SIGINT);
+  }
+  last_signal = number;
+}
+
+}  // namespace
+
+StopSignal::StopSignal() {
+  last_signal = 0;
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGINT, on_signal);
+}
+
+StopSignal::~StopSignal() {
+  std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGINT, SIG_DFL);
+}
+
+bool StopSignal::raised() { return last_signal != 0; }
+
+const char* StopSignal::name() { return last_signal == SIGINT ? "SIGINT" : "SIGTERM"; }
+
+}  // namespace longhaul

@@ -1,0 +1,168 @@
+"""Exit codes and messages of `llm-pretrain`: recipes, schema, doctor.
+
+The program is build/bin/llm-pretrain, or what LLM_PRETRAIN says.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = os.environ.get("LLM_PRETRAIN", str(ROOT / "build/bin/llm-pretrain"))
+SOME = ["llama_tiny", "gpt3_175b", "nemotron4_15b"]
+
+
+def run(*arguments, cwd=None, **more):
+    return subprocess.run([PROGRAM, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=60, **more)
+
+
+def names():
+    return run("recipes", "list", "--names").stdout.split()
+
+
+def test_version_and_help_end_with_zero():
+    assert run("--version").stdout == "llm-pretrain 0.1.0\n"
+    for command in ["", "recipes", "recipes list", "recipes show", "recipes init", "schema", "doctor"]:
+        result = run(*command.split(), "--help")
+        assert result.returncode == 0
+        assert "Example" in result.stdout, command
+        assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["recipies", "list"], 'error: there is no command "recipies". Did you mean "recipes"?'),
+        (["recipes", "show", "llama_tny"], 'error: there is no recipe "llama_tny". Did you mean "llama_tiny"?'),
+        (["recipes", "show", "llama_tiny", "optimizer.lrr=1"], "Did you mean optimizer.lr?"),
+        (["recipes", "show", "llama_tiny", "num_layers=1"], "Did you mean model.layers?"),
+        (["recipes", "show", "llama_tiny", "optimizer.lr=fast"], "optimizer.lr must be a number, greater than 0"),
+        (["recipes", "show", "llama_tiny", "batch.micro=3"], "batch.global 8 does not divide by batch.micro 3"),
+        (["recipes", "show", "missing.json"], "error: cannot read missing.json: No such file or directory"),
+        (["recipes", "list", "--nmaes"], "--nmaes"),
+        (["recipes"], "required"),
+        ([], "required"),
+        (["schema", "--text", "--markdown"], "excludes"),
+    ],
+)
+def test_a_users_mistake_is_one_line_on_stderr_and_exit_code_2(arguments, message):
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_errors_in_a_file(tmp_path):
+    cases = {
+        '{"base": "llama_tiny",\n "batch": {"global": 7,}}': ":2:",
+        '{"base": "llama_tiny", "batch": {"globl": 8}}': "Did you mean batch.global?",
+        '{"base": "mine.json"}': "in a circle",
+    }
+    for text, message in cases.items():
+        (tmp_path / "mine.json").write_text(text)
+        result = run("recipes", "show", "mine.json", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "mine.json" in result.stderr and message in result.stderr
+
+
+def test_what_the_machine_refuses_is_exit_code_1(tmp_path):
+    result = run("recipes", "init", "llama_tiny", "-o", tmp_path / "no" / "such" / "folder.json")
+    assert result.returncode == 1 and "cannot write" in result.stderr
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([PROGRAM, "recipes", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1 and "No space left" in result.stderr
+
+
+def test_a_closed_pipe_ends_it_quietly():
+    result = subprocess.run(
+        ["bash", "-c", f'for i in 1 2 3; do "{PROGRAM}" schema; done | head -1'], capture_output=True, text=True
+    )
+    assert result.stdout == "{\n" and result.stderr == ""
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_shows(name):
+    report = run("recipes", "show", name)
+    assert report.returncode == 0 and "parameters" in report.stdout and "recompute.mode" in report.stdout
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_the_full_configuration_reads_back(name, tmp_path):
+    record = run("recipes", "show", name, "--json").stdout
+    (tmp_path / "record.json").write_text(record)
+    assert run("recipes", "show", tmp_path / "record.json", "--json").stdout == record
+    assert json.loads(record)["name"] == name
+
+
+def test_parameter_count_is_printed_exactly():
+    assert "8,030,261,248" in run("recipes", "show", "llama3_8b").stdout
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_init_writes_a_file_that_means_the_recipe(name, tmp_path):
+    result = run("recipes", "init", name, cwd=tmp_path)
+    assert result.returncode == 0
+    mine = f"my_{name}.json"
+    assert mine in result.stdout
+    shown = json.loads(run("recipes", "show", mine, "--json", cwd=tmp_path).stdout)
+    original = json.loads(run("recipes", "show", name, "--json").stdout)
+    assert shown.pop("name") == f"my_{name}" and shown["trainer"].pop("run_dir") == f"runs/my_{name}"
+    del original["name"], original["trainer"]["run_dir"]
+    assert shown == original
+    again = run("recipes", "init", name, cwd=tmp_path)
+    assert again.returncode == 2 and "--force" in again.stderr
+    assert run("recipes", "init", name, "--force", cwd=tmp_path).returncode == 0
+
+
+def test_the_schema_is_one_and_accepts_what_the_program_accepts():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(run("schema").stdout)
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    for name in SOME:
+        validator.validate(json.loads(run("recipes", "show", name, "--json").stdout))
+    for path in (ROOT / "recipes").glob("*.json"):
+        validator.validate(json.loads(path.read_text()))
+    validator.validate({"base": "llama_tiny", "$schema": "x", "optimizer": {"lr": 1}})
+    for wrong in [
+        {"optimizer": {"lrr": 1}},
+        {"optimizer": {"lr": 0}},
+        {"optimizer": {"lr": "1"}},
+        {"schedule": {"kind": "cosin"}},
+        {"batch": {"micro": 0}},
+        {"trainer": {"deterministic": 1}},
+        {"base": 3},
+    ]:
+        assert not validator.is_valid(wrong), wrong
+
+
+def test_editors_find_the_schema():
+    settings = json.loads((ROOT / ".vscode/settings.json").read_text())
+    (entry,) = settings["json.schemas"]
+    assert (ROOT / entry["url"]).exists() and entry["fileMatch"] == ["/recipes/*.json"]
+
+
+def test_text_lists_every_key_of_the_schema():
+    def keys(schema, prefix=""):
+        for name, inner in schema["properties"].items():
+            if "properties" in inner:
+                yield from keys(inner, f"{prefix}{name}.")
+            else:
+                yield prefix + name
+
+    listed = {line.split()[0] for line in run("schema", "--text").stdout.splitlines()[2:]}
+    assert listed == set(keys(json.loads(run("schema").stdout))) - {"base", "$schema"}
+    assert all(line.startswith("optimizer.") for line in run("schema", "--text", "optimizer.").stdout.splitlines()[2:])
+
+
+def test_doctor():
+    result = run("doctor")
+    assert result.returncode == 0
+    for word in ["LibTorch", "2.11.0", "CPU", "cores", "memory", "disk", "CUDA", "g++"]:
+        assert word in result.stdout
+    bare = run("doctor", env={"PATH": "/nowhere"})
+    assert bare.returncode == 0 and "apt install ninja-build" in bare.stdout

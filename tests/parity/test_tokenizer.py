@@ -1,0 +1,44 @@
+"""Longhaul's tokenizer against the `tokenizers` library: the same ids and the same text, for every text."""
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+from tokenizer_kinds import KINDS, fuzz
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOL = ROOT / "build" / "bin" / "tokenizer_tool"
+
+
+def run(path, texts, *arguments):
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    done = subprocess.run([TOOL, path, *arguments], input=lines, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+
+
+def check(reference, path, texts):
+    answers = run(path, texts)
+    assert len(answers) == len(texts)
+    ids = [encoding.ids for encoding in reference.encode_batch_fast(texts)]
+    expected = {
+        "ids": ids,
+        "plain_ids": [e.ids for e in reference.encode_batch_fast(texts, add_special_tokens=False)],
+        "decoded": reference.decode_batch(ids, skip_special_tokens=False),
+        "skipped": reference.decode_batch(ids, skip_special_tokens=True),
+    }
+    expected["streamed"] = expected["decoded"]
+    for key, values in expected.items():
+        for text, value, answer in zip(texts, values, answers):
+            assert answer[key] == value, (key, text)
+
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fuzzed_text(kind, tmp_path):
+    reference = KINDS[kind]()
+    path = tmp_path / "tokenizer.json"
+    reference.save(str(path))
+    rare = kind in ("gpt2_prefix", "falcon", "metaspace_first_split", "flags", "plain")
+    check(reference, path, list(fuzz(seed=7, characters=200_000 if rare else 1_000_000)))

@@ -1,0 +1,75 @@
+#include "longhaul/data/jsonl.h"
+
+#include <gtest/gtest.h>
+
+#include "temp_folder.h"
+
+namespace longhaul {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+KeyTexts parsed(std::string_view line, const Texts& keys = {"text"}) {
+  KeyTexts texts;
+  const auto problem = parse_json_line(line, keys, texts);
+  EXPECT_FALSE(problem.has_value()) << *problem;
+  return texts;
+}
+
+std::string problem(std::string_view line, const Texts& keys = {"text"}) {
+  KeyTexts texts;
+  return parse_json_line(line, keys, texts).value_or("");
+}
+
+TEST(JsonLine, TextUnderAKey) {
+  EXPECT_EQ(parsed(R"({"text": "a b"})"), (KeyTexts{{"a b"}}));
+  EXPECT_EQ(parsed(R"(  {"id": 3, "text": "x\n\"\u00e9\ud83d\ude00", "z": [1, {"text": 5}]}  )"
+                   "\r"),
+            (KeyTexts{{"x\n\"\xc3\xa9\xf0\x9f\x98\x80"}}));
+  EXPECT_EQ(parsed(R"({"text": ""})"), (KeyTexts{{""}}));
+  EXPECT_EQ(parsed(R"({"text": ["a", "", "b"]})"), (KeyTexts{{"a", "", "b"}}));
+  EXPECT_EQ(parsed(R"({"text": []})"), (KeyTexts{{}}));
+}
+
+TEST(JsonLine, OnlyTheOutermostObjectCounts) {
+  EXPECT_EQ(parsed(R"({"meta": {"text": "no", "list": ["no"]}, "list": ["no"], "text": "yes"})"),
+            (KeyTexts{{"yes"}}));
+  EXPECT_EQ(parsed(R"({"text": "yes", "meta": {"text": 4, "a": [["text"]]}})"), (KeyTexts{{"yes"}}));
+  EXPECT_CONTAINS(problem(R"({"meta": {"text": "no"}})"), "no key \"text\"");
+}
+
+TEST(JsonLine, SeveralKeysAndRepeatedOnes) {
+  EXPECT_EQ(parsed(R"({"b": "2", "a": ["1", "3"]})", {"a", "b"}), (KeyTexts{{"1", "3"}, {"2"}}));
+  EXPECT_EQ(parsed(R"({"text": ["a", "b"], "text": "last"})"), (KeyTexts{{"last"}}));
+  EXPECT_CONTAINS(problem(R"({"a": "1"})", {"a", "b"}), "no key \"b\"");
+}
+
+TEST(JsonLine, WhatIsWrongIsSaid) {
+  EXPECT_EQ(problem(""), "the line is blank");
+  EXPECT_EQ(problem(" \t\r"), "the line is blank");
+  EXPECT_CONTAINS(problem(R"({"text": "a)"), "not valid JSON at character");
+  EXPECT_CONTAINS(problem(R"({"text": "a"} x)"), "not valid JSON at character 15");
+  EXPECT_CONTAINS(problem(R"({"text": "a"}{"text": "b"})"), "not valid JSON");
+  EXPECT_CONTAINS(problem("{\"text\": \"a\xff\"}"), "ill-formed UTF-8");
+  EXPECT_CONTAINS(problem("{\"text\": \"a\tb\"}"), "control character");
+  EXPECT_CONTAINS(problem(R"({"text": "\ud83d"})"), "surrogate");
+  EXPECT_CONTAINS(problem(R"({"text": 5})"), "the value of \"text\" is a number");
+  EXPECT_CONTAINS(problem(R"({"text": null})"), "is null");
+  EXPECT_CONTAINS(problem(R"({"text": true})"), "is a boolean");
+  EXPECT_CONTAINS(problem(R"({"text": {"a": "b"}})"), "is an object");
+  EXPECT_CONTAINS(problem(R"({"text": ["a", 5]})"), "the list \"text\" holds a number");
+  EXPECT_CONTAINS(problem(R"({"text": ["a", ["b"]]})"), "the list \"text\" holds a list");
+  EXPECT_CONTAINS(problem(R"({"text": [{"a": "b"}]})"), "the list \"text\" holds an object");
+  EXPECT_CONTAINS(problem(R"(["text"])"), "the line is a list");
+  EXPECT_CONTAINS(problem(R"("text")"), "the line is a string");
+  EXPECT_CONTAINS(problem("17"), "the line is a number");
+}
+
+TEST(JsonLine, EveryCutOfALineIsRefused) {
+  const std::string line = R"({"id": [1, {"a": null}], "text": ["a\u00e9", "b"], "z": 1.5e3})";
+  for (size_t size = 0; size < line.size(); ++size) EXPECT_NE(problem(line.substr(0, size)), "") << size;
+  EXPECT_EQ(problem(line), "");
+}
+
+}  // namespace
+}  // namespace longhaul

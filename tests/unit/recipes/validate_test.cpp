@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include "longhaul/core/error.h"
+#include "longhaul/recipes/estimate.h"
+#include "longhaul/recipes/library.h"
+
+namespace longhaul {
+namespace {
+
+template <typename Change>
+std::string error_after(Change change, Recipe r = recipes::llama_tiny()) {
+  change(r);
+  try {
+    validate(r);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool starts(const std::string& text, const std::string& start) {
+  return text.starts_with(start);
+}
+
+TEST(Validate, NamesKeysValuesAndRemedies) {
+  EXPECT_EQ(error_after([](Recipe&) {}), "no error");
+  EXPECT_EQ(error_after([](Recipe& r) { r.batch.micro = 3; }),
+            "batch.global 8 does not divide by batch.micro 3: choose a batch.global that is a multiple of 3");
+  EXPECT_EQ(error_after([](Recipe& r) { r.schedule.warmup_steps = 100; }),
+            "schedule.warmup_steps 100 leaves no steps to train at the peak: it must be less than "
+            "trainer.max_steps 100");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.optimizer.min_lr = 1; }),
+               "optimizer.min_lr 1 is greater than optimizer.lr 0.003");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.data.sequence_length = 129; }),
+               "data.sequence_length 129 is longer than model.max_positions 128");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.model.kv_heads = 3; }),
+               "model.heads 4 does not divide by model.kv_heads 3");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.model.vocab_size = 0; }), "data.mock has no tokenizer");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.name = "a/b"; }), "name is \"a/b\"");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.recompute.layers = 1; }),
+               "recompute.layers is 1, but recompute.mode is none");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.schedule.wsd_decay_steps = 5; }),
+               "schedule.wsd_decay_steps and");
+  EXPECT_PRED2(
+      starts, error_after([](Recipe& r) {
+        r.schedule.kind = ScheduleKind::wsd;
+        r.schedule.wsd_decay_steps = 91;
+      }),
+      "schedule.wsd_decay_steps 91 does not fit between schedule.warmup_steps 10 and trainer.max_steps 100");
+}
+
+TEST(Validate, Splits) {
+  for (const char* good : {"969,30,1", "1,0,0", "0.9,0.05,0.05"})
+    EXPECT_EQ(error_after([&](Recipe& r) { r.data.split = good; }), "no error") << good;
+  for (const char* bad : {"", "1,2", "1,2,3,4", "a,b,c", "-1,1,1", "0,0,0", "1,,1", "1,1,1,", "nan,1,1"})
+    EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.data.split = bad; }), "data.split is ") << bad;
+}
+
+TEST(Validate, AConstantRateNeedsNoMinimum) {
+  EXPECT_EQ(error_after([](Recipe& r) {
+              r.schedule.kind = ScheduleKind::constant;
+              r.optimizer.lr = 1e-6;
+            }),
+            "no error");
+}
+
+TEST(Validate, Layouts) {
+  const auto error = [](auto change) { return error_after(change, recipes::llama3_70b()); };
+  EXPECT_EQ(error([](Recipe&) {}), "no error");
+  EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.tensor = 3; }),
+               "data.sequence_length 8192 does not divide by parallel.tensor 3");
+  EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.tensor = 1; }),
+               "parallel.sequence needs parallel.tensor above 1");
+  EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.virtual_pipeline = 1; }),
+               "parallel.virtual_pipeline 1 and parallel.schedule interleaved");
+  EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.pipeline = 32; }),
+               "parallel.pipeline 32 × parallel.virtual_pipeline 5 is more than");
+  EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.expert = 2; }),
+               "parallel.expert is 2, but the model has no experts");
+}
+
+TEST(OneProcess, RefusesEveryLayoutWithTheOverridesThatMendIt) {
+  Recipe r = recipes::llama_tiny();
+  EXPECT_NO_THROW(require_one_process(r));
+  r.parallel.tensor = 4;
+  r.parallel.sharding = Sharding::optimizer;
+  try {
+    require_one_process(r);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "this build trains on one process: parallel.tensor must be 1 (it is 4), parallel.sharding must "
+              "be none (it is "
+              "optimizer). Add parallel.tensor=1 parallel.sharding=none to train the model on one process");
+  }
+}
+
+TEST(Validate, AModelFromACheckpointIsCheckedOnceItsShapeIsKnown) {
+  Recipe r = recipes::llama_tiny();
+  r.data.sequence_length = 4096;
+  r.model.from = "folder";
+  EXPECT_NO_THROW(validate(r));
+  EXPECT_THROW(validate_shape(r), UserError);
+  r.model.max_positions = 4096;
+  EXPECT_NO_THROW(validate_shape(r));
+  r.recompute = {RecomputeMode::full, 3};
+  EXPECT_THROW(validate_shape(r), UserError);
+}
+
+TEST(Validate, TrainingNeedsData) {
+  EXPECT_NO_THROW(require_data(recipes::llama_tiny()));
+  EXPECT_THROW(require_data(recipes::llama3_8b()), UserError);
+}
+
+TEST(Resolved, DerivesStepsAndFolder) {
+  Recipe r = recipes::llama_tiny();
+  r.schedule.kind = ScheduleKind::wsd;
+  const Recipe out = resolved(r);
+  EXPECT_EQ(out.schedule.decay_steps, 100);
+  EXPECT_EQ(out.schedule.wsd_decay_steps, 10);
+  EXPECT_EQ(out.trainer.run_dir, "runs/llama_tiny");
+  EXPECT_EQ(out.model.head_dim, 32);
+  EXPECT_EQ(resolved(out), out);
+}
+
+// Against arithmetic by hand: 2 layers of hidden 8, one head of 8, ffn 16, gated, vocabulary 10, 4 tokens,
+// FP32.
+TEST(EstimateMemory, ByHand) {
+  Recipe r;
+  r.model.hidden = 8;
+  r.model.heads = 1;
+  r.model.ffn_hidden = 16;
+  r.model.vocab_size = 10;
+  r.data.sequence_length = 4;
+  r.batch = {4, 1};
+  r.trainer.precision = Precision::fp32;
+  r = resolved(r);
+  const double parameters = 2 * 80 + 2 * (4 * 64 + 3 * 128 + 16) + 8;
+  ASSERT_EQ(r.model.parameter_count(), static_cast<int64_t>(parameters));
+  const MemoryEstimate none = estimate_memory(r, {}, {});
+  EXPECT_EQ(none.weights, 4 * parameters);
+  EXPECT_EQ(none.gradients, 4 * parameters);
+  EXPECT_EQ(none.optimizer, 8 * parameters);
+  // norms in and out 32, qkv 24, attention 8, gate and up 32, activation 16: 112 numbers; and one
+  // log-sum-exp.
+  EXPECT_EQ(none.activations, 4 * (2 * (4 * 112 + 4) + 3 * 4 * 8));
+  const MemoryEstimate full = estimate_memory(r, {}, {RecomputeMode::full, 0});
+  EXPECT_EQ(full.activations, 4 * (2 * 4 * 8 + (4 * 112 + 4 - 4 * 8) + 3 * 4 * 8));
+  EXPECT_LT(estimate_memory(r, {}, {RecomputeMode::selective, 0}).activations, none.activations);
+
+  r.trainer.precision = Precision::bf16;
+  EXPECT_EQ(estimate_memory(r, {}, {}).total() - estimate_memory(r, {}, {}).activations, 18 * parameters);
+  ParallelConfig halves;
+  halves.tensor = 2;
+  EXPECT_EQ(estimate_memory(r, halves, {}).weights, parameters);
+}
+
+}  // namespace
+}  // namespace longhaul
