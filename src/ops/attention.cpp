@@ -1,5 +1,7 @@
 #include "longhaul/ops/attention.h"
 
+#include <ATen/ops/aminmax.h>
+
 #include <algorithm>
 
 #include "longhaul/core/error.h"
@@ -33,6 +35,13 @@ void check(const at::Tensor& qkv, const AttentionOptions& options) {
   if (options.positions.defined()) {
     LONGHAUL_CHECK(options.positions.numel() == qkv.size(0), "{} positions for {} tokens",
                    options.positions.numel(), qkv.size(0));
+    LONGHAUL_CHECK(options.positions.scalar_type() == at::kLong, "positions are not int64");
+    if (options.positions.is_cpu() && qkv.size(0) > 0) {  // on a device the gather itself checks
+      const auto [lowest, highest] = at::aminmax(options.positions);
+      LONGHAUL_CHECK(lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < options.rope.cos.size(0),
+                     "positions {} to {} in a rotary table of {} rows", lowest.item<int64_t>(),
+                     highest.item<int64_t>(), options.rope.cos.size(0));
+    }
   } else {
     LONGHAUL_CHECK(longest <= options.rope.cos.size(0),
                    "a document of {} tokens exceeds the rotary table's {} rows", longest,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "longhaul/core/error.h"
 #include "ops/attention_cpu.h"
 #include "ops/attention_generic.h"
 #include "ops/gemm_avx512.h"
@@ -207,6 +208,21 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Attention,
                                          Case{2, 1, 64, 64, {0, 517}}, Case{2, 2, 128, 128, {0, 256}},
                                          Case{16, 2, 64, 32, {0, 20, 40, 41}}, Case{2, 1, 256, 256, {0, 75}},
                                          Case{2, 1, 64, 64, {0, 0, 50, 50}}));
+
+TEST(AttentionEdges, positions_beyond_the_table_are_refused) {
+  const Case c{2, 1, 16, 16, {0, 4}};
+  AttentionOptions options = options_of(c);
+  options.positions = at::tensor({0, 1, 1200, 3}, at::kLong);
+  EXPECT_THROW(attention(random_qkv(c).to(at::kFloat), options), InternalError);
+}
+
+TEST(AttentionEdges, no_tokens) {
+  const Case c{2, 1, 16, 16, {0}};
+  const at::Tensor qkv = at::empty({0, 64}).requires_grad_();
+  const at::Tensor out = attention(qkv, options_of(c));
+  EXPECT_EQ(out.sizes(), (std::vector<int64_t>{0, 32}));
+  out.sum().backward();
+}
 
 // A mask depends on the global token number: the same tokens, cut off the front, draw the same masks.
 TEST(AttentionDropout, is_a_function_of_global_positions) {
