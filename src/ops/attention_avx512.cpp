@@ -1,6 +1,5 @@
 #include "ops/aligned_buffer.h"
 #include "ops/attention_cpu.h"
-#include "ops/gemm_avx512.h"
 #include "ops/parallel_tasks.h"
 #include "ops/tile_avx512.h"
 
@@ -9,32 +8,29 @@ LONGHAUL_AVX512_BEGIN
 namespace longhaul::ops::avx512 {
 namespace {
 
+// Each builds on the one before.
+// clang-format off
 #include "ops/attention_rows.inl"
-
 #include "ops/attention_forward.inl"
-
 #include "ops/attention_backward.inl"
+// clang-format on
+
+// kBf16Units is how the products of BF16 tensors are computed.
+template <Units kBf16Units>
+void forward_any(const AttentionArguments& g) {
+  g.bf16 ? forward<Bf16Bits, kBf16Units>(g) : forward<float, Units::fp32>(g);
+}
+
+template <Units kBf16Units>
+void backward_any(const AttentionArguments& g) {
+  g.bf16 ? backward<Bf16Bits, kBf16Units>(g) : backward<float, Units::fp32>(g);
+}
 
 }  // namespace
 
-void attention_forward(const AttentionArguments& arguments) {
-  if (!arguments.bf16) {
-    forward<float, Units::fp32>(arguments);
-  } else if (supported(true)) {
-    forward<Bf16Bits, Units::bf16_pairs>(arguments);
-  } else {
-    forward<Bf16Bits, Units::fp32>(arguments);
-  }
-}
-
-void attention_backward(const AttentionArguments& arguments) {
-  if (!arguments.bf16) {
-    backward<float, Units::fp32>(arguments);
-  } else if (supported(true)) {
-    backward<Bf16Bits, Units::bf16_pairs>(arguments);
-  } else {
-    backward<Bf16Bits, Units::fp32>(arguments);
-  }
+AttentionKernel attention_kernel(bool bf16_instructions) {
+  if (!bf16_instructions) return {&forward_any<Units::fp32>, &backward_any<Units::fp32>};
+  return {&forward_any<Units::bf16_pairs>, &backward_any<Units::bf16_pairs>};
 }
 
 }  // namespace longhaul::ops::avx512

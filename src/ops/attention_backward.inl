@@ -1,24 +1,24 @@
 // The backward of attention, one task a document and query head. For a block of keys and a span of queries it
 // computes, transposed ([keys][queries], see attention_forward.inl),
 //   P = softmax(scale · K Qᵀ) from the saved statistics,   dP = V dOᵀ,   dS = P ∘ (dP - δ), δ = Σ_c O ∘ dO,
-// and adds  dV += P dO,  dK += dS Q  (the block's, in FP32) and  dQᵀ += Kᵀ dS  (the head's, in FP32). The sums of dK
-// and dV over the query heads of a group follow in a pass of their own, in the order of the heads.
+// and adds  dV += P dO,  dK += dS Q  (the block's, in FP32) and  dQᵀ += Kᵀ dS  (the head's, in FP32). The
+// sums of dK and dV over the query heads of a group follow in a pass of their own, in the order of the heads.
 
-constexpr int64_t kBackwardKeys = 64;   // keys per block
-constexpr int64_t kBackwardSpan = 64;   // queries per block
+constexpr int64_t kBackwardKeys = 64;  // keys per block
+constexpr int64_t kBackwardSpan = 64;  // queries per block
 
 // One head's queries of one document in every order, and what its blocks add up.
 struct BackwardScratch {
-  Operand queries, douts;          // [rows][width]
-  Unit *query_panels, *dout_panels;  // [rows / kTileColumns][width / per unit][kTileColumns]
-  float* dqueries;                 // [rows / kTileColumns][width][kTileColumns]
+  Operand queries, douts;                // [rows][width]
+  Unit *query_panels, *dout_panels;      // [rows / kTileColumns][width / per unit][kTileColumns]
+  float* dqueries;                       // [rows / kTileColumns][width][kTileColumns]
   float *maxima, *inverse_sums, *delta;  // [rows]
-  Unit *p, *ds;                    // natural [kBackwardKeys][kBackwardSpan / per unit]
-  Unit* ds_interleaved;            // [kBackwardKeys / per unit][kBackwardSpan]; FP32: ds
-  float *dkeys, *dvalues;          // [kBackwardKeys][width]
-  float* rows;                     // [kTileColumns][width]
-  float* dropout;                  // [kBackwardKeys][kTileColumns]
-  float* dropout_row;              // [kBackwardKeys]
+  Unit *p, *ds;                          // natural [kBackwardKeys][kBackwardSpan / per unit]
+  Unit* ds_interleaved;                  // [kBackwardKeys / per unit][kBackwardSpan]; FP32: ds
+  float *dkeys, *dvalues;                // [kBackwardKeys][width]
+  float* rows;                           // [kTileColumns][width]
+  float* dropout;                        // [kBackwardKeys][kTileColumns]
+  float* dropout_row;                    // [kBackwardKeys]
 };
 
 template <Units kUnits>
@@ -70,12 +70,14 @@ void backward_prepare(const AttentionArguments& g, const AttentionDocument& docu
   const T* outs = static_cast<const T*>(g.out) + out_offset;
   pack_head<T, kUnits>(g, queries, stride, document.first, document.first, document.length, padded_rows,
                        g.rotary_half > 0, s.rows, s.queries);
-  pack_head<T, kUnits>(g, douts, out_stride, document.first, document.first, document.length, padded_rows, false,
-                       s.rows, s.douts);
+  pack_head<T, kUnits>(g, douts, out_stride, document.first, document.first, document.length, padded_rows,
+                       false, s.rows, s.douts);
   const int64_t units = width / kPerUnit<kUnits>;
   for (int64_t row = 0; row < padded_rows; row += kTileColumns) {
-    transpose(s.queries.natural + row * units, units, kTileColumns, units, s.query_panels + row * units, kTileColumns);
-    transpose(s.douts.natural + row * units, units, kTileColumns, units, s.dout_panels + row * units, kTileColumns);
+    transpose(s.queries.natural + row * units, units, kTileColumns, units, s.query_panels + row * units,
+              kTileColumns);
+    transpose(s.douts.natural + row * units, units, kTileColumns, units, s.dout_panels + row * units,
+              kTileColumns);
   }
   float *a = s.rows, *b = s.rows + width;
   for (int64_t c = 0; c < 2 * width; ++c) s.rows[c] = 0;
@@ -86,6 +88,10 @@ void backward_prepare(const AttentionArguments& g, const AttentionDocument& docu
     s.inverse_sums[row] = exists ? g.inverse_sums[statistic] : 0;
     s.delta[row] = 0;
     if (!exists) continue;
+    if (row + kRowsAhead < document.length) {
+      prefetch_row(outs + (row + kRowsAhead) * out_stride, g.head_dim);
+      prefetch_row(douts + (row + kRowsAhead) * out_stride, g.head_dim);
+    }
     load_row(outs + row * out_stride, g.head_dim, a);
     load_row(douts + row * out_stride, g.head_dim, b);
     Vec sum = broadcast(0);
@@ -95,13 +101,14 @@ void backward_prepare(const AttentionArguments& g, const AttentionDocument& docu
   for (int64_t i = 0; i < padded_rows * width; i += kLanes) store(s.dqueries + i, broadcast(0));
 }
 
-// Where a tile of probabilities lies: keys [key, last) of the block that starts at `block`, queries from `query` on,
-// `column` of the span's buffers.
+// Where a tile of probabilities lies: keys [key, last) of the block that starts at `block`, queries from
+// `query` on, `column` of the span's buffers.
 struct TilePlace {
   int64_t block, last, query, column;
 };
 
-// Two rows, `row` (even) and the next, of a tile into a buffer of the span in natural order, and interleaved if asked.
+// Two rows, `row` (even) and the next, of a tile into a buffer of the span in natural order, and interleaved
+// if asked.
 template <Units kUnits>
 inline void store_pair(const Vec (&x)[2][2], int64_t row, int64_t column, Unit* natural, Unit* interleaved) {
   constexpr int64_t kRowUnits = kBackwardSpan / kPerUnit<kUnits>;
@@ -126,7 +133,8 @@ inline void store_pair(const Vec (&x)[2][2], int64_t row, int64_t column, Unit* 
 template <Units kUnits>
 void backward_tile(const AttentionArguments& g, const Unit* keys, const Unit* values, const TilePlace& place,
                    const BackwardScratch& s) {
-  const int64_t row_units = padded_width(g.head_dim) / kPerUnit<kUnits>, depth = g.head_dim / kPerUnit<kUnits>;
+  const int64_t row_units = padded_width(g.head_dim) / kPerUnit<kUnits>,
+                depth = g.head_dim / kPerUnit<kUnits>;
   const Unit* query_panel = s.query_panels + place.query * row_units;
   const Unit* dout_panel = s.dout_panels + place.query * row_units;
   const Vec factor = broadcast(g.scale * 1.44269504088896341F);
@@ -134,7 +142,8 @@ void backward_tile(const AttentionArguments& g, const Unit* keys, const Unit* va
     float p_tile[kTileRows][kTileColumns];
     Vec sums[kTileRows][2];
     clear_tile(sums);
-    multiply_tile<kTileRows, kUnits>(depth, keys + key * row_units, row_units, 1, query_panel, kTileColumns, sums);
+    multiply_tile<kTileRows, kUnits>(depth, keys + key * row_units, row_units, 1, query_panel, kTileColumns,
+                                     sums);
 #pragma GCC unroll 8
     for (int i = 0; i < kTileRows; ++i) {
       Vec scores[2];
@@ -147,7 +156,8 @@ void backward_tile(const AttentionArguments& g, const Unit* keys, const Unit* va
       }
     }
     clear_tile(sums);
-    multiply_tile<kTileRows, kUnits>(depth, values + key * row_units, row_units, 1, dout_panel, kTileColumns, sums);
+    multiply_tile<kTileRows, kUnits>(depth, values + key * row_units, row_units, 1, dout_panel, kTileColumns,
+                                     sums);
     const float* dropout = g.dropout == nullptr ? nullptr : s.dropout + (key - place.block) * kTileColumns;
 #pragma GCC unroll 4
     for (int i = 0; i < kTileRows; i += 2) {
@@ -169,7 +179,8 @@ void backward_tile(const AttentionArguments& g, const Unit* keys, const Unit* va
 
 // out [rows][width] += left [rows][columns] (natural) · right [columns][width] (interleaved).
 template <Units kUnits>
-void add_product(int64_t rows, int64_t columns, const Unit* left, const Unit* right, int64_t width, float* out) {
+void add_product(int64_t rows, int64_t columns, const Unit* left, const Unit* right, int64_t width,
+                 float* out) {
   constexpr int64_t kRowUnits = kBackwardSpan / kPerUnit<kUnits>;
   for (int64_t channel = 0; channel < width; channel += kTileColumns) {
     for (int64_t row = 0; row < rows; row += kTileRows) {
@@ -191,8 +202,9 @@ void add_product(int64_t rows, int64_t columns, const Unit* left, const Unit* ri
 
 // All that the block of keys [block, block + rows) takes part in.
 template <Units kUnits>
-void backward_block(const AttentionArguments& g, const AttentionDocument& document, int64_t head, int64_t padded_rows,
-                    const Operand& keys, const Unit* values, int64_t block, int64_t rows, const BackwardScratch& s) {
+void backward_block(const AttentionArguments& g, const AttentionDocument& document, int64_t head,
+                    int64_t padded_rows, const Operand& keys, const Unit* values, int64_t block, int64_t rows,
+                    const BackwardScratch& s) {
   constexpr int kPer = kPerUnit<kUnits>;
   const int64_t width = padded_width(g.head_dim);
   for (int64_t i = 0; i < rows * width; i += kLanes) {
@@ -222,8 +234,9 @@ void backward_block(const AttentionArguments& g, const AttentionDocument& docume
         for (int i = 0; i < kTileRows; ++i) {
           for (int j = 0; j < 2; ++j) sums[i][j] = load(out + i * kTileColumns + j * kLanes);
         }
-        multiply_tile<kTileRows, kUnits>((place.last - block) / kPer, keys.interleaved + block / kPer * width + channel,
-                                         1, width, s.ds_interleaved + column, kBackwardSpan, sums);
+        multiply_tile<kTileRows, kUnits>((place.last - block) / kPer,
+                                         keys.interleaved + block / kPer * width + channel, 1, width,
+                                         s.ds_interleaved + column, kBackwardSpan, sums);
 #pragma GCC unroll 8
         for (int i = 0; i < kTileRows; ++i) {
           for (int j = 0; j < 2; ++j) store(out + i * kTileColumns + j * kLanes, sums[i][j]);
@@ -255,7 +268,8 @@ void finish_queries(const AttentionArguments& g, const AttentionDocument& docume
   }
 }
 
-// Sums dK and dV over the heads of each group and writes them, dK turned back. `partial` [2][heads][padded rows][width].
+// Sums dK and dV over the heads of each group and writes them, dK turned back. `partial` [2][heads][padded
+// rows][width].
 template <typename T>
 void finish_keys_and_values(const AttentionArguments& g, const float* partial) {
   const int64_t width = padded_width(g.head_dim), per_group = g.heads / g.kv_heads;
@@ -287,7 +301,8 @@ void finish_keys_and_values(const AttentionArguments& g, const float* partial) {
 template <typename T, Units kUnits>
 void backward(const AttentionArguments& g) {
   constexpr int kPer = kPerUnit<kUnits>;
-  const int64_t width = padded_width(g.head_dim), matrix = g.padded_rows * width, units = g.kv_heads * matrix / kPer;
+  const int64_t width = padded_width(g.head_dim), matrix = g.padded_rows * width,
+                units = g.kv_heads * matrix / kPer;
   thread_local AlignedBuffer packed_buffer, partial_buffer;
   Unit* memory = packed_buffer.get<Unit>(3 * units);
   const Operand keys{memory, kUnits == Units::fp32 ? memory : memory + units};
@@ -300,12 +315,14 @@ void backward(const AttentionArguments& g) {
     const int64_t padded_rows = (document.length + kQuerySpan - 1) / kQuerySpan * kQuerySpan;
     const BackwardScratch s = backward_scratch<kUnits>(padded_rows, width);
     backward_prepare<T, kUnits>(g, document, head, padded_rows, s);
-    const int64_t offset = (head / (g.heads / g.kv_heads) * g.padded_rows + document.first_padded) * width / kPer;
+    const int64_t offset =
+        (head / (g.heads / g.kv_heads) * g.padded_rows + document.first_padded) * width / kPer;
     float* dkeys = partial + head * matrix + document.first_padded * width;
     for (int64_t block = 0; block < padded_rows; block += kBackwardKeys) {
       const int64_t rows = padded_rows - block < kBackwardKeys ? padded_rows - block : kBackwardKeys;
-      backward_block<kUnits>(g, document, head, padded_rows, {keys.natural + offset, keys.interleaved + offset},
-                             values.natural + offset, block, rows, s);
+      backward_block<kUnits>(g, document, head, padded_rows,
+                             {keys.natural + offset, keys.interleaved + offset}, values.natural + offset,
+                             block, rows, s);
       for (int64_t i = 0; i < rows * width; i += kLanes) {
         store(dkeys + block * width + i, load(s.dkeys + i));
         store(dkeys + g.heads * matrix + block * width + i, load(s.dvalues + i));

@@ -1,5 +1,5 @@
-// Dropout of attention probabilities. Whether (query, key, head) is kept is a pure function of their global numbers,
-// so every kernel, layout and recomputation draws the same mask.
+// Dropout of attention probabilities. Whether (query, key, head) is kept is a pure function of their global
+// numbers, so every kernel, layout and recomputation draws the same mask.
 #pragma once
 
 #include <cstdint>

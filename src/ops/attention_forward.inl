@@ -1,6 +1,6 @@
-// The forward of attention. Scores are computed transposed, [keys][queries of the tile], so that maxima, sums and
-// exponentials run down the rows, 16 or 32 queries at a time, and the probabilities already lie as the product with
-// the values wants them. See attention_rows.inl for the operands' orders.
+// The forward of attention. Scores are computed transposed, [keys][queries of the tile], so that maxima, sums
+// and exponentials run down the rows, 16 or 32 queries at a time, and the probabilities already lie as the
+// product with the values wants them. See attention_rows.inl for the operands' orders.
 
 constexpr int64_t kForwardKeys = 128;  // keys per block
 
@@ -11,20 +11,21 @@ struct TileState {
 };
 
 struct ForwardScratch {
-  Unit* rows;        // queries, natural [kTileColumns][width / per unit]
-  Unit* panel;       // queries, panel [width / per unit][kTileColumns]
-  float* scores;     // [kForwardKeys][kTileColumns]
+  Unit* rows;           // queries, natural [kTileColumns][width / per unit]
+  Unit* panel;          // queries, panel [width / per unit][kTileColumns]
+  float* scores;        // [kForwardKeys][kTileColumns]
   Unit* probabilities;  // interleaved over the keys [kForwardKeys / per unit][kTileColumns]; FP32: the scores
-  float* output;     // [width][kTileColumns]
-  float* out_rows;   // [kTileColumns][width]
-  float* row_buffer;  // [2][width]
-  float* dropout;    // [kForwardKeys][kTileColumns]
-  float* dropout_row;  // [kForwardKeys]
+  float* output;        // [width][kTileColumns]
+  float* out_rows;      // [kTileColumns][width]
+  float* row_buffer;    // [2][width]
+  float* dropout;       // [kForwardKeys][kTileColumns]
+  float* dropout_row;   // [kForwardKeys]
 };
 
 inline ForwardScratch forward_scratch(int64_t width) {
   thread_local AlignedBuffer buffer;
-  float* memory = buffer.get<float>(4 * kTileColumns * width + 2 * width + 3 * kForwardKeys * kTileColumns + kForwardKeys);
+  float* memory = buffer.get<float>(4 * kTileColumns * width + 2 * width + 3 * kForwardKeys * kTileColumns +
+                                    kForwardKeys);
   const auto take = [&memory](int64_t count) {
     float* part = memory;
     memory += count;
@@ -52,8 +53,8 @@ void forward_scores(const AttentionArguments& g, const Unit* keys, int64_t first
   for (int64_t key = first; key < last; key += kTileRows) {
     Vec sums[kTileRows][2];
     clear_tile(sums);
-    multiply_tile<kTileRows, kUnits>(g.head_dim / kPerUnit<kUnits>, keys + key * row_units, row_units, 1, s.panel,
-                                     kTileColumns, sums);
+    multiply_tile<kTileRows, kUnits>(g.head_dim / kPerUnit<kUnits>, keys + key * row_units, row_units, 1,
+                                     s.panel, kTileColumns, sums);
     float* out = s.scores + (key - first) * kTileColumns;
 #pragma GCC unroll 8
     for (int i = 0; i < kTileRows; ++i) {
@@ -69,7 +70,8 @@ void forward_scores(const AttentionArguments& g, const Unit* keys, int64_t first
 
 // Turns scores into probabilities (not yet divided by their sums) and adds them up.
 template <Units kUnits>
-void forward_probabilities(const AttentionArguments& g, int64_t rows, const ForwardScratch& s, TileState& state) {
+void forward_probabilities(const AttentionArguments& g, int64_t rows, const ForwardScratch& s,
+                           TileState& state) {
   const bool drops = g.dropout != nullptr;
   for (int64_t row = 0; row < rows; row += 2) {
     Vec p[2][2];
@@ -104,8 +106,8 @@ void forward_values(const AttentionArguments& g, const Unit* values, int64_t row
     for (int i = 0; i < kTileRows; ++i) {
       for (int j = 0; j < 2; ++j) sums[i][j] = load(out + i * kTileColumns + j * kLanes) * decay[j];
     }
-    multiply_tile<kTileRows, kUnits>(rows / kPerUnit<kUnits>, values + channel, 1, width, probabilities, kTileColumns,
-                                     sums);
+    multiply_tile<kTileRows, kUnits>(rows / kPerUnit<kUnits>, values + channel, 1, width, probabilities,
+                                     kTileColumns, sums);
 #pragma GCC unroll 8
     for (int i = 0; i < kTileRows; ++i) {
       for (int j = 0; j < 2; ++j) store(out + i * kTileColumns + j * kLanes, sums[i][j]);
@@ -115,8 +117,8 @@ void forward_values(const AttentionArguments& g, const Unit* values, int64_t row
 
 // Divides by the sums, turns the output round and writes it and the statistics.
 template <typename T>
-void forward_finish(const AttentionArguments& g, const AttentionDocument& document, int64_t head, int64_t query,
-                    const ForwardScratch& s, const TileState& state) {
+void forward_finish(const AttentionArguments& g, const AttentionDocument& document, int64_t head,
+                    int64_t query, const ForwardScratch& s, const TileState& state) {
   const int64_t width = padded_width(g.head_dim);
   float statistics[2][kTileColumns];
   for (int j = 0; j < 2; ++j) {
@@ -173,8 +175,10 @@ void forward_tile(const AttentionArguments& g, const AttentionDocument& document
       dropout_tile(g, head, token, queries, document.first + first, last - first, s.dropout_row, s.dropout);
     }
     forward_probabilities<kUnits>(g, last - first, s, state);
-    const Unit* probabilities = kUnits == Units::fp32 ? reinterpret_cast<const Unit*>(s.scores) : s.probabilities;
-    forward_values<kUnits>(g, values + first / kPerUnit<kUnits> * width, last - first, probabilities, decay, s.output);
+    const Unit* probabilities =
+        kUnits == Units::fp32 ? reinterpret_cast<const Unit*>(s.scores) : s.probabilities;
+    forward_values<kUnits>(g, values + first / kPerUnit<kUnits> * width, last - first, probabilities, decay,
+                           s.output);
   }
   forward_finish<T>(g, document, head, query, s, state);
 }
@@ -197,12 +201,13 @@ void pack_keys_and_values(const AttentionArguments& g, const Operand& keys, cons
       const int64_t offset = (group * g.padded_rows + document.first_padded + task.query) * width;
       const auto part = [offset](const Operand& all) {
         constexpr int kPer = kPerUnit<kUnits>;
-        return Operand{all.natural + offset / kPer, all.interleaved == nullptr ? nullptr : all.interleaved + offset / kPer};
+        return Operand{all.natural + offset / kPer,
+                       all.interleaved == nullptr ? nullptr : all.interleaved + offset / kPer};
       };
-      pack_head<T, kUnits>(g, source, stride, document.first, token, rows, kQuerySpan, g.rotary_half > 0, row_buffer,
-                           part(keys));
-      pack_head<T, kUnits>(g, source + g.head_dim, stride, document.first, token, rows, kQuerySpan, false, row_buffer,
-                           part(values));
+      pack_head<T, kUnits>(g, source, stride, document.first, token, rows, kQuerySpan, g.rotary_half > 0,
+                           row_buffer, part(keys));
+      pack_head<T, kUnits>(g, source + g.head_dim, stride, document.first, token, rows, kQuerySpan, false,
+                           row_buffer, part(values));
     }
   });
 }
@@ -220,7 +225,8 @@ void forward(const AttentionArguments& g) {
     const int64_t head = index % g.heads;
     const AttentionTask& task = g.tasks[index / g.heads];
     const AttentionDocument& document = g.documents[task.document];
-    const int64_t offset = (head / (g.heads / g.kv_heads) * g.padded_rows + document.first_padded) * width / kPer;
+    const int64_t offset =
+        (head / (g.heads / g.kv_heads) * g.padded_rows + document.first_padded) * width / kPer;
     for (int64_t query = task.query; query < task.query + kQuerySpan && query < document.length;
          query += kTileColumns) {
       forward_tile<T, kUnits>(g, document, head, query, keys.natural + offset, values.interleaved + offset);

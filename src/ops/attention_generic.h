@@ -1,5 +1,6 @@
-// Attention composed of ATen operators, differentiated by autograd: for devices and dtypes that have no kernel of
-// their own, and what the tests compare the kernels with. Holds the scores of one document at a time.
+// Attention composed of ATen operators, differentiated by autograd: for devices and dtypes that have no
+// kernel of their own, and what the tests compare the kernels with. Holds the scores of one document at a
+// time.
 #pragma once
 
 #include "longhaul/ops/attention.h"

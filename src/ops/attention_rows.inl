@@ -1,6 +1,6 @@
-// Rows of heads on their way between memory and the matrix products of the attention kernel: conversion, rotation,
-// and the orders in which the products read them. No header of its own: attention_avx512.cpp and attention_avx2.cpp
-// include it within their namespaces, with the vocabulary of their tiles.
+// Rows of heads on their way between memory and the matrix products of the attention kernel: conversion,
+// rotation, and the orders in which the products read them. No header of its own: attention_avx512.cpp and
+// attention_avx2.cpp include it within their namespaces, with the vocabulary of their tiles.
 //
 // Three orders of a [rows, channels] matrix, in units of 32 bits (ops/tile_avx512.h):
 //   natural      [rows][width / per unit]     contracts over channels, as the left operand
@@ -16,7 +16,9 @@ struct Operand {
   Unit* interleaved;  // equals natural for FP32; may be null where nobody contracts over rows
 };
 
-inline int64_t padded_width(int64_t head_dim) { return (head_dim + 31) / 32 * 32; }
+inline int64_t padded_width(int64_t head_dim) {
+  return (head_dim + 31) / 32 * 32;
+}
 
 inline void load_row(const float* source, int64_t count, float* row) {
   int64_t c = 0;
@@ -30,7 +32,9 @@ inline void load_row(const Bf16Bits* source, int64_t count, float* row) {
   for (; c < count; ++c) row[c] = __builtin_bit_cast(float, static_cast<uint32_t>(source[c]) << 16);
 }
 
-inline void store_row(const float* row, int64_t count, float* target) { load_row(row, count, target); }
+inline void store_row(const float* row, int64_t count, float* target) {
+  load_row(row, count, target);
+}
 
 // Rounds to the nearest, ties to even; NaN stays NaN.
 inline Bf16Bits round_to_bf16(float x) {
@@ -51,14 +55,16 @@ inline void store_row(const float* row, int64_t count, Bf16Bits* target) {
 }
 
 // Turns the pairs (c, c + half) of a row by the position's angles, or back with sign -1.
-inline void rotate_row(const AttentionArguments& g, int64_t token, int64_t local_position, float sign, float* row) {
+inline void rotate_row(const AttentionArguments& g, int64_t token, int64_t local_position, float sign,
+                       float* row) {
   const int64_t half = g.rotary_half;
   const int64_t position = g.positions != nullptr ? g.positions[token] : local_position;
   const float* cos = g.cos + position * half;
   const float* sin = g.sin + position * half;
   int64_t c = 0;
   for (; c + kLanes <= half; c += kLanes) {
-    const Vec x = load(row + c), y = load(row + c + half), cosine = load(cos + c), sine = load(sin + c) * sign;
+    const Vec x = load(row + c), y = load(row + c + half), cosine = load(cos + c),
+              sine = load(sin + c) * sign;
     store(row + c, x * cosine - y * sine);
     store(row + c + half, y * cosine + x * sine);
   }
@@ -69,9 +75,20 @@ inline void rotate_row(const AttentionArguments& g, int64_t token, int64_t local
   }
 }
 
+// Rows of a head lie far apart; asks for one that will be read (or written) soon.
+constexpr int64_t kRowsAhead = 16;
+
+template <typename T>
+inline void prefetch_row(const T* row, int64_t count) {
+  const char* begin = reinterpret_cast<const char*>(row);
+  for (int64_t byte = 0; byte < count * static_cast<int64_t>(sizeof(T)); byte += 64)
+    __builtin_prefetch(begin + byte);
+}
+
 // Two rows, zero beyond the channels, into the orders of `out`, at row `index` (even).
 template <Units kUnits>
-inline void pack_rows(const float* first, const float* second, int64_t width, int64_t index, const Operand& out) {
+inline void pack_rows(const float* first, const float* second, int64_t width, int64_t index,
+                      const Operand& out) {
   if constexpr (kUnits == Units::fp32) {
     store_row(first, width, reinterpret_cast<float*>(out.natural) + index * width);
     store_row(second, width, reinterpret_cast<float*>(out.natural) + (index + 1) * width);
@@ -92,13 +109,16 @@ inline void pack_rows(const float* first, const float* second, int64_t width, in
 // `rows` rows of one head, `source_stride` elements apart, from token `token` of the document that starts at
 // `document` on; rotated if asked; zero rows up to `padded_rows`. `row_buffer` [2][width].
 template <typename T, Units kUnits>
-void pack_head(const AttentionArguments& g, const T* source, int64_t source_stride, int64_t document, int64_t token,
-               int64_t rows, int64_t padded_rows, bool rotate, float* row_buffer, const Operand& out) {
+void pack_head(const AttentionArguments& g, const T* source, int64_t source_stride, int64_t document,
+               int64_t token, int64_t rows, int64_t padded_rows, bool rotate, float* row_buffer,
+               const Operand& out) {
   const int64_t width = padded_width(g.head_dim);
   for (int64_t i = 0; i < 2 * width; ++i) row_buffer[i] = 0;
   for (int64_t index = 0; index < padded_rows; index += 2) {
     for (int64_t i = 0; i < 2; ++i) {
       float* row = row_buffer + i * width;
+      if (index + i + kRowsAhead < rows)
+        prefetch_row(source + (index + i + kRowsAhead) * source_stride, g.head_dim);
       if (index + i < rows) {
         load_row(source + (index + i) * source_stride, g.head_dim, row);
         if (rotate) rotate_row(g, token + index + i, token + index + i - document, 1.0F, row);
@@ -111,7 +131,8 @@ void pack_head(const AttentionArguments& g, const T* source, int64_t source_stri
 }
 
 // out[j][i] = in[i][j] for i < rows, j < columns, both multiples of kLanes.
-inline void transpose(const Unit* in, int64_t in_stride, int64_t rows, int64_t columns, Unit* out, int64_t out_stride) {
+inline void transpose(const Unit* in, int64_t in_stride, int64_t rows, int64_t columns, Unit* out,
+                      int64_t out_stride) {
   for (int64_t i = 0; i < rows; i += kLanes) {
     for (int64_t j = 0; j < columns; j += kLanes) {
       IntVec block[kLanes];

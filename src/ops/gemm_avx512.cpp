@@ -1,6 +1,7 @@
-// The scheme of Goto and van de Geijn ("Anatomy of high-performance matrix multiplication", 2008): b is packed once
-// into panels of 32 columns, shared by all threads; a task packs a block of rows of a, which stays in its L2 cache,
-// and passes over the panels of b, each of which stays in L1 while the block's tiles of 14 rows use it.
+// The scheme of Goto and van de Geijn ("Anatomy of high-performance matrix multiplication", 2008): b is
+// packed once into panels of 32 columns, shared by all threads; a task packs a block of rows of a, which
+// stays in its L2 cache, and passes over the panels of b, each of which stays in L1 while the block's tiles
+// of 14 rows use it.
 #include "ops/gemm_avx512.h"
 
 #include <algorithm>
@@ -15,13 +16,16 @@ namespace longhaul::ops::avx512 {
 namespace {
 
 constexpr int kGemmRows = 14;
-constexpr int64_t kDepth = 1024;              // units of the contracted dimension per block
-constexpr int64_t kBlockTiles = 8;           // tiles of rows per block of a
-constexpr int64_t kTaskPanels = 16;          // panels of b per task
-constexpr int64_t kPackPanels = 4;            // panels of b that are packed in one task
-constexpr int64_t kPackedUnits = 8 << 20;     // largest packed b: 32 MiB; a larger b is taken in slabs of columns
+constexpr int64_t kDepth = 1024;     // units of the contracted dimension per block
+constexpr int64_t kBlockTiles = 8;   // tiles of rows per block of a
+constexpr int64_t kTaskPanels = 16;  // panels of b per task
+constexpr int64_t kPackPanels = 4;   // panels of b that are packed in one task
+constexpr int64_t kPackedUnits =
+    8 << 20;  // largest packed b: 32 MiB; a larger b is taken in slabs of columns
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 struct Problem {
   GemmArguments g;
@@ -34,8 +38,8 @@ struct Problem {
   Unit* packed_b;       // [panels][units][32]
 };
 
-// Rows [first_row, first_row + rows) of a, or columns of b, by `elements` of the contracted dimension from `first`
-// on, into panels of kLanes that are `panel_units` apart.
+// Rows [first_row, first_row + rows) of a, or columns of b, by `elements` of the contracted dimension from
+// `first` on, into panels of kLanes that are `panel_units` apart.
 template <Units kUnits, int kLanes>
 void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_stride, int64_t first_row,
           int64_t rows, int64_t first, int64_t elements, Unit* panel, int64_t panel_units) {
@@ -46,18 +50,19 @@ void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_
     return;
   }
   for (int64_t row = 0; row < rows; row += kLanes, panel += panel_units) {
-    pack_along<kUnits, kLanes>(source + row * row_bytes, row_bytes, std::min<int64_t>(rows - row, kLanes), elements,
-                               panel);
+    pack_along<kUnits, kLanes>(source + row * row_bytes, row_bytes, std::min<int64_t>(rows - row, kLanes),
+                               elements, panel);
   }
 }
 
-// Starts to bring the tile of the result that will be added to into the cache.
-void prefetch_tile(const GemmArguments& g, int64_t row, int64_t column) {
-  const int64_t rows = std::min<int64_t>(kGemmRows, g.m - row);
-  const char* out = static_cast<const char*>(g.out) + (row * g.out_stride + column) * 4;
-  for (int64_t i = 0; i < rows; ++i) {
-    _mm_prefetch(out + i * g.out_stride * 4, _MM_HINT_T0);
-    _mm_prefetch(out + i * g.out_stride * 4 + 64, _MM_HINT_T0);
+// Starts to bring two rows of the tile of the result into the cache, where they will be wanted when the sums
+// are done.
+inline void prefetch_rows(const GemmArguments& g, int64_t row, int64_t column) {
+  const int64_t bytes = g.out_bf16 ? 2 : 4;
+  const char* out = static_cast<const char*>(g.out) + (row * g.out_stride + column) * bytes;
+  for (int64_t i = 0; i < 2; ++i, out += g.out_stride * bytes) {
+    _mm_prefetch(out, _MM_HINT_ET0);
+    if (!g.out_bf16) _mm_prefetch(out + 64, _MM_HINT_ET0);
   }
 }
 
@@ -67,21 +72,47 @@ inline __m512 load_bias(const void* bias, bool bf16, int64_t column, __mmask16 m
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-// One tile over one block of depth. Partial sums of BF16 results live in `partial` [14][32] between blocks.
+// One tile over one block of depth.
+struct Tile {
+  const Unit* a;  // [units][14]
+  const Unit* b;  // [units][32]
+  int64_t units;
+  int64_t row, column;
+  bool first, last;    // blocks of depth
+  float* partial;      // [14][32], partial sums of BF16 results between the blocks
+  const Unit* coming;  // what will be read next from beyond the L2 cache
+  int64_t coming_units;
+};
+
+// The products of a tile, and between them prefetches: of its place in the result, and of the units to come.
 template <Units kUnits>
-void run_tile(const Problem& p, const Unit* a, const Unit* b, int64_t units, int64_t row, int64_t column, bool first,
-              bool last, float* partial) {
-  if (!p.g.out_bf16 && (!first || p.g.accumulate)) prefetch_tile(p.g, row, column);
+inline __attribute__((always_inline)) void sum_tile(const Problem& p, const Tile& t,
+                                                    __m512 (&sums)[kGemmRows][2]) {
+  constexpr int64_t kSteps = kGemmRows / 2;
+  const int64_t step = ceil_div(t.units, kSteps);
+  for (int64_t i = 0, done = 0; done < t.units; ++i, done += step) {
+    if (t.last || !p.g.out_bf16) prefetch_rows(p.g, t.row + 2 * i, t.column);
+    const int64_t until = t.coming_units * (i + 1) / kSteps;
+    for (int64_t unit = t.coming_units * i / kSteps; unit < until; unit += 16) {
+      _mm_prefetch(t.coming + unit, _MM_HINT_T1);
+    }
+    multiply_tile<kGemmRows, kUnits>(std::min(step, t.units - done), t.a + done * kGemmRows, 1, kGemmRows,
+                                     t.b + done * kTileColumns, kTileColumns, sums);
+  }
+}
+
+template <Units kUnits>
+void run_tile(const Problem& p, const Tile& t) {
   __m512 sums[kGemmRows][2];
   clear_tile(sums);
-  multiply_tile<kGemmRows, kUnits>(units, a, 1, kGemmRows, b, kTileColumns, sums);
+  sum_tile<kUnits>(p, t, sums);
   const GemmArguments& g = p.g;
-  const int64_t rows = std::min<int64_t>(kGemmRows, g.m - row);
-  const __mmask16 masks[2] = {mask16(g.n - column), mask16(g.n - column - 16)};
+  const int64_t rows = std::min<int64_t>(kGemmRows, g.m - t.row);
+  const __mmask16 masks[2] = {mask16(g.n - t.column), mask16(g.n - t.column - 16)};
   __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-  if (last && g.bias != nullptr) {
-    bias[0] = load_bias(g.bias, g.bf16, column, masks[0]);
-    bias[1] = load_bias(g.bias, g.bf16, column + 16, masks[1]);
+  if (t.last && g.bias != nullptr) {
+    bias[0] = load_bias(g.bias, g.bf16, t.column, masks[0]);
+    bias[1] = load_bias(g.bias, g.bf16, t.column + 16, masks[1]);
   }
 #pragma GCC unroll 14
   for (int i = 0; i < kGemmRows; ++i) {
@@ -89,17 +120,17 @@ void run_tile(const Problem& p, const Unit* a, const Unit* b, int64_t units, int
     for (int j = 0; j < 2; ++j) {
       __m512 value = _mm512_add_ps(sums[i][j], bias[j]);
       if (g.out_bf16) {
-        float* kept = partial + i * kTileColumns + j * 16;
-        if (!first) value = _mm512_add_ps(value, _mm512_load_ps(kept));
-        if (!last) {
+        float* kept = t.partial + i * kTileColumns + j * 16;
+        if (!t.first) value = _mm512_add_ps(value, _mm512_load_ps(kept));
+        if (!t.last) {
           _mm512_store_ps(kept, value);
         } else if (i < rows) {
-          uint16_t* out = static_cast<uint16_t*>(g.out) + (row + i) * g.out_stride + column + j * 16;
+          uint16_t* out = static_cast<uint16_t*>(g.out) + (t.row + i) * g.out_stride + t.column + j * 16;
           _mm256_mask_storeu_epi16(out, masks[j], (__m256i)_mm512_cvtneps_pbh(value));
         }
       } else if (i < rows) {
-        float* out = static_cast<float*>(g.out) + (row + i) * g.out_stride + column + j * 16;
-        if (!first || g.accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(masks[j], out));
+        float* out = static_cast<float*>(g.out) + (t.row + i) * g.out_stride + t.column + j * 16;
+        if (!t.first || g.accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(masks[j], out));
         _mm512_mask_storeu_ps(out, masks[j], value);
       }
     }
@@ -123,14 +154,25 @@ void run_block(const Problem& p, int64_t first_tile, int64_t tiles, int64_t firs
     pack<kUnits, kGemmRows>(p, p.g.a.data, p.g.a.row_stride, p.g.a.column_stride, row,
                             std::min(tiles * kGemmRows, p.g.m - row), first * p.per_unit, elements, a,
                             depth * kGemmRows);
-    for (int64_t panel = first_panel; panel < first_panel + panels; ++panel) {
-      const Unit* b = p.packed_b + (panel * p.units + first) * kTileColumns;
+    const int64_t panel_units = units * kTileColumns;
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      const Unit* b = p.packed_b + ((first_panel + panel) * p.units + first) * kTileColumns;
       for (int64_t t = 0; t < tiles; ++t) {
-        float* kept = partial == nullptr
-                          ? nullptr
-                          : partial + ((panel - first_panel) * tiles + t) * kGemmRows * kTileColumns;
-        run_tile<kUnits>(p, a + t * depth * kGemmRows, b, units, (first_tile + t) * kGemmRows,
-                         (p.first_panel + panel) * kTileColumns, block == 0, block == blocks - 1, kept);
+        Tile tile{a + t * depth * kGemmRows,
+                  b,
+                  units,
+                  (first_tile + t) * kGemmRows,
+                  (p.first_panel + first_panel + panel) * kTileColumns,
+                  block == 0,
+                  block == blocks - 1,
+                  partial == nullptr ? nullptr : partial + (panel * tiles + t) * kGemmRows * kTileColumns,
+                  b,
+                  0};
+        if (panel + 1 < panels) {  // this tile's share of the next panel
+          tile.coming = b + p.units * kTileColumns + panel_units * t / tiles;
+          tile.coming_units = panel_units / tiles;
+        }
+        run_tile<kUnits>(p, tile);
       }
     }
   }
@@ -143,8 +185,8 @@ void run_slab(const Problem& p) {
     const int64_t column = (p.first_panel + panel) * kTileColumns;
     const int64_t columns = std::min(kPackPanels, p.panels - panel) * kTileColumns;
     pack<kUnits, kTileColumns>(p, p.g.b.data, p.g.b.column_stride, p.g.b.row_stride, column,
-                               std::min(columns, p.g.n - column), 0, p.g.k, p.packed_b + panel * p.units * kTileColumns,
-                               p.units * kTileColumns);
+                               std::min(columns, p.g.n - column), 0, p.g.k,
+                               p.packed_b + panel * p.units * kTileColumns, p.units * kTileColumns);
   });
   // Blocks of nearly equal size, their number a multiple of the threads where that is cheap.
   const int64_t across = ceil_div(p.panels, kTaskPanels);
@@ -168,7 +210,8 @@ void gemm(const GemmArguments& g) {
   p.units = ceil_div(g.k, p.per_unit);
   p.tiles = ceil_div(g.m, kGemmRows);
   const int64_t panels = ceil_div(g.n, kTileColumns);
-  const int64_t slab = std::clamp<int64_t>(kPackedUnits / std::max<int64_t>(p.units * kTileColumns, 1), 1, panels);
+  const int64_t slab =
+      std::clamp<int64_t>(kPackedUnits / std::max<int64_t>(p.units * kTileColumns, 1), 1, panels);
   thread_local AlignedBuffer b_buffer;
   p.packed_b = b_buffer.get<Unit>(slab * p.units * kTileColumns);
   for (p.first_panel = 0; p.first_panel < panels; p.first_panel += slab) {

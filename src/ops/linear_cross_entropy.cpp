@@ -20,7 +20,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kChunkBytes = int64_t{16} << 20;
+// A chunk's logits stay within the caches of a large CPU, and its rows make up for packing the weight once a
+// chunk.
+constexpr int64_t kChunkBytes = int64_t{32} << 20;
+constexpr int64_t kChunkRows = 256;
 
 // The active tokens: those of weight other than 0.
 struct Rows {
@@ -33,7 +36,8 @@ struct Rows {
 Rows active_rows(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights) {
   const at::Tensor active = at::nonzero(weights).squeeze(1);
   if (active.size(0) == weights.size(0)) return {{}, hidden, labels, weights};
-  return {active, hidden.index_select(0, active), labels.index_select(0, active), weights.index_select(0, active)};
+  return {active, hidden.index_select(0, active), labels.index_select(0, active),
+          weights.index_select(0, active)};
 }
 
 void check_labels(const Rows& rows, int64_t vocab) {
@@ -42,16 +46,18 @@ void check_labels(const Rows& rows, int64_t vocab) {
   if (wrong.size(0) == 0) return;
   const at::Tensor first = wrong.select(0, 0).select(0, 0);
   const auto label = rows.labels.index_select(0, first.view({1})).item<int64_t>();
-  const auto token = (rows.index.defined() ? rows.index.index_select(0, first.view({1})) : first).item<int64_t>();
+  const auto token =
+      (rows.index.defined() ? rows.index.index_select(0, first.view({1})) : first).item<int64_t>();
   throw UserError(
-      "the label of token {} of the batch is {}, outside the vocabulary of {}. Tokenize the data with this model's "
+      "the label of token {} of the batch is {}, outside the vocabulary of {}. Tokenize the data with this "
+      "model's "
       "tokenizer, or set the token's loss mask to 0.",
       token, label, vocab);
 }
 
 int64_t chunk_rows(const CrossEntropyOptions& options, int64_t vocab) {
   if (options.chunk_tokens > 0) return options.chunk_tokens;
-  return std::max<int64_t>(kChunkBytes / (vocab * int64_t{sizeof(float)}) / 64 * 64, 64);
+  return std::max<int64_t>(kChunkBytes / (vocab * int64_t{sizeof(float)}), kChunkRows);
 }
 
 struct Outputs {
@@ -61,8 +67,8 @@ struct Outputs {
 };
 
 // Loss of all rows; with `gradients` also dhidden, and `dweight` [vocab, hidden] += the weight's gradient.
-Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const CrossEntropyOptions& options, bool gradients,
-                   const at::Tensor& dweight) {
+Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const CrossEntropyOptions& options,
+                   bool gradients, const at::Tensor& dweight) {
   const auto wide = rows.hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const auto wide_options = rows.hidden.options().dtype(wide);
   const int64_t count = rows.hidden.size(0);
@@ -109,8 +115,9 @@ struct Constants {
 
 class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossEntropyFunction> {
  public:
-  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_in, const at::Tensor& weight,
-                               const Constants& constants, const CrossEntropyOptions& options, bool gradients) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_in,
+                               const at::Tensor& weight, const Constants& constants,
+                               const CrossEntropyOptions& options, bool gradients) {
     const at::Tensor hidden = hidden_in.contiguous();
     const int64_t vocab = options.vocab_size > 0 ? options.vocab_size : weight.size(0);
     const at::Tensor& main_grad = constants.main_grad;
@@ -123,9 +130,8 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
       const auto wide = weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
       dweight = direct ? main_grad : at::zeros(weight.sizes(), weight.options().dtype(wide));
     }
-    const Outputs outputs =
-        run_chunks(rows, weight.narrow(0, 0, vocab), options, gradients,
-                   dweight.defined() ? dweight.narrow(0, 0, vocab) : at::Tensor());
+    const Outputs outputs = run_chunks(rows, weight.narrow(0, 0, vocab), options, gradients,
+                                       dweight.defined() ? dweight.narrow(0, 0, vocab) : at::Tensor());
     const at::Tensor token_losses = scatter_rows(outputs.token_losses, rows.index, hidden.size(0));
     context->mark_non_differentiable({token_losses});
     if (gradients) {
@@ -163,18 +169,21 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
 
 }  // namespace
 
-CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
-                                        const at::Tensor& token_weights, const CrossEntropyOptions& options) {
+CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
+                                        const at::Tensor& labels, const at::Tensor& token_weights,
+                                        const CrossEntropyOptions& options) {
   LONGHAUL_CHECK(hidden.dim() == 2 && weight.value.dim() == 2 && hidden.size(1) == weight.value.size(1),
                  "hidden of {} columns and a weight of {}", hidden.size(-1), weight.value.size(-1));
   LONGHAUL_CHECK(labels.numel() == hidden.size(0) && token_weights.numel() == hidden.size(0),
-                 "{} labels and {} weights for {} tokens", labels.numel(), token_weights.numel(), hidden.size(0));
+                 "{} labels and {} weights for {} tokens", labels.numel(), token_weights.numel(),
+                 hidden.size(0));
   LONGHAUL_CHECK(options.vocab_size <= weight.value.size(0), "a vocabulary of {} in a weight of {} rows",
                  options.vocab_size, weight.value.size(0));
   const bool gradients =
       c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
   const variable_list outputs = LinearCrossEntropyFunction::apply(
-      hidden, weight.value, Constants{weight.main_grad, labels.view({-1}), token_weights.view({-1})}, options, gradients);
+      hidden, weight.value, Constants{weight.main_grad, labels.reshape({-1}), token_weights.reshape({-1})},
+      options, gradients);
   return {outputs[0], outputs[1]};
 }
 

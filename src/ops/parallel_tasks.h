@@ -1,5 +1,5 @@
-// Tasks of unequal size over the threads: whoever is free takes the next. A task must compute the same whoever runs
-// it and write to memory of its own, so the results don't depend on timing.
+// Tasks of unequal size over the threads: whoever is free takes the next. A task must compute the same
+// whoever runs it and write to memory of its own, so the results don't depend on timing.
 #pragma once
 
 #include <ATen/Parallel.h>

@@ -1,5 +1,5 @@
-// The vocabulary of ops/tile_avx512.h for machines with AVX2 and FMA. Tiles are smaller, since there are 16 registers
-// of 8 lanes; units are FP32 alone.
+// The vocabulary of ops/tile_avx512.h for machines with AVX2 and FMA. Tiles are smaller, since there are 16
+// registers of 8 lanes; units are FP32 alone.
 #pragma once
 
 #include <immintrin.h>
@@ -49,24 +49,40 @@ inline __attribute__((always_inline)) void clear_tile(Vec (&sums)[kRows][2]) {
   for (int i = 0; i < kRows; ++i) sums[i][0] = sums[i][1] = _mm256_setzero_ps();
 }
 
-inline Vec load(const float* from) { return _mm256_loadu_ps(from); }
-inline void store(float* to, Vec x) { _mm256_storeu_ps(to, x); }
-inline Vec broadcast(float x) { return _mm256_set1_ps(x); }
-inline Vec maximum(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+inline Vec load(const float* from) {
+  return _mm256_loadu_ps(from);
+}
+inline void store(float* to, Vec x) {
+  _mm256_storeu_ps(to, x);
+}
+inline Vec broadcast(float x) {
+  return _mm256_set1_ps(x);
+}
+inline Vec maximum(Vec a, Vec b) {
+  return _mm256_max_ps(a, b);
+}
 inline float sum_lanes(Vec x) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
-inline Vec nearest(Vec x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+inline Vec nearest(Vec x) {
+  return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 // x · 2^power for whole powers in [-127, 127]; 0 for -127.
 inline Vec scale_by_power(Vec x, Vec power) {
   const __m256i bits = _mm256_add_epi32(_mm256_cvtps_epi32(power), _mm256_set1_epi32(127));
   return x * _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23));
 }
-inline Vec fused(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
-inline IntVec load_int(const Unit* from) { return (IntVec)_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
-inline void store_int(Unit* to, IntVec x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)x); }
+inline Vec fused(Vec a, Vec b, Vec c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+inline IntVec load_int(const Unit* from) {
+  return (IntVec)_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+inline void store_int(Unit* to, IntVec x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)x);
+}
 inline Vec load_bf16(const uint16_t* from) {
   const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));

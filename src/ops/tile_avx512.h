@@ -1,8 +1,10 @@
-// The innermost loop of every matrix product on AVX-512: a tile of `kRows` × 32 sums held in registers. Include it
-// only between LONGHAUL_AVX512_BEGIN and LONGHAUL_AVX512_END, in files that are entered after a run-time check.
+// The innermost loop of every matrix product on AVX-512: a tile of `kRows` × 32 sums held in registers.
+// Include it only between LONGHAUL_AVX512_BEGIN and LONGHAUL_AVX512_END, in files that are entered after a
+// run-time check.
 //
-// A "unit" is 32 bits along the contracted dimension: one FP32 number, or a pair of BF16 numbers that vdpbf16ps
-// multiplies and adds in FP32. So one loop serves both, and everything that moves units doesn't care which they are.
+// A "unit" is 32 bits along the contracted dimension: one FP32 number, or a pair of BF16 numbers that
+// vdpbf16ps multiplies and adds in FP32. So one loop serves both, and everything that moves units doesn't
+// care which they are.
 #pragma once
 
 #include <immintrin.h>
@@ -10,10 +12,9 @@
 #include <cstdint>
 
 // GCC 12 takes the undefined pass-through operands within its own intrinsics for mistakes of ours.
-#define LONGHAUL_AVX512_BEGIN                                                           \
-  _Pragma("GCC push_options")                                                           \
-  _Pragma("GCC target(\"arch=x86-64-v4,avx512bf16,prefer-vector-width=512\")")          \
-  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+#define LONGHAUL_AVX512_BEGIN                                                                              \
+  _Pragma("GCC push_options") _Pragma("GCC target(\"arch=x86-64-v4,avx512bf16,prefer-vector-width=512\")") \
+      _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
 #define LONGHAUL_AVX512_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
 
 LONGHAUL_AVX512_BEGIN
@@ -97,16 +98,36 @@ constexpr int kLanes = 16;
 constexpr int kTileRows = 8;
 constexpr float kLeastPower = -150;  // 2^kLeastPower is 0
 
-inline Vec load(const float* from) { return _mm512_loadu_ps(from); }
-inline void store(float* to, Vec x) { _mm512_storeu_ps(to, x); }
-inline Vec broadcast(float x) { return _mm512_set1_ps(x); }
-inline Vec maximum(Vec a, Vec b) { return _mm512_max_ps(a, b); }
-inline float sum_lanes(Vec x) { return _mm512_reduce_add_ps(x); }
-inline Vec nearest(Vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-inline Vec scale_by_power(Vec x, Vec power) { return _mm512_scalef_ps(x, power); }
-inline Vec fused(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
-inline IntVec load_int(const Unit* from) { return (IntVec)_mm512_loadu_si512(from); }
-inline void store_int(Unit* to, IntVec x) { _mm512_storeu_si512(to, (__m512i)x); }
+inline Vec load(const float* from) {
+  return _mm512_loadu_ps(from);
+}
+inline void store(float* to, Vec x) {
+  _mm512_storeu_ps(to, x);
+}
+inline Vec broadcast(float x) {
+  return _mm512_set1_ps(x);
+}
+inline Vec maximum(Vec a, Vec b) {
+  return _mm512_max_ps(a, b);
+}
+inline float sum_lanes(Vec x) {
+  return _mm512_reduce_add_ps(x);
+}
+inline Vec nearest(Vec x) {
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline Vec scale_by_power(Vec x, Vec power) {
+  return _mm512_scalef_ps(x, power);
+}
+inline Vec fused(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline IntVec load_int(const Unit* from) {
+  return (IntVec)_mm512_loadu_si512(from);
+}
+inline void store_int(Unit* to, IntVec x) {
+  _mm512_storeu_si512(to, (__m512i)x);
+}
 inline Vec load_bf16(const uint16_t* from) {
   const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
@@ -128,7 +149,9 @@ inline IntVec bf16_pairs(Vec low, Vec high) {
   const __m512i upper = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
   return (IntVec)_mm512_or_si512(lower, _mm512_slli_epi32(upper, 16));
 }
-inline IntVec bf16_row(Vec first, Vec second) { return (IntVec)_mm512_cvtne2ps_pbh(second, first); }
+inline IntVec bf16_row(Vec first, Vec second) {
+  return (IntVec)_mm512_cvtne2ps_pbh(second, first);
+}
 
 }  // namespace longhaul::ops::avx512
 

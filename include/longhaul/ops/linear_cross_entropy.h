@@ -1,5 +1,6 @@
-// The output layer and its loss in one operator, chunk by chunk over the tokens, so that the logits of a whole batch
-// never exist (idea: Wijmans et al., "Cut your losses in large-vocabulary language models", 2024; Liger kernels).
+// The output layer and its loss in one operator, chunk by chunk over the tokens, so that the logits of a
+// whole batch never exist (idea: Wijmans et al., "Cut your losses in large-vocabulary language models", 2024;
+// Liger kernels).
 #pragma once
 
 #include "longhaul/ops/weight.h"
@@ -7,12 +8,13 @@
 namespace longhaul::ops {
 
 struct CrossEntropyOptions {
-  int64_t vocab_size = 0;        // rows of the weight beyond it are padding and excluded; 0: all rows count
-  double z_loss = 0;             // adds z_loss · logsumexp(logits)² to each token's loss
-  double logit_softcap = 0;      // logits = cap · tanh(logits / cap)
-  int64_t chunk_tokens = 0;      // 0: chosen so that a chunk's logits take a few MiB
+  int64_t vocab_size = 0;    // rows of the weight beyond it are padding and excluded; 0: all rows count
+  double z_loss = 0;         // adds z_loss · logsumexp(logits)² to each token's loss
+  double logit_softcap = 0;  // logits = cap · tanh(logits / cap)
+  int64_t chunk_tokens = 0;  // 0: chosen so that a chunk's logits take 32 MiB, but at least 256 tokens
   // The caller promises to call backward with a gradient of exactly 1. The weight's gradient is then added to
-  // main_grad during forward, and no second buffer of the weight's size is needed; backward checks the promise.
+  // main_grad during forward, and no second buffer of the weight's size is needed; backward checks the
+  // promise.
   bool unit_gradient = false;
 };
 
@@ -22,8 +24,10 @@ struct CrossEntropyResult {
 };
 
 // hidden [tokens, hidden], weight [rows, hidden], labels [tokens] int64, token_weights [tokens] FP32.
-// A label outside [0, vocab_size) where token_weights is not 0 is a UserError.
-CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
-                                        const at::Tensor& token_weights, const CrossEntropyOptions& options);
+// A label outside [0, vocab_size) where token_weights is not 0 is a UserError. A token of weight 0 costs
+// nothing: its label isn't looked at, its token_loss and gradient are 0.
+CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
+                                        const at::Tensor& labels, const at::Tensor& token_weights,
+                                        const CrossEntropyOptions& options);
 
 }  // namespace longhaul::ops

@@ -1,6 +1,7 @@
 // Rotary position embedding (Su et al., "RoFormer", 2021), rotate-half form: channel c turns with channel
-// c + rotary_dim / 2 by the angle position · frequency[c]. The frequencies, angles, cosines and sines are computed in
-// FP32, operation by operation as Hugging Face transformers does, so that imported models see the same numbers.
+// c + rotary_dim / 2 by the angle position · frequency[c]. The frequencies, angles, cosines and sines are
+// computed in FP32, operation by operation as Hugging Face transformers does, so that imported models see the
+// same numbers.
 #pragma once
 
 #include <ATen/core/Tensor.h>

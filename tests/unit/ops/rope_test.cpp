@@ -15,7 +15,8 @@ TEST(Rope, plain_frequencies_are_powers_of_theta) {
 
 TEST(Rope, linear_scaling_divides) {
   const auto plain = rope_inverse_frequencies(8, 1e4);
-  const auto scaled = rope_inverse_frequencies(8, 1e4, {.kind = RopeFrequencyScaling::Kind::linear, .factor = 4});
+  const auto scaled =
+      rope_inverse_frequencies(8, 1e4, {.kind = RopeFrequencyScaling::Kind::linear, .factor = 4});
   for (int c = 0; c < 4; ++c) EXPECT_EQ(scaled[c], plain[c] / 4);
 }
 
@@ -36,13 +37,14 @@ TEST_P(RopeLlama3, matches_the_reference) {
   EXPECT_NEAR(scaled[p.c] / p.expected, 1, 2e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Values, RopeLlama3,
-                         testing::Values(Llama3Case{64, 32, 1, 6.636012377e-01}, Llama3Case{64, 32, 14, 3.211445995e-03},
-                                         Llama3Case{64, 32, 15, 1.290547928e-03}, Llama3Case{64, 32, 16, 4.295567966e-04},
-                                         Llama3Case{64, 32, 17, 9.708287803e-05}, Llama3Case{64, 32, 18, 1.946163818e-05},
-                                         Llama3Case{64, 32, 31, 9.418306725e-08}, Llama3Case{128, 8, 29, 2.166570764e-03},
-                                         Llama3Case{128, 8, 31, 8.567514129e-04}, Llama3Case{128, 8, 34, 1.785078128e-04},
-                                         Llama3Case{128, 8, 63, 3.068925989e-07}));
+INSTANTIATE_TEST_SUITE_P(
+    Values, RopeLlama3,
+    testing::Values(Llama3Case{64, 32, 1, 6.636012377e-01}, Llama3Case{64, 32, 14, 3.211445995e-03},
+                    Llama3Case{64, 32, 15, 1.290547928e-03}, Llama3Case{64, 32, 16, 4.295567966e-04},
+                    Llama3Case{64, 32, 17, 9.708287803e-05}, Llama3Case{64, 32, 18, 1.946163818e-05},
+                    Llama3Case{64, 32, 31, 9.418306725e-08}, Llama3Case{128, 8, 29, 2.166570764e-03},
+                    Llama3Case{128, 8, 31, 8.567514129e-04}, Llama3Case{128, 8, 34, 1.785078128e-04},
+                    Llama3Case{128, 8, 63, 3.068925989e-07}));
 
 TEST(Rope, table_holds_cosines_and_sines_of_position_times_frequency) {
   const auto frequencies = rope_inverse_frequencies(16, 1e4);
