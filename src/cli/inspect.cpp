@@ -27,12 +27,13 @@ void inspect_folder(const fs::path& folder, const InspectOptions& options) {
 }
 
 void inspect(const std::string& path, const InspectOptions& options) {
-  if (fs::is_directory(path)) return inspect_folder(path, options);
   const std::string extension = fs::path(path).extension();
-  if (extension == ".safetensors") return inspect_safetensors(path);
+  // First, because training keeps its indices of the dataset PREFIX in a folder PREFIX.
   if (extension == ".idx" || extension == ".bin" || fs::exists(path + ".idx") || fs::exists(path + ".bin")) {
     return inspect_dataset(path);
   }
+  if (fs::is_directory(path)) return inspect_folder(path, options);
+  if (extension == ".safetensors") return inspect_safetensors(path);
   if (!fs::exists(path)) {
     throw UserError("{} does not exist, and there is no dataset {}.idx either: check the path", path, path);
   }
