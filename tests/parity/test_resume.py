@@ -18,7 +18,7 @@ STEPS = 24
 
 def command(run_dir, *more):
     return [BUILD / "bin" / "llm-pretrain", "pretrain", "gpt_tiny", "data.mock=true", "model.hidden_dropout=0.1",
-            "model.layers=2", "model.hidden=64", "model.heads=2", "model.ffn_hidden=128", "data.sequence_length=32",
+            "model.layers=2", "model.hidden=64", "model.heads=2", "model.kv_heads=2", "model.ffn_hidden=128", "data.sequence_length=32",
             "batch.global=4", "batch.micro=2", f"trainer.max_steps={STEPS}", "schedule.warmup_steps=4",
             "trainer.precision=bf16", "trainer.deterministic=true", "trainer.device=cpu", "trainer.threads=1",
             "trainer.eval_every=8", "trainer.eval_steps=1", "checkpoint.every=2", "checkpoint.keep_last=3",
