@@ -4,9 +4,12 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <mutex>
 
+#include "longhaul/core/error.h"
 #include "longhaul/core/progress.h"
 
 namespace longhaul::log {
@@ -64,7 +67,12 @@ void set_level(Level level) { state().logger->set_level(to_spdlog(level)); }
 void open_file(const std::filesystem::path& path) {
   auto& s = state();
   std::lock_guard lock(s.mutex);
-  s.file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  try {
+    s.file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  } catch (const spdlog::spdlog_ex&) {
+    throw EnvironmentError("cannot write {}: {}: check the permissions, or choose another folder", path.string(),
+                           std::strerror(errno));
+  }
   s.file->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
   rebuild(s);
 }

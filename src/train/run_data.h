@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "longhaul/checkpoint/hf_folder.h"
 #include "longhaul/data/batch_builder.h"
 #include "longhaul/data/dataset.h"
 #include "longhaul/recipes/recipe.h"
@@ -17,7 +18,7 @@ struct RunData {
 };
 
 // `recipe` is resolved. Refuses data whose ids the model's vocabulary doesn't hold, or that was prepared with another
-// tokenizer than the one of `model.from`.
-RunData open_run_data(const Recipe& recipe);
+// tokenizer than the one of `side_car`.
+RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car);
 
 }  // namespace longhaul

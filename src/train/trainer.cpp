@@ -53,7 +53,7 @@ struct Trainer::State {
       : source(wanted),
         recipe(source.recipe()),
         device(resolve_device(recipe.trainer.device)),
-        data(open_run_data(recipe)),
+        data(open_run_data(recipe, source.side_car())),
         model(recipe.model, store_options(recipe, device)),
         optimizer(model.parameters(), recipe.optimizer),
         checkpoints(recipe, source.side_car(), data.train->order_id()) {}

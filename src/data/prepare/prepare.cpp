@@ -171,8 +171,9 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
   for (const auto& output : outputs) {
     const PreparedDataset& made = output->report();
     if (made.documents == 0) {
-      throw UserError("the input holds no documents ({} files, {} bytes, {} bad lines); nothing was written",
-                      report.files, report.bytes, report.bad_lines);
+      throw UserError(
+          "{} holds no documents ({} files, {} bytes, {} bad lines); nothing was written; name files with text",
+          fmt::join(options.inputs, ", "), report.files, report.bytes, report.bad_lines);
     }
     if (made.tokens == 0) {
       throw UserError("all {} documents are empty under the key \"{}\"; nothing was written", made.documents,
