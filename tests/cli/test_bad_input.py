@@ -179,7 +179,7 @@ def test_ids_beyond_the_vocabulary(hf, tmp_path):
 
 def test_ids_beyond_the_vocabulary_in_a_dataset_that_says_nothing(hf, tmp_path):
     prefix = write_dataset(tmp_path / "bare", [[1, 2, 3] * 50, [7, 500, 7] * 50])
-    fails(2, ["500", "400"], *pretrain(hf, prefix, tmp_path / "run", "trainer.eval_every=0", "data.split=1"))
+    fails(2, ["500", "400"], *pretrain(hf, prefix, tmp_path / "run", "trainer.eval_every=0", "data.split=1,0,0"))
     fails(2, ["500", "400"], "eval", "--model", hf, "--data", prefix, "--sequence-length", 32)
 
 
