@@ -1,4 +1,4 @@
-"""Training speed and memory of llm-pretrain beside `transformers`, in alternating runs of one session.
+"""Training speed and memory of llm-pretrain beside `transformers`, in alternating runs.
 
 Same machine, threads, model, batch, dtype and optimiser step. Prints a table and writes a JSON file. See scripts/bench.
 """
