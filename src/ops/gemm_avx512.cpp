@@ -16,9 +16,10 @@ namespace longhaul::ops::avx512 {
 namespace {
 
 constexpr int kGemmRows = 14;
-constexpr int64_t kDepth = 1024;     // units of the contracted dimension per block
-constexpr int64_t kBlockTiles = 8;   // tiles of rows per block of a
-constexpr int64_t kTaskPanels = 16;  // panels of b per task
+constexpr int64_t kDepth = 1024;            // units of the contracted dimension per block
+constexpr int64_t kBlockTiles = 16;         // most tiles of rows per block of a
+constexpr int64_t kBlockUnits = 112 << 10;  // of a per block: 448 KiB, half of an L2 cache
+constexpr int64_t kTaskPanels = 32;  // most panels of b per task; half of them where partial sums are kept
 constexpr int64_t kPackPanels = 4;   // panels of b that are packed in one task
 constexpr int64_t kPackedUnits =
     8 << 20;  // largest packed b: 32 MiB; a larger b is taken in slabs of columns
@@ -137,11 +138,15 @@ void run_tile(const Problem& p, const Tile& t) {
   }
 }
 
+// Units per block of depth, all blocks about equal.
+int64_t block_depth(const Problem& p) {
+  return ceil_div(p.units, ceil_div(p.units, kDepth));
+}
+
 template <Units kUnits>
 void run_block(const Problem& p, int64_t first_tile, int64_t tiles, int64_t first_panel, int64_t panels) {
   thread_local AlignedBuffer a_buffer, partial_buffer;
-  const int64_t blocks = ceil_div(p.units, kDepth);
-  const int64_t depth = ceil_div(p.units, blocks);
+  const int64_t depth = block_depth(p), blocks = ceil_div(p.units, depth);
   Unit* a = a_buffer.get<Unit>(tiles * depth * kGemmRows + 16);
   float* partial = p.g.out_bf16 && blocks > 1
                        ? partial_buffer.get<float>(panels * tiles * kGemmRows * kTileColumns)
@@ -189,9 +194,10 @@ void run_slab(const Problem& p) {
                                p.packed_b + panel * p.units * kTileColumns, p.units * kTileColumns);
   });
   // Blocks of nearly equal size, their number a multiple of the threads where that is cheap.
-  const int64_t across = ceil_div(p.panels, kTaskPanels);
+  const int64_t depth = block_depth(p);
+  const int64_t across = ceil_div(p.panels, depth < p.units ? kTaskPanels / 2 : kTaskPanels);
   const int64_t threads = at::get_num_threads();
-  int64_t down = ceil_div(p.tiles, kBlockTiles);
+  int64_t down = ceil_div(p.tiles, std::clamp<int64_t>(kBlockUnits / (depth * kGemmRows), 1, kBlockTiles));
   while (down * across % threads != 0 && down < p.tiles) ++down;
   parallel_tasks(down * across, [&](int64_t task) {
     const int64_t i = task / across, j = task % across;
