@@ -58,7 +58,7 @@ void add_pretrain_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("pretrain", "Train a model: from scratch, or on from a Hugging Face checkpoint");
   command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("KEY=VALUE", options->overrides, "settings that differ from the recipe's");
+  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
   command->footer(
       "Examples:\n"
       "  llm-pretrain pretrain llama_tiny data.mock=true\n"

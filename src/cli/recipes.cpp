@@ -55,7 +55,7 @@ void add_show(CLI::App& recipes) {
   CLI::App* command =
       recipes.add_subcommand("show", "Show what a recipe means: size, FLOPs, memory, settings");
   command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("KEY=VALUE", options->overrides, "settings to change first");
+  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings to change first");
   auto* full = command->add_flag("--json", options->full, "print the full resolved configuration as JSON");
   auto* file =
       command->add_flag("--file", options->file, "print a recipe file with what differs from the defaults");
