@@ -84,8 +84,4 @@ void close_file() {
   rebuild(s);
 }
 
-void set_quiet(bool quiet) {
-  state().console->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
-}
-
 }  // namespace longhaul::log

@@ -37,8 +37,13 @@ const FieldTable& fields<DataConfig>() {
               .known_as("reset_position_ids"),
           field<&C::reset_attention_mask>("reset_attention_mask", "attention stays within a document")
               .known_as("reset_attention_mask"),
+          field<&C::tokenizer>("tokenizer",
+                               "folder with tokenizer.json that a model from scratch belongs to: gives the vocabulary's "
+                               "size, and goes into exports; model.from brings its own")
+              .in("path")
+              .known_as("tokenizer_model"),
           field<&C::check_tokenizer>("check_tokenizer",
-                                     "refuse data prepared with another tokenizer than the one of model.from"),
+                                     "refuse data prepared with another tokenizer than the model's"),
       });
   return table;
 }

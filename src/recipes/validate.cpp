@@ -19,8 +19,13 @@ void validate_data(const Recipe& r) {
   if (r.data.mock && !r.data.train.empty())
     throw UserError("data.mock is true and data.train is \"{}\": set data.mock=false to train on the files",
                     r.data.train);
-  if (r.data.mock && r.model.from.empty() && r.model.vocab_size == 0)
-    throw UserError("data.mock has no tokenizer to take the vocabulary from: set model.vocab_size");
+  if (!r.data.tokenizer.empty() && !r.model.from.empty())
+    throw UserError("data.tokenizer {} is for models from scratch, but model.from {} brings its own: leave one of them out",
+                    r.data.tokenizer, r.model.from);
+  if (r.data.mock && r.model.from.empty() && r.model.vocab_size == 0 && r.data.tokenizer.empty())
+    throw UserError(
+        "data.mock has no tokenizer to take the vocabulary from: set model.vocab_size, or data.tokenizer to a folder "
+        "with tokenizer.json");
   int parts = 0;
   double sum = 0;
   for (size_t begin = 0; begin <= r.data.split.size(); ++parts) {

@@ -1,10 +1,39 @@
 #include "train/model_source.h"
 
+#include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/table.h"
+#include "longhaul/data/prepared_info.h"
+#include "longhaul/data/tokenizer/tokenizer.h"
 #include "longhaul/model/initialise.h"
 
 namespace longhaul {
+namespace {
+
+// What a model from scratch takes from data.tokenizer: the files and special ids that belong into its exports.
+HfSideCar side_car_of(const Tokenizer& tokenizer, const std::string& folder) {
+  HfSideCar side_car{.config = nlohmann::json::object(), .dtype = at::kBFloat16, .files = read_hf_carried_files(folder)};
+  const auto name = [&](const char* key, std::optional<int32_t> id) {
+    if (id) side_car.config[key] = *id;
+  };
+  name("bos_token_id", tokenizer.bos_id());
+  name("eos_token_id", tokenizer.eos_id());
+  name("pad_token_id", tokenizer.pad_id());
+  return side_car;
+}
+
+// The vocabulary of a model from scratch whose recipe leaves it open: the tokenizer's, or what the data was made with.
+int64_t open_vocabulary(const Recipe& recipe, const Tokenizer* tokenizer) {
+  if (tokenizer != nullptr) return tokenizer->vocab_size();
+  if (!recipe.data.mock && !recipe.data.train.empty()) {
+    if (const auto info = read_prepared_info(recipe.data.train)) return info->vocab_size;
+  }
+  throw UserError(
+      "model.vocab_size is 0, which means the tokenizer's, but there is none: set data.tokenizer to a folder with "
+      "tokenizer.json, or model.vocab_size");
+}
+
+}  // namespace
 
 ModelSource::ModelSource(const Recipe& recipe) {
   Recipe wanted = recipe;
@@ -14,6 +43,18 @@ ModelSource::ModelSource(const Recipe& recipe) {
     wanted.model = continue_from(recipe.model, folder_->config(), &notes);
     if (!notes.empty()) log::info("with model.from, {}", fmt::join(notes, ", "));
     side_car_ = folder_->side_car();
+  } else {
+    std::shared_ptr<const Tokenizer> tokenizer;
+    if (const std::string& folder = recipe.data.tokenizer; !folder.empty()) {
+      tokenizer = Tokenizer::from_folder(folder);
+      side_car_ = side_car_of(*tokenizer, folder);
+    }
+    int64_t& vocabulary = wanted.model.vocab_size;
+    if (vocabulary == 0) vocabulary = open_vocabulary(recipe, tokenizer.get());
+    if (tokenizer && tokenizer->vocab_size() > vocabulary) {
+      throw UserError("model.vocab_size {} is less than the {} tokens of data.tokenizer {}: set model.vocab_size=0 or {}",
+                      vocabulary, tokenizer->vocab_size(), recipe.data.tokenizer, tokenizer->vocab_size());
+    }
   }
   validate_shape(wanted);
   require_one_process(wanted);

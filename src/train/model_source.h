@@ -17,7 +17,7 @@ class ModelSource {
   explicit ModelSource(const Recipe& recipe);
 
   const Recipe& recipe() const { return recipe_; }
-  // What an export of this run carries along; without `model.from`, nothing but a type.
+  // What an export of this run carries along; without `model.from`, the files of `data.tokenizer`.
   const HfSideCar& side_car() const { return side_car_; }
   // Fills the parameters from `model.from`, or initialises them with `trainer.seed`.
   void fill(std::vector<Parameter>& parameters) const;

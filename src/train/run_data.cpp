@@ -23,7 +23,7 @@ void check_tokenizer(const Recipe& recipe, const HfSideCar& side_car, const std:
   if (info.tokenizer_fingerprint != hex64(xxh3(tokenizer->second))) {
     throw UserError("{} was prepared with another tokenizer than that of {}: prepare the text again with the model's own "
                     "(llm-pretrain prepare --tokenizer), or set data.check_tokenizer=false if the two give the same ids",
-                    prefix, recipe.model.from);
+                    prefix, recipe.model.from.empty() ? recipe.data.tokenizer : recipe.model.from);
   }
 }
 

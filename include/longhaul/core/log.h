@@ -18,10 +18,6 @@ void set_level(Level level);
 void open_file(const std::filesystem::path& file);
 void close_file();
 
-// While set, standard error carries no log lines below `warning`: a live progress display owns the terminal.
-// The file still gets them.
-void set_quiet(bool quiet);
-
 template <typename... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::debug, fmt::format(format, std::forward<Args>(args)...));

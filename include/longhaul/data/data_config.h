@@ -23,7 +23,8 @@ struct DataConfig {
   bool eod_mask_loss = false;         // no loss on predicting what follows an end-of-document token
   bool reset_position_ids = false;    // positions start at 0 again after an end-of-document token
   bool reset_attention_mask = false;  // no attention across an end-of-document token
-  bool check_tokenizer = true;     // refuse data that was prepared with another tokenizer than the model's
+  std::string tokenizer;              // a folder with tokenizer.json, for a model from scratch; model.from has its own
+  bool check_tokenizer = true;        // refuse data that was prepared with another tokenizer than the model's
   bool operator==(const DataConfig&) const = default;
 };
 

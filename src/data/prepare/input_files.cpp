@@ -90,21 +90,28 @@ std::vector<fs::path> expand(const std::string& input, const std::string& output
 std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const std::string& output_prefix) {
   if (inputs.empty()) throw UserError("no input: name at least one file, folder or glob");
   std::vector<InputFile> files;
-  std::set<fs::path> seen;
-  const auto add = [&](InputFile file, const fs::path& identity) {
-    if (!seen.insert(identity).second) {
-      throw UserError("the input {} is named twice; its documents would appear twice in the dataset",
-                      file.path.string());
+  std::set<fs::path> seen;  // by earlier inputs
+  const auto refuse_if_seen = [&](const fs::path& path, const fs::path& identity) {
+    if (seen.contains(identity)) {
+      throw UserError("the input {} is named twice; its documents would appear twice in the dataset", path.string());
     }
-    files.push_back(std::move(file));
   };
   for (const std::string& input : inputs) {
     if (input == "-") {
-      add({"standard input", InputKind::standard_input}, "-");
+      refuse_if_seen("standard input", "-");
+      seen.insert("-");
+      files.push_back({"standard input", InputKind::standard_input});
       continue;
     }
     try {
-      for (const fs::path& path : expand(input, output_prefix)) add(classified(path), fs::canonical(path));
+      // One glob or folder may hold a file and links to it: the file is read once.
+      std::set<fs::path> here;
+      for (const fs::path& path : expand(input, output_prefix)) {
+        const fs::path identity = fs::canonical(path);
+        refuse_if_seen(path, identity);
+        if (here.insert(identity).second) files.push_back(classified(path));
+      }
+      seen.merge(here);
     } catch (const fs::filesystem_error& error) {
       throw UserError("cannot read the input {}: {}", input, error.code().message());
     }

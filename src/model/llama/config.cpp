@@ -4,7 +4,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/model/hf_config.h"
 #include "model/builtin_families.h"
-#include "model/hf_attention_config.h"
+#include "model/hf_decoder_config.h"
 
 namespace longhaul::llama {
 
@@ -48,20 +48,9 @@ void write_config(const ModelConfig& model, nlohmann::json& config) {
   require_exportable(model.rotary_fraction == 1.0, kFamily, "only a part of each head is rotated");
   require_plain_attention(model, kFamily);
 
-  set_hf_integer(config, "hidden_size", model.hidden);
-  set_hf_integer(config, "num_hidden_layers", model.layers);
-  set_hf_integer(config, "intermediate_size", model.ffn_hidden);
-  set_hf_integer(config, "vocab_size", model.vocab_size);
-  set_hf_integer(config, "max_position_embeddings", model.max_positions);
-  write_hf_heads(model, config);
+  write_hf_decoder(model, kFamily, config);
   set_hf_number(config, "rms_norm_eps", model.norm_eps);
   set_hf_activation(config, "hidden_act", model.activation);
-  write_hf_rope(model, config);
-  write_hf_biases(model, kFamily, config);
-  config["tie_word_embeddings"] = model.tied_embeddings;
-  set_hf_number(config, "attention_dropout", model.attention_dropout);
-  set_hf_number(config, "initializer_range", model.init_std);
-  if (!config.contains("use_cache")) config["use_cache"] = true;
 }
 
 }  // namespace longhaul::llama

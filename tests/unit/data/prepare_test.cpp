@@ -162,6 +162,16 @@ TEST_F(PrepareTest, InputsThatCantBeReadAreNamed) {
   EXPECT_CONTAINS(error(), "named twice");
 }
 
+TEST_F(PrepareTest, AFileAndALinkToItInOneFolderAreReadOnce) {
+  input("a.jsonl", "{\"text\":\"1\"}\n");
+  std::filesystem::create_symlink("a.jsonl", path("in/b.jsonl"));
+  for (const std::string& whole : {path("in"), path("in/*.jsonl")}) {
+    options_.inputs = {whole};
+    run();
+    EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 999}}));
+  }
+}
+
 TEST_F(PrepareTest, NoDocumentIsAnError) {
   input("a.jsonl", "");
   EXPECT_CONTAINS(error(), "holds no documents");

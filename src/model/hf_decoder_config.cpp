@@ -1,4 +1,4 @@
-#include "model/hf_attention_config.h"
+#include "model/hf_decoder_config.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -6,6 +6,23 @@
 #include "longhaul/core/error.h"
 
 namespace longhaul {
+namespace {
+
+void write_heads(const ModelConfig& model, nlohmann::json& config) {
+  set_hf_integer(config, "num_attention_heads", model.heads);
+  set_hf_integer(config, "num_key_value_heads",
+                 model.kv_heads);  // never null: Nemotron in transformers 5 fails on it
+  set_hf_integer_or_null(config, "head_dim", model.head_dim, model.hidden / model.heads);
+}
+
+void write_biases(const ModelConfig& model, std::string_view family, nlohmann::json& config) {
+  require_exportable(model.qkv_bias == model.has_proj_bias(), family,
+                     "either all of the attention's linears have a bias there, or none");
+  config["attention_bias"] = model.qkv_bias;
+  config["mlp_bias"] = model.linear_bias;
+}
+
+}  // namespace
 
 void read_hf_heads(HfConfigReader& reader, int64_t default_heads, ModelConfig& model) {
   model.heads = reader.positive("num_attention_heads", default_heads);
@@ -23,13 +40,6 @@ void read_hf_heads(HfConfigReader& reader, int64_t default_heads, ModelConfig& m
   model.head_dim = reader.positive("head_dim", model.hidden / model.heads);
 }
 
-void write_hf_heads(const ModelConfig& model, nlohmann::json& config) {
-  set_hf_integer(config, "num_attention_heads", model.heads);
-  set_hf_integer(config, "num_key_value_heads",
-                 model.kv_heads);  // never null: Nemotron in transformers 5 fails on it
-  set_hf_integer_or_null(config, "head_dim", model.head_dim, model.hidden / model.heads);
-}
-
 void read_hf_biases(HfConfigReader& reader, ModelConfig& model) {
   const bool attention = reader.boolean("attention_bias", false);
   const bool mlp = reader.boolean("mlp_bias", false);
@@ -43,11 +53,19 @@ void read_hf_biases(HfConfigReader& reader, ModelConfig& model) {
   model.linear_bias = mlp;
 }
 
-void write_hf_biases(const ModelConfig& model, std::string_view family, nlohmann::json& config) {
-  require_exportable(model.qkv_bias == model.has_proj_bias(), family,
-                     "either all of the attention's linears have a bias there, or none");
-  config["attention_bias"] = model.qkv_bias;
-  config["mlp_bias"] = model.linear_bias;
+void write_hf_decoder(const ModelConfig& model, std::string_view family, nlohmann::json& config) {
+  set_hf_integer(config, "hidden_size", model.hidden);
+  set_hf_integer(config, "num_hidden_layers", model.layers);
+  set_hf_integer(config, "intermediate_size", model.ffn_hidden);
+  set_hf_integer(config, "vocab_size", model.vocab_size);
+  set_hf_integer(config, "max_position_embeddings", model.max_positions);
+  write_heads(model, config);
+  write_biases(model, family, config);
+  write_hf_rope(model, config);
+  config["tie_word_embeddings"] = model.tied_embeddings;
+  set_hf_number(config, "attention_dropout", model.attention_dropout);
+  set_hf_number(config, "initializer_range", model.init_std);
+  if (!config.contains("use_cache")) config["use_cache"] = true;
 }
 
 void require_plain_attention(const ModelConfig& model, std::string_view family) {
