@@ -25,12 +25,12 @@ inline ShardSpec column_bias(int64_t out, int parts = 1) {
 
 // Replicated over tensor parallelism. With sequence parallelism each rank sees only its tokens.
 inline ShardSpec row_bias(int64_t out) {
-  return {.global_shape = {out}, .sum_gradient_over_tensor = true, .weight_decay = false, .init = Init::zeros};
+  return {.global_shape = {out}, .per_token = true, .weight_decay = false, .init = Init::zeros};
 }
 
 inline ShardSpec norm_weight(int64_t size, const ModelConfig& config) {
   return {.global_shape = {size},
-          .sum_gradient_over_tensor = true,
+          .per_token = true,
           .weight_decay = false,
           .init = config.norm_zero_centered ? Init::zeros : Init::ones};
 }
@@ -42,7 +42,7 @@ inline ShardSpec vocabulary_table(int64_t rows, int64_t hidden, const ModelConfi
 }
 
 inline ShardSpec position_table(int64_t rows, int64_t hidden, const ModelConfig& config) {
-  return {.global_shape = {rows, hidden}, .init_std = config.init_std};
+  return {.global_shape = {rows, hidden}, .per_token = true, .init_std = config.init_std};
 }
 
 }  // namespace longhaul

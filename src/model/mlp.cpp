@@ -1,7 +1,7 @@
 #include "model/mlp.h"
 
 #include "longhaul/ops/activation.h"
-#include "longhaul/ops/linear.h"
+#include "longhaul/parallel/parallel_linear.h"
 #include "model/declare.h"
 #include "model/discard_output.h"
 
@@ -10,6 +10,7 @@ namespace longhaul {
 Mlp::Mlp(const ModelConfig& config, const std::string& prefix, ParameterStore& store)
     : prefix_(prefix),
       store_(store),
+      tensor_(store.tensor()),
       activation_(config.activation),
       gated_(config.gated),
       bias_(config.linear_bias) {
@@ -24,13 +25,14 @@ at::Tensor Mlp::forward(const at::Tensor& normed, const LayerContext& context) {
   const auto weight = [&](const char* name) { return store_.weight(prefix_ + name); };
   const ops::Weight fc1_bias = bias_ ? weight("linear_fc1.bias") : ops::Weight{};
   // Without a gate the bias joins the activation's pass; with one it belongs to the GEMM.
-  const at::Tensor inner = ops::linear(normed, weight("linear_fc1.weight"), gated_ ? fc1_bias : ops::Weight{});
+  const at::Tensor inner = parallel::column_parallel_linear(normed, weight("linear_fc1.weight"),
+                                                            gated_ ? fc1_bias : ops::Weight{}, tensor_);
   const auto activate = [this, inner, fc1_bias] {
     return gated_ ? ops::gated_activation(inner, activation_) : ops::activation(inner, fc1_bias, activation_);
   };
   at::Tensor activated = activate();
-  const at::Tensor out =
-      ops::linear(activated, weight("linear_fc2.weight"), bias_ ? weight("linear_fc2.bias") : ops::Weight{});
+  const at::Tensor out = parallel::row_parallel_linear(activated, weight("linear_fc2.weight"),
+                                                       bias_ ? weight("linear_fc2.bias") : ops::Weight{}, tensor_);
   if (context.recompute == Recompute::selective) discard_until_backward(activated, out, activate);
   return out;
 }

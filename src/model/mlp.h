@@ -13,6 +13,7 @@ class Mlp final : public Mixer {
  private:
   const std::string prefix_;
   const ParameterStore& store_;
+  const TensorGroup tensor_;
   const Activation activation_;
   const bool gated_, bias_;
 };

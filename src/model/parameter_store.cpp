@@ -17,6 +17,15 @@ int64_t element_count(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
+// Adds `range`, which lies at or behind the last of `ranges`.
+void append(std::vector<FlatRange>& ranges, FlatRange range) {
+  if (!ranges.empty() && ranges.back().end >= range.begin) {
+    ranges.back().end = std::max(ranges.back().end, range.end);
+  } else {
+    ranges.push_back(range);
+  }
+}
+
 int64_t align(int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
@@ -26,7 +35,8 @@ ParameterStore::ParameterStore(Options options) : options_(options) {}
 void ParameterStore::declare(const std::string& name, const ShardSpec& shard) {
   LONGHAUL_CHECK(!flat_values_.defined(), "{} is declared after allocate", name);
   LONGHAUL_CHECK(index_.emplace(name, parameters_.size()).second, "parameter {} is declared twice", name);
-  parameters_.push_back({name, {}, {}, shard});
+  const TensorCut cut{options_.tensor.rank(), options_.tensor.size(), options_.vocab_multiple};
+  parameters_.push_back({name, {}, {}, shard, blocks_of(shard, cut)});
 }
 
 void ParameterStore::allocate() {
@@ -38,10 +48,7 @@ void ParameterStore::allocate() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& p = parameters_[i];
     index_[p.name] = i;
-    auto shape = p.shard.global_shape;
-    if (p.shard.vocabulary) {
-      shape[0] = (shape[0] + options_.vocab_multiple - 1) / options_.vocab_multiple * options_.vocab_multiple;
-    }
+    auto shape = local_shape(p.shard, {options_.tensor.rank(), options_.tensor.size(), options_.vocab_multiple});
     offsets_.push_back(total);
     total += align(element_count(shape));
     if (p.shard.weight_decay) decayed_elements_ = total;
@@ -58,7 +65,26 @@ void ParameterStore::allocate() {
     if (options_.main_grads) {
       parameters_[i].main_grad = flat_main_grads_.narrow(0, offsets_[i], count).view(shapes[i]);
     }
+    for (size_t block = 0; block < parameters_[i].blocks.size(); ++block) {
+      if (!parameters_[i].blocks[block].owned) continue;
+      FlatRange range = range_of(i, block);
+      if (block + 1 == parameters_[i].blocks.size()) range.end = offsets_[i] + align(count);  // and the zeros behind it
+      append(owned_, range);
+    }
   }
+}
+
+FlatRange ParameterStore::range_of(size_t index, size_t block) const {
+  const Parameter& p = parameters_[index];
+  int64_t before = 0;  // along the blocks' dimension
+  for (size_t i = 0; i < block; ++i) before += p.blocks[i].length;
+  const int64_t length = p.blocks[block].length;
+  if (p.blocks[block].dim != 0) {
+    LONGHAUL_CHECK(p.blocks.size() == 1, "{} is cut by columns into more than one block", p.name);
+    return {offsets_[index], offsets_[index] + p.value.numel()};
+  }
+  const int64_t width = p.value.numel() / p.value.size(0);
+  return {offsets_[index] + before * width, offsets_[index] + (before + length) * width};
 }
 
 bool ParameterStore::contains(std::string_view name) const { return index_.contains(std::string(name)); }

@@ -6,11 +6,12 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "longhaul/core/error.h"
-#include "longhaul/ops/linear.h"
+#include "longhaul/parallel/parallel_linear.h"
 #include "model/declare.h"
 
 namespace longhaul {
@@ -32,8 +33,9 @@ at::Tensor rotate(const at::Tensor& x, const ops::RopeTable& table, int64_t begi
 SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
                              ParameterStore& store)
     : layer_(layer),
-      heads_(config.heads),
-      kv_heads_(config.kv_heads),
+      tensor_(store.tensor()),
+      heads_(config.heads / tensor_.size()),
+      kv_heads_(std::max<int64_t>(config.kv_heads / tensor_.size(), 1)),  // fewer than ranks: shared by neighbours
       head_dim_(config.head_dim),
       scale_(config.attention_scale > 0 ? config.attention_scale : 1.0 / std::sqrt(static_cast<double>(head_dim_))),
       dropout_(config.attention_dropout),
@@ -41,17 +43,25 @@ SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std
       store_(store),
       qkv_bias_(config.qkv_bias || config.linear_bias),
       proj_bias_(config.has_proj_bias()) {
-  const int64_t qkv_rows = (heads_ + 2 * kv_heads_) * head_dim_;
-  store.declare(prefix + "linear_qkv.weight", column_parallel(qkv_rows, config.hidden, config));
-  if (qkv_bias_) store.declare(prefix + "linear_qkv.bias", column_bias(qkv_rows));
-  store.declare(prefix + "linear_proj.weight", row_parallel(config.hidden, heads_ * head_dim_, config));
+  const QkvRows rows{.groups = config.kv_heads,
+                     .query = config.heads / config.kv_heads * head_dim_,
+                     .shared = 2 * head_dim_};
+  ShardSpec qkv = column_parallel(config.kv_heads * (rows.query + rows.shared), config.hidden, config);
+  qkv.qkv = rows;
+  store.declare(prefix + "linear_qkv.weight", qkv);
+  if (qkv_bias_) {
+    ShardSpec bias = column_bias(qkv.global_shape[0]);
+    bias.qkv = rows;
+    store.declare(prefix + "linear_qkv.bias", bias);
+  }
+  store.declare(prefix + "linear_proj.weight", row_parallel(config.hidden, config.heads * head_dim_, config));
   if (proj_bias_) store.declare(prefix + "linear_proj.bias", row_bias(config.hidden));
 }
 
 at::Tensor SelfAttention::forward(const at::Tensor& normed, const LayerContext& context) {
   const auto weight = [&](const char* name) { return store_.weight(prefix_ + name); };
-  const at::Tensor qkv = ops::linear(normed, weight("linear_qkv.weight"),
-                                     qkv_bias_ ? weight("linear_qkv.bias") : ops::Weight{});
+  const at::Tensor qkv = parallel::column_parallel_linear(
+      normed, weight("linear_qkv.weight"), qkv_bias_ ? weight("linear_qkv.bias") : ops::Weight{}, tensor_);
   at::Tensor attended;
   if (context.cache != nullptr) {
     attended = attend_to_cache(qkv, context);
@@ -66,11 +76,13 @@ at::Tensor SelfAttention::forward(const at::Tensor& normed, const LayerContext& 
     options.rope = context.rope;
     if (context.training && dropout_ > 0) {
       options.dropout = dropout_;
+      options.first_head = tensor_.rank() * heads_;
       options.dropout_key = {context.seed, prefix_ + "probabilities", context.step, context.first_token};
     }
     attended = ops::attention(qkv, options);
   }
-  return ops::linear(attended, weight("linear_proj.weight"), proj_bias_ ? weight("linear_proj.bias") : ops::Weight{});
+  return parallel::row_parallel_linear(attended, weight("linear_proj.weight"),
+                                       proj_bias_ ? weight("linear_proj.bias") : ops::Weight{}, tensor_);
 }
 
 // Generation: the new tokens (at positions length, length + 1, …) attend to everything held so far and, causally, to

@@ -16,7 +16,8 @@ class SelfAttention final : public Mixer {
   at::Tensor attend_to_cache(const at::Tensor& qkv, const LayerContext& context) const;
 
   const int64_t layer_;
-  const int64_t heads_, kv_heads_, head_dim_;
+  const TensorGroup tensor_;
+  const int64_t heads_, kv_heads_, head_dim_;  // this rank's heads
   const double scale_, dropout_;
   const std::string prefix_;
   const ParameterStore& store_;

@@ -14,6 +14,8 @@
 #include "longhaul/ops/embedding.h"
 #include "longhaul/ops/linear.h"
 #include "longhaul/ops/rope.h"
+#include "longhaul/parallel/parallel_linear.h"
+#include "longhaul/parallel/vocabulary_parallel.h"
 #include "model/declare.h"
 #include "model/transformer_layer.h"
 
@@ -40,39 +42,56 @@ std::vector<float> rope_frequencies(const ModelConfig& config) {
   return ops::rope_inverse_frequencies(config.rotary_dim(), config.rope_theta, scaling);
 }
 
+std::vector<Stage> or_whole(std::vector<Stage> stages, const ModelConfig& config) {
+  if (stages.empty()) stages.push_back({0, config.layers, true, true});
+  return stages;
+}
+
 struct Body {
   std::vector<std::unique_ptr<TransformerLayer>> layers;
   std::unique_ptr<ResidualNorm> final_norm;
 };
 
-// Declares every parameter, in the order of the forward.
-Body build(const ModelConfig& config, const LayerSpec& spec, ParameterStore& store) {
+// Declares every parameter of the stages, in the order of the forward.
+Body build(const ModelConfig& config, const std::vector<Stage>& stages, const LayerSpec& spec, ParameterStore& store) {
   Body body;
-  store.declare(kWordEmbeddings, vocabulary_table(config.vocab_size, config.hidden, config));
-  if (config.position == PositionEmbedding::learned) {
-    store.declare(kPositionEmbeddings, position_table(config.max_positions, config.hidden, config));
-  }
-  for (int64_t i = 0; i < config.layers; ++i) {
-    body.layers.push_back(std::make_unique<TransformerLayer>(config, spec, i, store));
-  }
-  body.final_norm = std::make_unique<ResidualNorm>(config, "decoder.final_layernorm.", store);
-  if (!config.tied_embeddings) {
-    store.declare(kOutputLayer, vocabulary_table(config.vocab_size, config.hidden, config));
+  body.layers.resize(config.layers);
+  ShardSpec words = vocabulary_table(config.vocab_size, config.hidden, config);
+  for (const Stage& stage : stages) {
+    if (stage.embedding) {
+      store.declare(kWordEmbeddings, words);
+      if (config.position == PositionEmbedding::learned) {
+        store.declare(kPositionEmbeddings, position_table(config.max_positions, config.hidden, config));
+      }
+    }
+    for (int64_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
+      body.layers[i] = std::make_unique<TransformerLayer>(config, spec, i, store);
+    }
+    if (!stage.output) continue;
+    body.final_norm = std::make_unique<ResidualNorm>(config, "decoder.final_layernorm.", store);
+    if (!config.tied_embeddings) {
+      store.declare(kOutputLayer, words);
+    } else if (!store.contains(kWordEmbeddings)) {
+      words.copy = true;  // the first stage's rank owns it
+      store.declare(kWordEmbeddings, words);
+    }
   }
   return body;
 }
 
 }  // namespace
 
-Transformer::Transformer(const ModelConfig& config, ParameterStore::Options options, const LayerSpec& spec)
+Transformer::Transformer(const ModelConfig& config, ParameterStore::Options options, const LayerSpec& spec,
+                         std::vector<Stage> stages)
     : config_(config),
+      stages_(or_whole(std::move(stages), config)),
       store_([&] {
         options.vocab_multiple = config.vocab_multiple;
         return options;
       }()),
       rope_frequencies_(rope_frequencies(config)) {
   LONGHAUL_CHECK(config.head_dim > 0 && config.kv_heads > 0 && config.vocab_size > 0, "the config is not resolved");
-  Body body = build(config_, spec, store_);
+  Body body = build(config_, stages_, spec, store_);
   layers_ = std::move(body.layers);
   final_norm_ = std::move(body.final_norm);
   store_.allocate();
@@ -93,23 +112,13 @@ ops::RopeTable Transformer::rope_for(int64_t positions) {
   return rope_;
 }
 
-at::Tensor Transformer::hidden_states(const at::Tensor& tokens, LayerContext context,
-                                      std::vector<at::Tensor>* layer_outputs) {
-  const int64_t n = tokens.size(0), begin = context.cache != nullptr ? context.cache->length : 0;
-  if (context.cu_seqlens.empty()) context.cu_seqlens = {0, static_cast<int32_t>(n)};
-  int64_t longest = 0;
-  for (size_t i = 1; i < context.cu_seqlens.size(); ++i) {
-    longest = std::max<int64_t>(longest, context.cu_seqlens[i] - context.cu_seqlens[i - 1]);
-  }
-  const int64_t positions = context.positions.defined() ? context.position_count : begin + longest;
-  if (config_.position == PositionEmbedding::learned && positions > config_.max_positions) {
-    throw UserError("position {} is outside the model's table of {} positions: use shorter sequences", positions - 1,
-                    config_.max_positions);
-  }
-  context.rope = rope_for(positions);
-
-  ResidualStream stream{ops::embedding(tokens, store_.weight(kWordEmbeddings)), {}};
+// Word and position embeddings of this rank's tokens.
+at::Tensor Transformer::embed(const at::Tensor& tokens, const LayerContext& context) const {
+  const TensorGroup& tensor = store_.tensor();
+  at::Tensor hidden = parallel::vocabulary_parallel_embedding(tokens, store_.weight(kWordEmbeddings),
+                                                              config_.vocab_size, tensor);
   if (config_.position == PositionEmbedding::learned) {
+    const int64_t n = tokens.size(0), begin = context.cache != nullptr ? context.cache->length : 0;
     at::Tensor where = context.positions;
     if (!where.defined()) {
       where = at::empty({n}, at::TensorOptions().dtype(at::kLong));
@@ -119,35 +128,73 @@ at::Tensor Transformer::hidden_states(const at::Tensor& tokens, LayerContext con
       }
       where = where.to(tokens.device());
     }
-    stream.hidden = stream.hidden + ops::embedding(where, store_.weight(kPositionEmbeddings));
+    where = where.narrow(0, tensor.first_token(n), tensor.held_tokens(n));
+    hidden = hidden + ops::embedding(where, store_.weight(kPositionEmbeddings));
   }
   if (context.training && config_.embedding_dropout > 0) {
-    stream.hidden = ops::dropout(stream.hidden, config_.embedding_dropout,
-                                 {context.seed, "embedding", context.step, context.first_token});
+    hidden = ops::dropout(hidden, config_.embedding_dropout,
+                          {context.seed, "embedding", context.step, context.first_held_token});
   }
-  const auto keep = [&] {
-    if (layer_outputs == nullptr) return;
-    layer_outputs->push_back(stream.update.defined() ? stream.hidden + stream.update : stream.hidden);
-  };
-  keep();
-  for (auto& layer : layers_) {
-    stream = layer->forward(stream, context);
-    keep();
+  return hidden;
+}
+
+at::Tensor Transformer::hidden_states(const at::Tensor& tokens, const LayerContext& context,
+                                      std::vector<at::Tensor>* layer_outputs) {
+  LONGHAUL_CHECK(stages_.size() == 1 && stages_[0].embedding && stages_[0].output, "this rank has a part of the model");
+  return forward_stage(0, tokens, context, layer_outputs);
+}
+
+at::Tensor Transformer::forward_stage(size_t index, const at::Tensor& input, LayerContext context,
+                                      std::vector<at::Tensor>* layer_outputs) {
+  const Stage& stage = stages_.at(index);
+  const TensorGroup& tensor = store_.tensor();
+  const int64_t n = stage.embedding || !tensor.cuts_tokens() ? input.size(0) : input.size(0) * tensor.size();
+  if (context.cu_seqlens.empty()) context.cu_seqlens = {0, static_cast<int32_t>(n)};
+  int64_t longest = 0;
+  for (size_t i = 1; i < context.cu_seqlens.size(); ++i) {
+    longest = std::max<int64_t>(longest, context.cu_seqlens[i] - context.cu_seqlens[i - 1]);
   }
-  const at::Tensor out = final_norm_->forward(stream);
+  const int64_t positions = context.positions.defined()
+                                ? context.position_count
+                                : (context.cache != nullptr ? context.cache->length : 0) + longest;
+  if (config_.position == PositionEmbedding::learned && positions > config_.max_positions) {
+    throw UserError("position {} is outside the model's table of {} positions: use shorter sequences", positions - 1,
+                    config_.max_positions);
+  }
+  context.rope = rope_for(positions);
+  context.first_held_token = context.first_token + static_cast<uint64_t>(tensor.first_token(n));
+
+  ResidualStream stream{stage.embedding ? embed(input, context) : input, {}};
+  const auto sum = [&] { return stream.update.defined() ? stream.hidden + stream.update : stream.hidden; };
+  if (layer_outputs != nullptr) layer_outputs->push_back(sum());
+  for (int64_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
+    stream = layers_[i]->forward(stream, context);
+    if (layer_outputs != nullptr) layer_outputs->push_back(sum());
+  }
+  const at::Tensor out = stage.output ? final_norm_->forward(stream) : sum();
   if (context.cache != nullptr) context.cache->length += n;
   return out;
 }
 
 ops::CrossEntropyResult Transformer::loss(const at::Tensor& tokens, const at::Tensor& labels,
                                           const at::Tensor& token_weights, const LayerContext& context,
-                                          ops::CrossEntropyOptions options) {
+                                          const ops::CrossEntropyOptions& options) {
+  return loss_of_hidden(hidden_states(tokens, context), labels, token_weights, options);
+}
+
+ops::CrossEntropyResult Transformer::loss_of_hidden(const at::Tensor& hidden, const at::Tensor& labels,
+                                                    const at::Tensor& token_weights,
+                                                    ops::CrossEntropyOptions options) {
+  const TensorGroup& tensor = store_.tensor();
   options.vocab_size = config_.vocab_size;
   options.logit_softcap = config_.logit_softcap;
-  return ops::linear_cross_entropy(hidden_states(tokens, context), output_weight(), labels, token_weights, options);
+  options.vocabulary = tensor.active() ? tensor.ranks : nullptr;
+  return ops::linear_cross_entropy(parallel::gather_hidden(hidden, tensor), output_weight(), labels, token_weights,
+                                   options);
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
+  LONGHAUL_CHECK(!store_.tensor().active(), "this rank has only a part of the vocabulary");
   const at::Tensor rows = output_weight().value.detach().narrow(0, 0, config_.vocab_size);
   const at::Tensor logits = ops::linear(hidden, {rows, {}}).to(at::kFloat);
   if (config_.logit_softcap <= 0) return logits;
@@ -159,8 +206,9 @@ KvCache Transformer::make_cache(int64_t capacity) const {
   cache.capacity = capacity;
   const auto options = at::TensorOptions().dtype(store_.options().dtype).device(store_.options().device);
   for (int64_t i = 0; i < config_.layers; ++i) {
-    cache.keys.push_back(at::empty({capacity, config_.kv_heads, config_.head_dim}, options));
-    cache.values.push_back(at::empty({capacity, config_.kv_heads, config_.head_dim}, options));
+    const int64_t kv_heads = std::max<int64_t>(config_.kv_heads / store_.tensor().size(), 1);
+    cache.keys.push_back(at::empty({capacity, kv_heads, config_.head_dim}, options));
+    cache.values.push_back(at::empty({capacity, kv_heads, config_.head_dim}, options));
   }
   return cache;
 }
@@ -168,7 +216,7 @@ KvCache Transformer::make_cache(int64_t capacity) const {
 std::vector<ParameterSpec> parameter_layout(const ModelConfig& model) {
   LONGHAUL_CHECK(model.head_dim > 0 && model.kv_heads > 0 && model.vocab_size > 0, "the config is not resolved");
   ParameterStore store({});
-  build(model, decoder_layer_spec(), store);
+  build(model, or_whole({}, model), decoder_layer_spec(), store);
   std::vector<ParameterSpec> specs;
   for (const Parameter& p : store.parameters()) specs.push_back({p.name, p.shard});
   return specs;

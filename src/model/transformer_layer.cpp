@@ -65,7 +65,7 @@ ResidualStream TransformerLayer::run(ResidualStream stream, const LayerContext& 
       discard_until_backward(normed, update, [&norm = sublayer.norm, sum = stream.hidden] { return norm.again(sum); });
     }
     if (context.training && dropout_ > 0) {
-      update = ops::dropout(update, dropout_, {context.seed, sublayer.dropout_site, context.step, context.first_token});
+      update = ops::dropout(update, dropout_, {context.seed, sublayer.dropout_site, context.step, context.first_held_token});
     }
     stream.update = update;
   }

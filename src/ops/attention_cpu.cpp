@@ -14,7 +14,7 @@ class CpuCall {
  public:
   CpuCall(const at::Tensor& qkv, const AttentionOptions& options)
       : positions_(options.positions.defined() ? options.positions.contiguous() : at::Tensor()),
-        dropout_(options.dropout, options.dropout_key, options.heads) {
+        dropout_(options.dropout, options.dropout_key, options.first_head, options.heads) {
     if (options.rope.defined()) {
       cos_ = options.rope.cos.contiguous();
       sin_ = options.rope.sin.contiguous();

@@ -13,13 +13,13 @@ namespace longhaul::ops {
 
 class AttentionDropout {
  public:
-  // `heads` streams; probability 0 keeps everything.
-  AttentionDropout(double probability, const DropoutKey& key, int64_t heads)
+  // Streams of the heads first_head, first_head + 1, …; probability 0 keeps everything.
+  AttentionDropout(double probability, const DropoutKey& key, int64_t first_head, int64_t heads)
       : probability_(static_cast<float>(probability)), step_(key.step), first_token_(key.first_token) {
     if (!active()) return;
     streams_.reserve(heads);
     for (int64_t head = 0; head < heads; ++head) {
-      streams_.emplace_back(key.seed, key.site + ".head" + std::to_string(head));
+      streams_.emplace_back(key.seed, key.site + ".head" + std::to_string(first_head + head));
     }
   }
 

@@ -67,7 +67,7 @@ at::Tensor attention_generic(const at::Tensor& qkv, const AttentionOptions& opti
     q = rotate(q, cos, sin);
     k = rotate(k, cos, sin);
   }
-  const AttentionDropout dropout(options.dropout, options.dropout_key, options.heads);
+  const AttentionDropout dropout(options.dropout, options.dropout_key, options.first_head, options.heads);
   const auto wide = qkv.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   std::vector<at::Tensor> outputs;
   for (size_t i = 0; i + 1 < options.cu_seqlens.size(); ++i) {

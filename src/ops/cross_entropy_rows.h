@@ -11,12 +11,25 @@ struct CrossEntropyRows {
   double logit_softcap = 0;
 };
 
-// `logits` [rows, classes] FP32 or FP64, overwritten freely; `labels` [rows] int64, all valid; `weights`
+// Of each row's logits: what the loss over a vocabulary needs to know of a part of it. FP32 or FP64, as `logits`.
+struct RowStatistics {
+  at::Tensor top;          // [rows] the greatest
+  at::Tensor sum;          // [rows] Σ exp(logit - top)
+  at::Tensor label_logit;  // [rows] the label's, 0 where it is not among the classes
+  bool defined() const { return top.defined(); }
+};
+
+// `labels` may be outside the classes. Softcaps `logits` in place, once and for all.
+RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options);
+
+// `logits` [rows, classes] FP32 or FP64, overwritten freely; `labels` [rows] int64; `weights`
 // [rows] of the dtype of `logits`. Writes the plain cross-entropy to `losses` [rows], weight · (cross-entropy
 // + z-loss) to `weighted` [rows], and, if `gradient` [rows, classes] is defined, the gradient of Σ weighted
-// with respect to the raw logits there (`gradient` may be `logits` itself, or BF16).
+// with respect to the raw logits there (`gradient` may be `logits` itself, or BF16). Where the classes are a part of the
+// vocabulary, `statistics` are those of the whole, after row_statistics, and labels may be elsewhere; otherwise they
+// are undefined.
 void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
-                        const CrossEntropyRows& options, const at::Tensor& losses, const at::Tensor& weighted,
-                        const at::Tensor& gradient);
+                        const CrossEntropyRows& options, const RowStatistics& statistics, const at::Tensor& losses,
+                        const at::Tensor& weighted, const at::Tensor& gradient);
 
 }  // namespace longhaul::ops

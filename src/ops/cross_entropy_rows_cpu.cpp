@@ -34,12 +34,26 @@ LONGHAUL_CLONES void rows(const CrossEntropyArguments& a, int64_t begin, int64_t
   const A cap = static_cast<A>(a.logit_softcap), z_loss = static_cast<A>(a.z_loss);
   for (int64_t row = begin; row < end; ++row) {
     A* logits = static_cast<A*>(a.logits) + row * classes;
-    if (cap > 0) cap_row(logits, classes, cap);
-    const A top = row_maximum(logits, classes);
     const int64_t label = a.labels[row];
-    const A label_logit = logits[label];
-    const A sum = sum_of<A>(
-        classes, [=](int64_t i) __attribute__((always_inline)) { return simd::exp(logits[i] - top); });
+    const bool label_here = label >= 0 && label < classes;
+    A top, sum, label_logit;
+    if (a.pass == CrossEntropyPass::finish) {
+      top = static_cast<const A*>(a.top)[row];
+      sum = static_cast<const A*>(a.sum)[row];
+      label_logit = static_cast<const A*>(a.label_logit)[row];
+    } else {
+      if (cap > 0) cap_row(logits, classes, cap);
+      top = row_maximum(logits, classes);
+      label_logit = label_here ? logits[label] : A(0);
+      sum = sum_of<A>(
+          classes, [=](int64_t i) __attribute__((always_inline)) { return simd::exp(logits[i] - top); });
+      if (a.pass == CrossEntropyPass::statistics) {
+        static_cast<A*>(a.top)[row] = top;
+        static_cast<A*>(a.sum)[row] = sum;
+        static_cast<A*>(a.label_logit)[row] = label_logit;
+        continue;
+      }
+    }
     const A lse = top + std::log(sum), weight = static_cast<const A*>(a.weights)[row];
     const A loss = lse - label_logit;
     static_cast<A*>(a.losses)[row] = loss;
@@ -61,7 +75,7 @@ LONGHAUL_CLONES void rows(const CrossEntropyArguments& a, int64_t begin, int64_t
 #pragma omp simd
       for (int64_t i = 0; i < classes; ++i) store(gradient, i, simd::exp(logits[i] - top) * factor);
     }
-    store(gradient, label, at_label);
+    if (label_here) store(gradient, label, at_label);
   }
 }
 

@@ -22,24 +22,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// On CUDA the check waits for the device, once per call.
-void check_ids(const at::Tensor& ids, int64_t rows) {
-  if (ids.numel() == 0) return;
-  if (ids.device().is_cuda()) {
-    const auto [smallest, largest] = at::aminmax(ids);
-    if (smallest.item().toLong() >= 0 && largest.item().toLong() < rows) return;
-  }
-  const at::Tensor on_host = ids.cpu();
-  const int64_t* values = on_host.const_data_ptr<int64_t>();
-  for (int64_t t = 0; t < on_host.numel(); ++t) {
-    if (values[t] >= 0 && values[t] < rows) continue;
-    throw UserError(
-        "token id {} (at token {}) is outside the embedding table of {} rows. Check that the data was "
-        "tokenized with this model's tokenizer, or raise the vocabulary size.",
-        values[t], t, rows);
-  }
-}
-
 // {ids ascending, the token of each}, tokens of equal ids in ascending order.
 std::tuple<at::Tensor, at::Tensor> sort_ids(const at::Tensor& ids) {
   if (ids.device().is_cuda()) return at::sort(ids, /*stable=*/true, /*dim=*/0, /*descending=*/false);
@@ -93,13 +75,31 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
 
 }  // namespace
 
+// On CUDA the check waits for the device, once per call.
+void check_token_ids(const at::Tensor& ids, int64_t rows) {
+  if (ids.numel() == 0) return;
+  if (ids.device().is_cuda()) {
+    const auto [smallest, largest] = at::aminmax(ids);
+    if (smallest.item().toLong() >= 0 && largest.item().toLong() < rows) return;
+  }
+  const at::Tensor on_host = ids.cpu();
+  const int64_t* values = on_host.const_data_ptr<int64_t>();
+  for (int64_t t = 0; t < on_host.numel(); ++t) {
+    if (values[t] >= 0 && values[t] < rows) continue;
+    throw UserError(
+        "token id {} (at token {}) is outside the embedding table of {} rows. Check that the data was "
+        "tokenized with this model's tokenizer, or raise the vocabulary size.",
+        values[t], t, rows);
+  }
+}
+
 at::Tensor embedding(const at::Tensor& ids, const Weight& table) {
   LONGHAUL_CHECK(ids.dim() == 1 && ids.scalar_type() == at::kLong, "embedding takes ids [tokens] int64");
   LONGHAUL_CHECK(table.defined() && table.value.dim() == 2 && table.value.device() == ids.device(),
                  "embedding takes a table [rows, hidden] on the device of the ids");
   check_weight("an embedding table", table.value, table.main_grad, table.value);
   const at::Tensor flat = ids.contiguous();
-  check_ids(flat, table.value.size(0));
+  check_token_ids(flat, table.value.size(0));
   return EmbeddingFunction::apply(table.value, flat, &table.main_grad);
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/nonzero.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -13,6 +14,7 @@
 #include "longhaul/core/error.h"
 #include "ops/cross_entropy_rows.h"
 #include "ops/gemm.h"
+#include "ops/tensor_buffer.h"
 
 namespace longhaul::ops {
 namespace {
@@ -66,9 +68,35 @@ struct Outputs {
   at::Tensor dhidden;       // [rows, hidden]
 };
 
+// This rank's rows of the weight.
+struct Vocabulary {
+  comm::Communicator* ranks;  // null: it has all
+  int64_t first;              // number of its first row in the whole weight
+  int64_t rows;               // without padding
+  int64_t total;              // of all ranks
+
+  Vocabulary(const CrossEntropyOptions& options, int64_t weight_rows) : ranks(options.vocabulary) {
+    const int64_t size = ranks != nullptr ? ranks->size() : 1;
+    total = options.vocab_size > 0 ? options.vocab_size : weight_rows * size;
+    first = ranks != nullptr ? ranks->rank() * weight_rows : 0;
+    rows = std::clamp<int64_t>(total - first, 0, weight_rows);
+  }
+};
+
+// From each rank's statistics those of the whole vocabulary, on every rank.
+void combine(const RowStatistics& local, comm::Communicator& ranks) {
+  const at::Tensor own_top = local.top.clone();
+  ranks.all_reduce(buffer_of(local.top), comm::ReduceOp::max).wait();
+  const at::Tensor sums = at::stack({local.sum * (own_top - local.top).exp(), local.label_logit});
+  ranks.all_reduce(buffer_of(sums)).wait();
+  at::Tensor sum = local.sum, label_logit = local.label_logit;
+  sum.copy_(sums.select(0, 0));
+  label_logit.copy_(sums.select(0, 1));
+}
+
 // Loss of all rows; with `gradients` also dhidden, and `dweight` [vocab, hidden] += the weight's gradient.
-Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const CrossEntropyOptions& options,
-                   bool gradients, const at::Tensor& dweight) {
+Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const Vocabulary& vocabulary,
+                   const CrossEntropyOptions& options, bool gradients, const at::Tensor& dweight) {
   const auto wide = rows.hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const auto wide_options = rows.hidden.options().dtype(wide);
   const int64_t count = rows.hidden.size(0);
@@ -78,6 +106,7 @@ Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const CrossEntrop
   if (gradients) outputs.dhidden = at::empty_like(rows.hidden);
   const at::Tensor weights = rows.weights.to(wide);
   const at::Tensor weighted = at::empty({count}, wide_options);
+  const at::Tensor labels = vocabulary.first == 0 ? rows.labels : rows.labels - vocabulary.first;
   const at::Tensor logits_buffer = at::empty({chunk, vocab}, wide_options);
   const bool in_place = rows.hidden.scalar_type() == wide;
   const at::Tensor gradient_buffer =
@@ -88,9 +117,15 @@ Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const CrossEntrop
     const at::Tensor logits = logits_buffer.narrow(0, 0, size);
     const at::Tensor dlogits = gradients ? gradient_buffer.narrow(0, 0, size) : at::Tensor();
     gemm(hidden, weight.t(), logits);
-    cross_entropy_rows(logits, rows.labels.narrow(0, begin, size), weights.narrow(0, begin, size),
-                       {options.z_loss, options.logit_softcap}, outputs.token_losses.narrow(0, begin, size),
-                       weighted.narrow(0, begin, size), dlogits);
+    const CrossEntropyRows row_options{options.z_loss, options.logit_softcap};
+    const at::Tensor chunk_labels = labels.narrow(0, begin, size);
+    RowStatistics statistics;
+    if (vocabulary.ranks != nullptr) {
+      statistics = row_statistics(logits, chunk_labels, row_options);
+      combine(statistics, *vocabulary.ranks);
+    }
+    cross_entropy_rows(logits, chunk_labels, weights.narrow(0, begin, size), row_options, statistics,
+                       outputs.token_losses.narrow(0, begin, size), weighted.narrow(0, begin, size), dlogits);
     if (!gradients) continue;
     gemm(dlogits, weight, outputs.dhidden.narrow(0, begin, size));
     if (dweight.defined()) gemm(dlogits.t(), hidden, dweight, GemmMode::accumulate);
@@ -119,10 +154,11 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
                                const at::Tensor& weight, const Constants& constants,
                                const CrossEntropyOptions& options, bool gradients) {
     const at::Tensor hidden = hidden_in.contiguous();
-    const int64_t vocab = options.vocab_size > 0 ? options.vocab_size : weight.size(0);
+    const Vocabulary vocabulary(options, weight.size(0));
+    const int64_t vocab = vocabulary.rows;
     const at::Tensor& main_grad = constants.main_grad;
     const Rows rows = active_rows(hidden, constants.labels, constants.token_weights);
-    check_labels(rows, vocab);
+    check_labels(rows, vocabulary.total);
     const bool weight_gradient = gradients && (main_grad.defined() || weight.requires_grad());
     const bool direct = options.unit_gradient && main_grad.defined();
     at::Tensor dweight;
@@ -130,7 +166,7 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
       const auto wide = weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
       dweight = direct ? main_grad : at::zeros(weight.sizes(), weight.options().dtype(wide));
     }
-    const Outputs outputs = run_chunks(rows, weight.narrow(0, 0, vocab), options, gradients,
+    const Outputs outputs = run_chunks(rows, weight.narrow(0, 0, vocab), vocabulary, options, gradients,
                                        dweight.defined() ? dweight.narrow(0, 0, vocab) : at::Tensor());
     const at::Tensor token_losses = scatter_rows(outputs.token_losses, rows.index, hidden.size(0));
     context->mark_non_differentiable({token_losses});
@@ -177,8 +213,9 @@ CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& 
   LONGHAUL_CHECK(labels.numel() == hidden.size(0) && token_weights.numel() == hidden.size(0),
                  "{} labels and {} weights for {} tokens", labels.numel(), token_weights.numel(),
                  hidden.size(0));
-  LONGHAUL_CHECK(options.vocab_size <= weight.value.size(0), "a vocabulary of {} in a weight of {} rows",
-                 options.vocab_size, weight.value.size(0));
+  const int64_t all_rows = weight.value.size(0) * (options.vocabulary != nullptr ? options.vocabulary->size() : 1);
+  LONGHAUL_CHECK(options.vocab_size <= all_rows, "a vocabulary of {} in a weight of {} rows", options.vocab_size,
+                 all_rows);
   const bool gradients =
       c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
   const variable_list outputs = LinearCrossEntropyFunction::apply(

@@ -31,6 +31,7 @@ struct LayerContext {
   uint64_t seed = 0;                // of the dropout streams
   uint64_t step = 0;                // of the optimiser, keys the dropout masks
   uint64_t first_token = 0;         // global number, within the step, of this micro-batch's first token
+  uint64_t first_held_token = 0;    // of those that hidden states hold; the model sets it
   KvCache* cache = nullptr;         // generation only
 };
 

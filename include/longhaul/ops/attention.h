@@ -19,6 +19,7 @@ struct AttentionOptions {
   at::Tensor positions;             // [tokens] int64 for RoPE; undefined: 0, 1, … within each document
   RopeTable rope;                   // undefined: no rotation. rotary_dim may be smaller than head_dim
   double dropout = 0;               // of the probabilities
+  int64_t first_head = 0;           // global number of this tensor's first query head, which names its masks
   DropoutKey dropout_key;
 };
 

@@ -8,4 +8,7 @@ namespace longhaul::ops {
 // An id outside the table is a UserError that names it.
 at::Tensor embedding(const at::Tensor& ids, const Weight& table);
 
+// UserError, with its number and its place, where an id is not in [0, rows).
+void check_token_ids(const at::Tensor& ids, int64_t rows);
+
 }  // namespace longhaul::ops

@@ -3,12 +3,16 @@
 // Liger kernels).
 #pragma once
 
+#include "longhaul/comm/communicator.h"
 #include "longhaul/ops/weight.h"
 
 namespace longhaul::ops {
 
 struct CrossEntropyOptions {
-  int64_t vocab_size = 0;    // rows of the weight beyond it are padding and excluded; 0: all rows count
+  int64_t vocab_size = 0;    // rows of the whole weight beyond it are padding and excluded; 0: all rows count
+  // The ranks over which the weight's rows are cut, of the same number each; null: this one has them all. The loss is
+  // then that over all rows, the gradient of `hidden` this rank's share of a sum over the ranks.
+  comm::Communicator* vocabulary = nullptr;
   double z_loss = 0;         // adds z_loss · logsumexp(logits)² to each token's loss
   double logit_softcap = 0;  // logits = cap · tanh(logits / cap)
   int64_t chunk_tokens = 0;  // 0: chosen so that a chunk's logits take 32 MiB, but at least 256 tokens

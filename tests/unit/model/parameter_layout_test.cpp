@@ -128,16 +128,16 @@ TEST(ParameterLayout, ShardingAndDecay) {
   EXPECT_EQ(fc1_bias.tensor_dim, 0);
   EXPECT_EQ(fc1_bias.parts, 2);
   EXPECT_FALSE(fc1_bias.weight_decay);
-  EXPECT_FALSE(fc1_bias.sum_gradient_over_tensor);
+  EXPECT_FALSE(fc1_bias.per_token);
   const auto& fc2 = specs.at("decoder.layers.1.mlp.linear_fc2.weight");
   EXPECT_EQ(fc2.tensor_dim, 1);
   EXPECT_DOUBLE_EQ(fc2.init_std, 0.01 / std::sqrt(8.0));
   const auto& proj_bias = specs.at("decoder.layers.1.self_attention.linear_proj.bias");
   EXPECT_EQ(proj_bias.tensor_dim, -1);
-  EXPECT_TRUE(proj_bias.sum_gradient_over_tensor);
+  EXPECT_TRUE(proj_bias.per_token);
   const auto& norm = specs.at("decoder.layers.1.pre_mlp_layernorm.weight");
   EXPECT_EQ(norm.init, Init::zeros);  // zero-centred: gamma - 1
-  EXPECT_TRUE(norm.sum_gradient_over_tensor);
+  EXPECT_TRUE(norm.per_token);
   EXPECT_FALSE(norm.weight_decay);
   EXPECT_EQ(specs.at("embedding.word_embeddings.weight").tensor_dim, 0);
   EXPECT_EQ(specs.count("embedding.position_embeddings.weight"), 0u);

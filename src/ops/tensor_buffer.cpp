@@ -1,0 +1,25 @@
+#include "ops/tensor_buffer.h"
+
+#include "longhaul/core/error.h"
+
+namespace longhaul::ops {
+
+comm::DataType data_type(at::ScalarType type) {
+  switch (type) {
+    case at::kByte: return comm::DataType::u8;
+    case at::kInt: return comm::DataType::i32;
+    case at::kLong: return comm::DataType::i64;
+    case at::kFloat: return comm::DataType::f32;
+    case at::kDouble: return comm::DataType::f64;
+    case at::kBFloat16: return comm::DataType::bf16;
+    case at::kHalf: return comm::DataType::f16;
+    default: LONGHAUL_CHECK(false, "no communicator moves {}", c10::toString(type)); __builtin_unreachable();
+  }
+}
+
+comm::Buffer buffer_of(const at::Tensor& tensor) {
+  LONGHAUL_CHECK(tensor.is_contiguous(), "a tensor to be sent is not contiguous");
+  return {tensor.mutable_data_ptr(), tensor.numel(), data_type(tensor.scalar_type())};
+}
+
+}  // namespace longhaul::ops

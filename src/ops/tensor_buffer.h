@@ -1,0 +1,14 @@
+// Tensors as communicators take them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "longhaul/comm/communicator.h"
+
+namespace longhaul::ops {
+
+comm::DataType data_type(at::ScalarType type);  // InternalError for types that no communicator moves
+// `tensor` must be contiguous and outlive the operation.
+comm::Buffer buffer_of(const at::Tensor& tensor);
+
+}  // namespace longhaul::ops

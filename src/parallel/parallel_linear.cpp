@@ -1,0 +1,163 @@
+#include "longhaul/parallel/parallel_linear.h"
+
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "longhaul/core/error.h"
+#include "longhaul/ops/linear.h"
+#include "ops/gemm.h"
+#include "ops/weight_gradient.h"
+#include "parallel/token_regions.h"
+
+namespace longhaul::parallel {
+namespace {
+
+using ops::gemm;
+using ops::GemmMode;
+using ops::WeightGradient;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Hidden from autograd: what is no input of the graph.
+struct Extras {
+  at::Tensor weight_main_grad, bias_main_grad;
+  TensorGroup group;
+};
+
+// Groups live as long as the model; autograd's saved data knows only integers and tensors.
+void save(AutogradContext* context, const Extras& extras) {
+  context->saved_data["weight_main_grad"] = extras.weight_main_grad;
+  context->saved_data["bias_main_grad"] = extras.bias_main_grad;
+  context->saved_data["ranks"] = reinterpret_cast<int64_t>(extras.group.ranks);
+  context->saved_data["sequence"] = extras.group.sequence;
+}
+
+TensorGroup saved_group(AutogradContext* context) {
+  return {reinterpret_cast<comm::Communicator*>(context->saved_data["ranks"].toInt()),
+          context->saved_data["sequence"].toBool()};
+}
+
+at::Tensor saved_tensor(AutogradContext* context, const char* name) { return context->saved_data[name].toTensor(); }
+
+struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias, const Extras& extras) {
+    const at::Tensor x = x_in.contiguous();
+    const at::Tensor all = gather_tokens(x, extras.group).wait();
+    const at::Tensor y = at::empty({all.size(0), weight.size(0)}, x.options());
+    gemm(all, weight.t(), y, GemmMode::overwrite, bias.value_or(at::Tensor()));
+    context->save_for_backward({x, weight, bias.value_or(at::Tensor())});  // the slice: gathered again in backward
+    save(context, extras);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
+    const TensorGroup group = saved_group(context);
+    const at::Tensor dy = gradients[0].contiguous();
+    variable_list result(4);
+    Pending all = gather_tokens(x, group);
+    Pending dx;
+    if (context->needs_input_grad(0)) {
+      const at::Tensor partial = at::empty({dy.size(0), weight.size(1)}, dy.options());
+      gemm(dy, weight, partial);
+      dx = sum_partials(partial, group);
+    }
+    const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
+    const at::Tensor inputs = all.wait();
+    if (dweight.sum().defined()) gemm(dy.t(), inputs, dweight.sum(), GemmMode::accumulate);
+    result[1] = dweight.for_autograd();
+    if (bias.defined()) {
+      const WeightGradient dbias(bias, saved_tensor(context, "bias_main_grad"), context->needs_input_grad(2));
+      if (dbias.sum().defined()) ops::add_column_sums(dy, dbias.sum());
+      result[2] = dbias.for_autograd();
+    }
+    result[0] = dx.wait();
+    return result;
+  }
+};
+
+struct RowParallel : torch::autograd::Function<RowParallel> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias, const Extras& extras) {
+    const at::Tensor x = x_in.contiguous();
+    const at::Tensor partial = at::empty({x.size(0), weight.size(0)}, x.options());
+    gemm(x, weight.t(), partial);
+    at::Tensor y = sum_partials(partial, extras.group).wait();
+    if (bias) y.add_(*bias);
+    context->save_for_backward({x, weight, bias.value_or(at::Tensor())});
+    save(context, extras);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
+    const at::Tensor held = gradients[0].contiguous();
+    Pending all = gather_tokens(held, saved_group(context));
+    variable_list result(4);
+    if (bias.defined()) {
+      const WeightGradient dbias(bias, saved_tensor(context, "bias_main_grad"), context->needs_input_grad(2));
+      if (dbias.sum().defined()) ops::add_column_sums(held, dbias.sum());
+      result[2] = dbias.for_autograd();
+    }
+    const at::Tensor dy = all.wait();
+    if (context->needs_input_grad(0)) {
+      result[0] = at::empty(x.sizes(), x.options());
+      gemm(dy, weight, result[0]);
+    }
+    const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
+    if (dweight.sum().defined()) gemm(dy.t(), x, dweight.sum(), GemmMode::accumulate);
+    result[1] = dweight.for_autograd();
+    return result;
+  }
+};
+
+struct GatherHidden : torch::autograd::Function<GatherHidden> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const Extras& extras) {
+    save(context, extras);
+    return gather_tokens(hidden, extras.group).wait();
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    return {sum_partials(gradients[0].clone(at::MemoryFormat::Contiguous), saved_group(context)).wait(), {}};
+  }
+};
+
+struct ReduceHidden : torch::autograd::Function<ReduceHidden> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& partial, const Extras& extras) {
+    save(context, extras);
+    return sum_partials(partial.clone(at::MemoryFormat::Contiguous), extras.group).wait();
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    return {gather_tokens(gradients[0].contiguous(), saved_group(context)).wait(), {}};
+  }
+};
+
+std::optional<at::Tensor> optional(const ops::Weight& weight) {
+  return weight.defined() ? std::optional(weight.value) : std::nullopt;
+}
+
+}  // namespace
+
+at::Tensor column_parallel_linear(const at::Tensor& x, const ops::Weight& weight, const ops::Weight& bias,
+                                  const TensorGroup& group) {
+  if (!group.active()) return ops::linear(x, weight, bias);
+  return ColumnParallel::apply(x, weight.value, optional(bias), Extras{weight.main_grad, bias.main_grad, group});
+}
+
+at::Tensor row_parallel_linear(const at::Tensor& x, const ops::Weight& weight, const ops::Weight& bias,
+                               const TensorGroup& group) {
+  if (!group.active()) return ops::linear(x, weight, bias);
+  return RowParallel::apply(x, weight.value, optional(bias), Extras{weight.main_grad, bias.main_grad, group});
+}
+
+at::Tensor gather_hidden(const at::Tensor& hidden, const TensorGroup& group) {
+  return group.active() ? GatherHidden::apply(hidden, Extras{{}, {}, group}) : hidden;
+}
+
+at::Tensor reduce_hidden(const at::Tensor& partial, const TensorGroup& group) {
+  return group.active() ? ReduceHidden::apply(partial, Extras{{}, {}, group}) : partial;
+}
+
+}  // namespace longhaul::parallel
