@@ -54,6 +54,8 @@ void ParameterStore::allocate() {
     if (p.shard.weight_decay) decayed_elements_ = total;
     shapes.push_back(std::move(shape));
   }
+  const int64_t multiple = kAlignment * options_.flat_multiple;
+  total = (total + multiple - 1) / multiple * multiple;
   const auto options = at::TensorOptions().device(options_.device);
   // Zeros, so that the gaps between views stay zero for ever: no moment or norm ever sees garbage.
   flat_values_ = at::zeros({total}, options.dtype(options_.dtype));

@@ -34,6 +34,7 @@ class ParameterStore {
     c10::Device device = c10::Device(c10::DeviceType::CPU);
     bool main_grads = true;       // false for evaluation and generation
     int64_t vocab_multiple = 1;   // padding of a rank's rows where ShardSpec::vocabulary is set
+    int64_t flat_multiple = 1;    // the flat buffers' length is one: so many data-parallel ranks share them evenly
     TensorGroup tensor;           // the ranks that share each matrix; this one holds its blocks of it
   };
 

@@ -1,0 +1,50 @@
+#include "longhaul/model/gradient_sums.h"
+
+#include <ATen/ops/cat.h>
+#include <c10/core/GradMode.h>
+
+#include "longhaul/core/error.h"
+#include "ops/tensor_buffer.h"
+
+namespace longhaul {
+
+GradientSums::GradientSums(const ParameterStore& store, comm::Communicator* ends) {
+  const TensorGroup& tensor = store.tensor();
+  Sum tokens{tensor.ranks, {}}, heads{nullptr, {}}, tied{ends, {}};
+  int sharers = 1;
+  for (size_t i = 0; i < store.parameters().size(); ++i) {
+    const Parameter& p = store.parameters()[i];
+    if (p.shard.per_token && tensor.cuts_tokens()) tokens.gradients.push_back(p.main_grad.view({-1}));
+    if (p.shard.vocabulary && ends != nullptr && p.name.starts_with("embedding.")) tied.gradients.push_back(p.main_grad.view({-1}));
+    if (p.shard.tensor_dim < 0) continue;
+    for (size_t b = 0; b < p.blocks.size(); ++b) {
+      if (p.blocks[b].holders == 1 || !tensor.active()) continue;
+      const FlatRange range = store.range_of(i, b);
+      heads.gradients.push_back(store.flat_main_grads().narrow(0, range.begin, range.end - range.begin));
+      sharers = p.blocks[b].holders;
+    }
+  }
+  if (sharers > 1) {
+    sharers_ = tensor.ranks->split(tensor.rank() / sharers, "key/value sharers");
+    heads.ranks = sharers_.get();
+  }
+  for (Sum& sum : {std::ref(tokens), std::ref(heads), std::ref(tied)}) {
+    if (!sum.gradients.empty()) sums_.push_back(std::move(sum));
+  }
+}
+
+void GradientSums::run() {
+  c10::AutoGradMode no_grad(false);
+  for (const Sum& sum : sums_) {
+    at::Tensor flat = sum.gradients.size() == 1 ? sum.gradients[0] : at::cat(sum.gradients);
+    sum.ranks->all_reduce(ops::buffer_of(flat)).wait();
+    if (sum.gradients.size() == 1) continue;
+    int64_t at = 0;
+    for (at::Tensor gradient : sum.gradients) {
+      gradient.copy_(flat.narrow(0, at, gradient.numel()));
+      at += gradient.numel();
+    }
+  }
+}
+
+}  // namespace longhaul

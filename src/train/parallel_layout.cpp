@@ -1,0 +1,52 @@
+#include "train/parallel_layout.h"
+
+#include "longhaul/parallel/stage_layers.h"
+
+namespace longhaul {
+
+ParallelLayout::ParallelLayout(const Recipe& recipe, comm::Communicator* world)
+    : config_(recipe.parallel), layers_(recipe.model.layers), world_(world) {
+  require_layout(recipe, ranks());
+  if (ranks() == 1) return;
+  mesh_ = std::make_unique<comm::ProcessMesh>(
+      *world, comm::MeshShape{.tensor = config_.tensor,
+                              .context = config_.context,
+                              .data = ranks() / config_.model_ranks(),
+                              .pipeline = config_.pipeline});
+}
+
+TensorGroup ParallelLayout::tensor() const {
+  return {group(mesh_ ? &mesh_->tensor() : nullptr), config_.sequence};
+}
+
+std::vector<Stage> ParallelLayout::stages() const {
+  const int64_t rank = mesh_ ? mesh_->coordinates().pipeline : 0;
+  std::vector<Stage> stages;
+  for (int64_t chunk = 0; chunk < config_.virtual_pipeline; ++chunk) {
+    const auto layers = parallel::layers_of_stage(layers_, config_.pipeline, config_.virtual_pipeline, rank, chunk);
+    stages.push_back({.first_layer = layers.begin,
+                      .layers = layers.count(),
+                      .embedding = chunk == 0 && rank == 0,
+                      .output = chunk == config_.virtual_pipeline - 1 && rank == config_.pipeline - 1});
+  }
+  return stages;
+}
+
+parallel::PipelineShape ParallelLayout::pipeline_shape(int64_t micro_batches) const {
+  auto kind = parallel::PipelineKind::one_f_one_b;
+  switch (config_.schedule) {
+    case PipelineSchedule::gpipe: kind = parallel::PipelineKind::gpipe; break;
+    case PipelineSchedule::one_f_one_b: break;
+    case PipelineSchedule::interleaved: kind = parallel::PipelineKind::interleaved; break;
+  }
+  return {kind, config_.pipeline, config_.virtual_pipeline, micro_batches};
+}
+
+OptimizerRanks ParallelLayout::optimizer_ranks(bool tied_embeddings) const {
+  return {.data = data(),
+          .model = model(),
+          .ends = tied_embeddings ? group(mesh_ ? mesh_->embedding() : nullptr) : nullptr,
+          .sharded = config_.sharding == Sharding::optimizer};
+}
+
+}  // namespace longhaul
