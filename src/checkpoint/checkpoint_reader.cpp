@@ -167,6 +167,28 @@ void CheckpointReader::read_into(const std::string& name, const at::Tensor& targ
   }
 }
 
+void CheckpointReader::read_slice(const std::string& name, const std::vector<int64_t>& offsets,
+                                  const at::Tensor& target) const {
+  const at::NoGradGuard no_grad;
+  const auto& parts = slices(name);
+  const std::vector<int64_t>& shape = parts[0].line->global_shape;
+  const Box wanted{offsets, target.sizes().vec()};
+  bool inside = wanted.shape.size() == shape.size();
+  for (size_t d = 0; inside && d < shape.size(); ++d) inside = offsets[d] + wanted.shape[d] <= shape[d];
+  if (!inside) {
+    throw UserError("{}: tensor '{}' is [{}], but [{}] at [{}] of it is needed; use a checkpoint of this model",
+                    folder_.string(), name, fmt::join(shape, ", "), fmt::join(wanted.shape, ", "), fmt::join(offsets, ", "));
+  }
+  for (const auto& slice : parts) {
+    const Box stored{slice.line->offsets, slice.line->shape};
+    const Box common = intersection(stored, wanted);
+    if (is_empty(common)) continue;
+    check_bytes(slice);
+    slice_of(target, relative_to(common.offsets, wanted.offsets), common.shape)
+        .copy_(slice_of(slice.file->tensor(*slice.entry), relative_to(common.offsets, stored.offsets), common.shape));
+  }
+}
+
 void CheckpointReader::verify() const {
   for (const auto& [_, parts] : slices_) {
     for (const auto& slice : parts) check_bytes(slice);

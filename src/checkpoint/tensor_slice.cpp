@@ -33,6 +33,27 @@ at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets
   return slice;
 }
 
+Box intersection(const Box& a, const Box& b) {
+  Box common;
+  for (size_t d = 0; d < a.offsets.size(); ++d) {
+    const int64_t begin = std::max(a.offsets[d], b.offsets[d]);
+    const int64_t end = std::min(a.offsets[d] + a.shape[d], b.offsets[d] + b.shape[d]);
+    common.offsets.push_back(begin);
+    common.shape.push_back(std::max<int64_t>(end - begin, 0));
+  }
+  return common;
+}
+
+bool is_empty(const Box& box) {
+  return std::find(box.shape.begin(), box.shape.end(), 0) != box.shape.end();
+}
+
+std::vector<int64_t> relative_to(const std::vector<int64_t>& offsets, const std::vector<int64_t>& origin) {
+  std::vector<int64_t> relative;
+  for (size_t d = 0; d < offsets.size(); ++d) relative.push_back(offsets[d] - origin[d]);
+  return relative;
+}
+
 bool cover_exactly(const std::vector<Box>& boxes, const std::vector<int64_t>& global_shape) {
   int64_t total = 0;
   for (size_t i = 0; i < boxes.size(); ++i) {

@@ -15,6 +15,11 @@ at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets
 struct Box {
   std::vector<int64_t> offsets, shape;
 };
+Box intersection(const Box& a, const Box& b);
+bool is_empty(const Box& box);
+// `offsets`, counted from `origin`.
+std::vector<int64_t> relative_to(const std::vector<int64_t>& offsets, const std::vector<int64_t>& origin);
+
 // True when the boxes fill `global_shape` and no two overlap.
 bool cover_exactly(const std::vector<Box>& boxes, const std::vector<int64_t>& global_shape);
 

@@ -10,10 +10,12 @@
 namespace longhaul::parallel {
 
 struct Pending {
-  at::Tensor value;  // valid after work.wait()
+  at::Tensor value;  // valid after wait
+  at::Tensor source;  // what is being sent, kept alive until then
   comm::Work work;
   at::Tensor wait() {
     work.wait();
+    source.reset();
     return value;
   }
 };

@@ -107,6 +107,9 @@ void validate_layout_of_shape(const ParallelConfig& p, const ModelConfig& m) {
   if (m.heads % p.tensor != 0 || m.ffn_hidden % p.tensor != 0)
     throw UserError("model.heads {} and model.ffn_hidden {} must both divide by parallel.tensor {}", m.heads,
                     m.ffn_hidden, p.tensor);
+  if (m.kv_heads % p.tensor != 0 && p.tensor % m.kv_heads != 0)
+    throw UserError("model.kv_heads {} neither divides by parallel.tensor {} nor the other way round: choose a "
+                    "parallel.tensor that is a divisor or a multiple of it", m.kv_heads, p.tensor);
   if (p.pipeline * p.virtual_pipeline > m.layers)
     throw UserError("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
                     p.pipeline, p.virtual_pipeline, m.layers);

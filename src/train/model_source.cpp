@@ -57,7 +57,6 @@ ModelSource::ModelSource(const Recipe& recipe) {
     }
   }
   validate_shape(wanted);
-  require_one_process(wanted);
   require_data(wanted);
   recipe_ = resolved(wanted);
 }

@@ -13,9 +13,6 @@ namespace {
 constexpr const char* kFirstMoments = "optimizer.exp_avg/";
 constexpr const char* kSecondMoments = "optimizer.exp_avg_sq/";
 
-// A parameter without the rows that pad its vocabulary.
-at::Tensor true_rows(const Parameter& p) { return p.value.detach().narrow(0, 0, p.shard.global_shape[0]); }
-
 // A run goes on with the model it began with; what else the recipe changes (steps, rates, batch) takes effect.
 void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
   ModelConfig saved;
@@ -49,13 +46,14 @@ std::optional<RunProgress> RunCheckpoints::load_latest(Optimizer& optimizer) {
                  "data.sequence_length, or the number of samples): the run goes on at sample {} of the new order",
                  reader->path().string(), reader->consumed_samples());
   }
-  const auto fill = [&](const char* group, const std::vector<Parameter>& parameters) {
-    for (const Parameter& p : parameters) reader->read_into(group + p.name, p.value.detach());
-  };
-  fill(kModelGroup, optimizer.masters());
-  if (recipe_.checkpoint.load_optimizer) {
-    fill(kFirstMoments, optimizer.moments1());
-    fill(kSecondMoments, optimizer.moments2());
+  for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::all)) {
+    const auto read = [&](const char* group, const at::Tensor& into) {
+      reader->read_slice(group + piece.name, piece.offsets, into);
+    };
+    read(kModelGroup, piece.master);
+    if (!recipe_.checkpoint.load_optimizer) continue;
+    read(kFirstMoments, piece.moment1);
+    read(kSecondMoments, piece.moment2);
   }
   last_folder_ = reader->path().string();
   return RunProgress{reader->step(), reader->consumed_samples(), reader->consumed_tokens()};
@@ -69,12 +67,14 @@ void RunCheckpoints::save(const Optimizer& optimizer, const RunProgress& progres
   content.config = write_json(fields<Recipe>(), &recipe_);
   content.state = {{"data_order", data_order_}};
   content.hf = side_car_;
-  const auto add = [&](const char* group, const std::vector<Parameter>& parameters) {
-    for (const Parameter& p : parameters) content.tensors.push_back({group + p.name, true_rows(p), {}, {}});
-  };
-  add(kModelGroup, optimizer.masters());
-  add(kFirstMoments, optimizer.moments1());
-  add(kSecondMoments, optimizer.moments2());
+  for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::owned)) {
+    const auto add = [&](const char* group, const at::Tensor& value) {
+      content.tensors.push_back({group + piece.name, value, piece.global_shape, piece.offsets});
+    };
+    add(kModelGroup, piece.master);
+    add(kFirstMoments, piece.moment1);
+    add(kSecondMoments, piece.moment2);
+  }
   if (asynchronous) {
     writer_.save_async(std::move(content));
   } else {

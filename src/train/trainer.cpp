@@ -87,7 +87,7 @@ Trainer::Trainer(const Recipe& recipe) {
     log::info("resuming {} after step {} ({} samples)", s.recipe.trainer.run_dir, s.progress.step,
               s.progress.consumed_samples);
   } else {
-    s.source.fill(s.optimizer.masters());
+    s.optimizer.fill([&](std::vector<Parameter>& parameters) { s.source.fill(parameters); });
   }
   s.optimizer.publish();
   s.optimizer.set_steps_taken(s.progress.step);

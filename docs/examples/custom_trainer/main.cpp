@@ -36,7 +36,7 @@ int main(int argc, char** argv) try {
 
   Transformer model(recipe.model, {.dtype = at::kFloat, .device = device});
   Optimizer optimizer(model.parameters(), recipe.optimizer);
-  initialise_parameters(optimizer.masters(), /*seed=*/1);
+  optimizer.fill([](std::vector<longhaul::Parameter>& parameters) { initialise_parameters(parameters, /*seed=*/1); });
   optimizer.publish();
 
   double valid = evaluate(model, data.valid, held_out).loss;

@@ -48,6 +48,9 @@ class CheckpointReader {
   // type or device.
   void read_into(const std::string& name, const at::Tensor& target) const;
 
+  // The rectangle at `offsets`, of the shape of `target`, into `target`, from whatever slices the checkpoint has.
+  void read_slice(const std::string& name, const std::vector<int64_t>& offsets, const at::Tensor& target) const;
+
   // Checks every byte. UserError that names the first damaged tensor. What is checked once is not checked
   // again.
   void verify() const;

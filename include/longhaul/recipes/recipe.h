@@ -49,7 +49,7 @@ void validate_shape(const Recipe& recipe);
 // Throws UserError when the recipe names no data to train on.
 void require_data(const Recipe& recipe);
 
-// Throws UserError when the recipe asks for more than one process can do (parallel.*).
-void require_one_process(const Recipe& recipe);
+// UserError where the recipe's layout, resolved, does not fit `ranks` ranks.
+void require_layout(const Recipe& recipe, int64_t ranks);
 
 }  // namespace longhaul

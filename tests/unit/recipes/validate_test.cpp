@@ -79,20 +79,29 @@ TEST(Validate, Layouts) {
                "parallel.expert is 2, but the model has no experts");
 }
 
-TEST(OneProcess, RefusesEveryLayoutWithTheOverridesThatMendIt) {
+TEST(RequireLayout, TheRanksMustFit) {
   Recipe r = recipes::llama_tiny();
-  EXPECT_NO_THROW(require_one_process(r));
-  r.parallel.tensor = 4;
-  r.parallel.sharding = Sharding::optimizer;
-  try {
-    require_one_process(r);
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_EQ(std::string(error.what()),
-              "this build trains on one process: parallel.tensor must be 1 (it is 4), parallel.sharding must "
-              "be none (it is "
-              "optimizer). Add parallel.tensor=1 parallel.sharding=none to train the model on one process");
-  }
+  EXPECT_NO_THROW(require_layout(r, 1));
+  r.parallel.tensor = 2;
+  r.parallel.pipeline = 2;
+  const auto message = [&](int64_t ranks) -> std::string {
+    try {
+      require_layout(r, ranks);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(message(1).find("mpirun -n 4"), std::string::npos);
+  EXPECT_NE(message(6).find("start it with 8 of them"), std::string::npos);
+  r.batch.global = 8;
+  r.batch.micro = 2;
+  EXPECT_EQ(message(4), "");
+  EXPECT_EQ(message(16), "");
+  EXPECT_NE(message(12).find("multiple of 6"), std::string::npos);
+  r.parallel.sharding = Sharding::parameters;
+  r.parallel.context = 2;
+  EXPECT_NE(message(4).find("parallel.context=1 parallel.sharding=optimizer"), std::string::npos);
 }
 
 TEST(Validate, AModelFromACheckpointIsCheckedOnceItsShapeIsKnown) {
