@@ -74,14 +74,17 @@ void save(const std::vector<Optimizer::Piece>& pieces, LayoutRun& run, std::map<
 
 }  // namespace
 
-LayoutRun train_in_layout(const Recipe& wanted, int ranks) {
+LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap) {
   const Recipe recipe = resolved(wanted);
   validate_shape(recipe);
   LayoutRun run;
   std::map<std::string, at::Tensor> counts;
   std::mutex mutex;
-  comm::run_thread_ranks(ranks, [&](comm::Communicator& world) {
+  run.sent.resize(ranks);
+  comm::run_thread_ranks(ranks, [&](comm::Communicator& threads) {
     at::set_num_threads(1);
+    const std::unique_ptr<comm::Communicator> wrapper = wrap ? wrap(threads) : nullptr;
+    comm::Communicator& world = wrapper ? *wrapper : threads;
     const ParallelLayout layout(recipe, &world);
     Transformer model(recipe.model,
                       {.dtype = recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat,
@@ -93,6 +96,9 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks) {
       initialise_parameters(parameters, static_cast<uint64_t>(recipe.trainer.seed));
     });
     optimizer.publish();
+    for (comm::Communicator* group : {layout.tensor().ranks, layout.data(), layout.pipeline()}) {
+      if (group != nullptr) group->reset_traffic();
+    }
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
       const double loss = run_global_step(model, layout, recipe, step + 1, batches_of(recipe, layout, step));
       const double norm =
@@ -101,6 +107,10 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks) {
       run.losses.push_back(loss);
       run.norms.push_back(norm);
     }
+    const auto traffic = [](const comm::Communicator* group) {
+      return group != nullptr ? group->traffic() : comm::Traffic();
+    };
+    run.sent[world.rank()] = {traffic(layout.tensor().ranks), traffic(layout.data()), traffic(layout.pipeline())};
     const std::lock_guard lock(mutex);
     c10::AutoGradMode no_grad(false);
     save(optimizer.pieces(PieceChoice::owned), run, counts);

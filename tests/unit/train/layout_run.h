@@ -3,11 +3,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "longhaul/comm/traffic.h"
+#include "longhaul/comm/communicator.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -16,11 +18,16 @@ struct LayoutRun {
   std::vector<double> losses, norms;           // by step
   std::map<std::string, at::Tensor> weights;   // global tensors, FP32
   std::map<std::string, at::Tensor> moments2;  // global tensors, FP32
+  struct Sent {
+    comm::Traffic tensor, data, pipeline;  // of the groups along these axes
+  };
+  std::vector<Sent> sent;  // by rank, over all steps
 };
 
 // Trains `recipe`, on made-up data with documents of many lengths and some tokens without a loss, for
-// trainer.max_steps steps.
-LayoutRun train_in_layout(const Recipe& recipe, int ranks);
+// trainer.max_steps steps. `wrap` may put something between the ranks and their communicator.
+using Wrap = std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)>;
+LayoutRun train_in_layout(const Recipe& recipe, int ranks, const Wrap& wrap = {});
 
 // Largest difference over the largest magnitude, over all tensors.
 double relative_difference(const std::map<std::string, at::Tensor>& a, const std::map<std::string, at::Tensor>& b);

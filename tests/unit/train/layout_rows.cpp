@@ -1,0 +1,57 @@
+#include "unit/train/layout_rows.h"
+
+namespace longhaul {
+
+Recipe small_recipe(Family family) {
+  Recipe r = recipes::llama_tiny();
+  r.model.layers = 4;
+  r.model.hidden = 32;
+  r.model.heads = 8;
+  r.model.kv_heads = family == Family::llama ? 2 : family == Family::nemotron ? 4 : 8;
+  r.model.head_dim = 4;
+  r.model.ffn_hidden = 48;
+  r.model.vocab_size = 101;
+  r.model.vocab_multiple = 2;
+  r.model.max_positions = 64;
+  if (family == Family::gpt) {
+    r.model.position = PositionEmbedding::learned;
+    r.model.normalization = Normalization::layer_norm;
+    r.model.activation = Activation::gelu_tanh;
+    r.model.gated = false;
+    r.model.qkv_bias = r.model.linear_bias = true;
+    r.model.tied_embeddings = true;
+    r.model.hidden_dropout = r.model.attention_dropout = r.model.embedding_dropout = 0.1;
+  } else if (family == Family::nemotron) {
+    r.model.normalization = Normalization::layer_norm;
+    r.model.norm_zero_centered = true;
+    r.model.activation = Activation::squared_relu;
+    r.model.gated = false;
+    r.model.rotary_fraction = 0.5;
+  }
+  r.model.init_std = 0.1;
+  r.data.sequence_length = 16;
+  r.batch.global = 8;
+  r.batch.micro = 1;
+  r.optimizer.lr = 1e-2;
+  // A key's bias has no gradient in exact arithmetic; with a smaller eps Adam would blow its rounding errors up.
+  r.optimizer.eps = 1e-4;
+  r.schedule.warmup_steps = 2;
+  r.trainer.max_steps = 20;
+  r.trainer.precision = Precision::fp32;
+  r.loss.z_loss = 1e-3;
+  return r;
+}
+
+Recipe recipe_of(const Row& row) {
+  Recipe r = small_recipe(row.family);
+  r.parallel.tensor = row.tensor;
+  r.parallel.sequence = row.sequence;
+  r.parallel.pipeline = row.pipeline;
+  r.parallel.virtual_pipeline = row.virtual_pipeline;
+  r.parallel.schedule = row.schedule;
+  r.parallel.sharding = row.sharding;
+  r.recompute.mode = row.recompute;
+  return r;
+}
+
+}  // namespace longhaul
