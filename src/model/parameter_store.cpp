@@ -57,9 +57,10 @@ void ParameterStore::allocate() {
   const int64_t multiple = kAlignment * options_.flat_multiple;
   total = (total + multiple - 1) / multiple * multiple;
   const auto options = at::TensorOptions().device(options_.device);
+  const auto gradients = options_.dtype == c10::ScalarType::Double ? c10::ScalarType::Double : c10::ScalarType::Float;
   // Zeros, so that the gaps between views stay zero for ever: no moment or norm ever sees garbage.
   flat_values_ = at::zeros({total}, options.dtype(options_.dtype));
-  if (options_.main_grads) flat_main_grads_ = at::zeros({total}, options.dtype(c10::ScalarType::Float));
+  if (options_.main_grads) flat_main_grads_ = at::zeros({total}, options.dtype(gradients));
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const int64_t count = element_count(shapes[i]);
     parameters_[i].value = flat_values_.narrow(0, offsets_[i], count).view(shapes[i]).detach();

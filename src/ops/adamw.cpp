@@ -1,5 +1,7 @@
 #include "longhaul/ops/adamw.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/dot.h>
 #include <ATen/ops/empty.h>
 
 #include <cmath>
@@ -18,11 +20,26 @@ void check_buffer(const char* name, const at::Tensor& x, const at::Tensor& maste
                  c10::toString(type));
 }
 
+// FP64, which no run has: for tests that compare layouts more closely than FP32 can.
+void adamw_double(const at::Tensor& master_in, const at::Tensor& moment1_in, const at::Tensor& moment2_in,
+                  const at::Tensor& grad_in, const AdamWOptions& o, bool zero_grad) {
+  at::Tensor master = master_in, moment1 = moment1_in, moment2 = moment2_in, grad = grad_in;
+  const at::Tensor g = grad * o.grad_scale;
+  moment1.lerp_(g, 1 - o.beta1);
+  moment2.mul_(o.beta2).addcmul_(g, g, 1 - o.beta2);
+  const double step = static_cast<double>(o.step);
+  const double correction1 = 1 - std::pow(o.beta1, step), correction2 = 1 - std::pow(o.beta2, step);
+  master.mul_(1 - o.lr * o.weight_decay);
+  master.addcdiv_(moment1, (moment2 / correction2).sqrt_().add_(o.eps), -o.lr / correction1);
+  if (zero_grad) grad.zero_();
+}
+
 }  // namespace
 
 void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::Tensor& moment2,
                 const at::Tensor& grad, const at::Tensor& model, const AdamWOptions& options,
                 bool zero_grad) {
+  if (master.scalar_type() == at::kDouble) return adamw_double(master, moment1, moment2, grad, options, zero_grad);
   check_buffer("master", master, master, at::kFloat);
   check_buffer("moment1", moment1, master, at::kFloat);
   check_buffer("moment2", moment2, master, at::kFloat);
@@ -52,6 +69,7 @@ void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::T
 }
 
 double squared_norm(const at::Tensor& x) {
+  if (x.scalar_type() == at::kDouble) return at::dot(x.view({-1}), x.view({-1})).item<double>();
   LONGHAUL_CHECK(x.scalar_type() == at::kFloat, "squared_norm takes FP32, not {}",
                  c10::toString(x.scalar_type()));
   const at::Tensor flat = x.contiguous();

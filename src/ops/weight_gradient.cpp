@@ -31,8 +31,8 @@ void check_weight(const char* name, const at::Tensor& value, const at::Tensor& m
   LONGHAUL_CHECK(value.device() == x.device(), "{} is on {}, its input on {}", name, value.device().str(),
                  x.device().str());
   if (!main_grad.defined()) return;
-  LONGHAUL_CHECK(main_grad.scalar_type() == at::kFloat && value.scalar_type() != at::kDouble,
-                 "main_grad of {} has to be FP32, and the weight FP32 or BF16", name);
+  LONGHAUL_CHECK(main_grad.scalar_type() == compute_type(value), "main_grad of {} has to be {}", name,
+                 c10::toString(compute_type(value)));
   LONGHAUL_CHECK(
       main_grad.is_contiguous() && main_grad.sizes() == value.sizes() && main_grad.device() == value.device(),
       "main_grad of {} has to be contiguous, of the weight's shape and on its device", name);

@@ -24,8 +24,8 @@ class WeightGradient {
   at::ScalarType type_ = at::kFloat;
 };
 
-// The checks of a weight that a forward takes: contiguous, of x's type and device, `main_grad` FP32 of its
-// shape.
+// The checks of a weight that a forward takes: contiguous, of x's type and device, `main_grad` FP32 (FP64 for FP64
+// weights) of its shape.
 void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad,
                   const at::Tensor& x);
 

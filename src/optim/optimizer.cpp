@@ -37,7 +37,7 @@ Optimizer::Optimizer(ParameterStore& store, const OptimizerConfig& config, const
   c10::AutoGradMode no_grad(false);
   held_ = share_of(store.flat_values().numel(), ranks.sharded ? ranks.data : nullptr);
   const at::Tensor values = store.flat_values().narrow(0, held_.begin, held_.end - held_.begin);
-  master_ = values.scalar_type() == at::kFloat ? values : values.to(at::kFloat);
+  master_ = values.scalar_type() == at::kBFloat16 ? values.to(at::kFloat) : values;
   moment1_ = at::zeros_like(master_);
   moment2_ = at::zeros_like(master_);
 }
@@ -50,7 +50,7 @@ at::Tensor Optimizer::part(const at::Tensor& flat, FlatRange range) const {
 void Optimizer::fill(const std::function<void(std::vector<Parameter>& parameters)>& fill) {
   c10::AutoGradMode no_grad(false);
   const bool whole = master_.numel() == store_.flat_values().numel();
-  const at::Tensor flat = whole ? master_ : at::zeros_like(store_.flat_values(), at::kFloat);
+  const at::Tensor flat = whole ? master_ : at::zeros_like(store_.flat_values(), master_.scalar_type());
   std::vector<Parameter> parameters = store_.views_of(flat);
   fill(parameters);
   if (!whole) master_.copy_(flat.narrow(0, held_.begin, held_.end - held_.begin));

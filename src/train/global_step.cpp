@@ -57,7 +57,7 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
     if (!stage.output) return out;
     const auto result = model.loss_of_hidden(out, on_device.labels, on_device.weights,
                                              {.z_loss = recipe.loss.z_loss, .unit_gradient = true});
-    loss.add_(at::dot(result.token_losses, on_device.weights));
+    loss.add_(at::dot(result.token_losses, on_device.weights.to(result.token_losses.scalar_type())));
     return result.loss;
   };
   const TensorGroup& tensor = store.tensor();

@@ -1,6 +1,6 @@
 // A rank's parameters of a model, in flat memory.
 //
-// Values lie one after another in one buffer of the training dtype, main gradients in one FP32 buffer with the same
+// Values lie one after another in one buffer of the training dtype, main gradients in one FP32 buffer (FP64 for FP64) with the same
 // layout; a parameter's tensors are views. Weight-decayed parameters come first, so that the optimiser steps over two
 // contiguous ranges, and the gradient norm over one.
 #pragma once

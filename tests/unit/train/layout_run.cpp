@@ -57,7 +57,7 @@ void save(const std::vector<Optimizer::Piece>& pieces, LayoutRun& run, std::map<
   for (const Optimizer::Piece& piece : pieces) {
     const auto put = [&](std::map<std::string, at::Tensor>& into, const at::Tensor& value, bool add) {
       auto [entry, fresh] = into.try_emplace(piece.name);
-      if (fresh) entry->second = at::zeros(piece.global_shape);
+      if (fresh) entry->second = at::zeros(piece.global_shape, value.options());
       at::Tensor view = entry->second;
       for (size_t d = 0; d < piece.offsets.size(); ++d) view = view.narrow(d, piece.offsets[d], value.size(d));
       if (add) {
@@ -74,7 +74,7 @@ void save(const std::vector<Optimizer::Piece>& pieces, LayoutRun& run, std::map<
 
 }  // namespace
 
-LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap) {
+LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at::ScalarType dtype) {
   const Recipe recipe = resolved(wanted);
   validate_shape(recipe);
   LayoutRun run;
@@ -87,7 +87,7 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap) {
     comm::Communicator& world = wrapper ? *wrapper : threads;
     const ParallelLayout layout(recipe, &world);
     Transformer model(recipe.model,
-                      {.dtype = recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat,
+                      {.dtype = dtype,
                        .flat_multiple = layout.data_ranks(),
                        .tensor = layout.tensor()},
                       decoder_layer_spec(), layout.stages());

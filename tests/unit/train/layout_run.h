@@ -16,8 +16,8 @@ namespace longhaul {
 
 struct LayoutRun {
   std::vector<double> losses, norms;           // by step
-  std::map<std::string, at::Tensor> weights;   // global tensors, FP32
-  std::map<std::string, at::Tensor> moments2;  // global tensors, FP32
+  std::map<std::string, at::Tensor> weights;   // global tensors
+  std::map<std::string, at::Tensor> moments2;  // global tensors
   struct Sent {
     comm::Traffic tensor, data, pipeline;  // of the groups along these axes
   };
@@ -27,7 +27,7 @@ struct LayoutRun {
 // Trains `recipe`, on made-up data with documents of many lengths and some tokens without a loss, for
 // trainer.max_steps steps. `wrap` may put something between the ranks and their communicator.
 using Wrap = std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)>;
-LayoutRun train_in_layout(const Recipe& recipe, int ranks, const Wrap& wrap = {});
+LayoutRun train_in_layout(const Recipe& recipe, int ranks, const Wrap& wrap = {}, at::ScalarType dtype = at::kFloat);
 
 // Largest difference over the largest magnitude, over all tensors.
 double relative_difference(const std::map<std::string, at::Tensor>& a, const std::map<std::string, at::Tensor>& b);
