@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "longhaul/core/error.h"
@@ -87,6 +89,43 @@ TEST(PipelineProgram, PostsFewReceivesAhead) {
     if (shape.kind == PipelineKind::interleaved)
       most = 4 + 2 * std::max<int64_t>(0, pipeline_group(shape) - shape.stages);
     EXPECT_LE(run_pipeline(shape, pipeline_programs(shape), Messages::eager).receives, most) << shape;
+  }
+}
+
+// A message that arrives while a stage computes finds its receive posted before that action, not after it.
+TEST(PipelineProgram, ReceivesArePostedBeforeTheActionDuringWhichTheyArrive) {
+  for (const PipelineShape& shape : all_shapes()) {
+    const PipelineTimeline timeline = pipeline_timeline(shape);
+    const Programs programs = pipeline_programs(shape);
+    // The ends of the actions whose output goes to another stage, in the order of the sends of that pair of
+    // stages.
+    std::map<std::pair<size_t, size_t>, std::vector<int64_t>> sent;
+    for (size_t stage = 0; stage < programs.size(); ++stage) {
+      std::map<std::tuple<bool, int64_t, int64_t>, int64_t> ends;
+      for (const auto& [action, begin, end] : timeline.stages[stage])
+        if (action.part != PipelinePart::weight_gradient)
+          ends[{action.part == PipelinePart::forward, action.chunk, action.micro_batch}] = end;
+      for (const PipelineStep& step : programs[stage])
+        for (const PipelineTransfer& t : step.transfers)
+          if (t.way == PipelineTransfer::Way::send)
+            sent[{stage, static_cast<size_t>(t.peer)}].push_back(
+                ends.at({t.payload == PipelineTransfer::Payload::activation, t.chunk, t.micro_batch}));
+    }
+    for (size_t stage = 0; stage < programs.size(); ++stage) {
+      std::map<size_t, size_t> received;
+      size_t next = 0;  // action
+      for (const PipelineStep& step : programs[stage]) {
+        for (const PipelineTransfer& t : step.transfers) {
+          if (t.way != PipelineTransfer::Way::receive) continue;
+          const auto peer = static_cast<size_t>(t.peer);
+          const int64_t arrives = sent[{peer, stage}].at(received[peer]++);
+          const auto& actions = timeline.stages[stage];
+          EXPECT_TRUE(next == 0 || actions[next - 1].end <= arrives) << shape;
+          EXPECT_TRUE(next < actions.size() && arrives < actions[next].end) << shape;
+        }
+        next += step.action ? 1 : 0;
+      }
+    }
   }
 }
 
