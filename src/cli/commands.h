@@ -15,6 +15,7 @@ void add_generate_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_import_command(CLI::App& app);
 void add_recipes_command(CLI::App& app);
+void add_plan_command(CLI::App& app);
 void add_schema_command(CLI::App& app);
 void add_verify_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);

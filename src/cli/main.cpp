@@ -56,6 +56,7 @@ int run(int argc, char** argv) {
   add_verify_command(app);
   add_inspect_command(app);
   add_recipes_command(app);
+  add_plan_command(app);
   add_schema_command(app);
   add_doctor_command(app);
   try {

@@ -9,11 +9,15 @@ namespace {
 
 using Part = PipelinePart;
 
+bool may_have_chunks(PipelineKind kind) {
+  return kind == PipelineKind::interleaved || kind == PipelineKind::forward_only;
+}
+
 void check(const PipelineShape& shape, int64_t stage) {
   LONGHAUL_CHECK(shape.stages >= 1 && shape.chunks >= 1 && shape.micro_batches >= 1, "an empty pipeline");
   LONGHAUL_CHECK(stage >= 0 && stage < shape.stages, "stage {} of {}", stage, shape.stages);
-  LONGHAUL_CHECK(shape.chunks == 1 || shape.kind == PipelineKind::interleaved,
-                 "only an interleaved schedule has {} chunks", shape.chunks);
+  LONGHAUL_CHECK(shape.chunks == 1 || may_have_chunks(shape.kind), "this kind of schedule has no {} chunks",
+                 shape.chunks);
 }
 
 // One direction's order. A group of micro-batches passes the first chunk, then the second, … With one chunk
@@ -35,6 +39,7 @@ int64_t warm_up(const PipelineShape& shape, int64_t stage) {
   const int64_t all = shape.chunks * shape.micro_batches, after = shape.stages - 1 - stage;
   switch (shape.kind) {
     case PipelineKind::gpipe:
+    case PipelineKind::forward_only:
       return all;
     case PipelineKind::interleaved:
       return std::min(2 * after + (shape.chunks - 1) * pipeline_group(shape), all);
@@ -57,6 +62,7 @@ std::vector<PipelineAction> pipeline_schedule(const PipelineShape& shape, int64_
   check(shape, stage);
   const bool split = shape.kind == PipelineKind::zero_bubble;
   const auto forwards = in_groups(shape, Part::forward);
+  if (shape.kind == PipelineKind::forward_only) return forwards;
   const auto backwards = in_groups(shape, split ? Part::backward_input : Part::backward);
   const auto weights = in_groups(shape, Part::weight_gradient);
   const size_t all = forwards.size(), warm = static_cast<size_t>(warm_up(shape, stage));
@@ -79,6 +85,7 @@ std::vector<PipelineAction> pipeline_schedule(const PipelineShape& shape, int64_
 int64_t peak_live_activations(const PipelineShape& shape, int64_t stage) {
   check(shape, stage);
   const int64_t all = shape.chunks * shape.micro_batches;
+  if (shape.kind == PipelineKind::forward_only) return 1;
   if (shape.kind == PipelineKind::zero_bubble) return std::min(shape.stages, all);
   return std::min(warm_up(shape, stage) + 1, all);
 }
@@ -89,7 +96,8 @@ int64_t unit_cost(PipelinePart part) {
 
 double bubble_fraction(const PipelineShape& shape) {
   check(shape, 0);
-  const int64_t unit = unit_cost(Part::forward) + unit_cost(Part::backward), others = shape.stages - 1;
+  const int64_t backward = shape.kind == PipelineKind::forward_only ? 0 : unit_cost(Part::backward);
+  const int64_t unit = unit_cost(Part::forward) + backward, others = shape.stages - 1;
   // A micro-batch's way to the last stage and back. With too few micro-batches, so does each return to stage
   // 0.
   int64_t idle =

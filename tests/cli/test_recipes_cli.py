@@ -25,7 +25,7 @@ def names():
 
 def test_version_and_help_end_with_zero():
     assert run("--version").stdout == "llm-pretrain 0.1.0\n"
-    for command in ["", "recipes", "recipes list", "recipes show", "recipes init", "schema", "doctor"]:
+    for command in ["", "recipes", "recipes list", "recipes show", "recipes init", "plan", "plan layout", "schema", "doctor"]:
         result = run(*command.split(), "--help")
         assert result.returncode == 0
         assert "Example" in result.stdout, command

@@ -69,7 +69,7 @@ def recorded(monkeypatch):
     return actions
 
 
-def megatron(recorded, stages, stage, chunks, micro_batches, group):
+def megatron(recorded, stages, stage, chunks, micro_batches, group, forward_only=False):
     interleaved = chunks is not None
     config = transformer_config.TransformerConfig(
         num_layers=stages * (chunks or 1), hidden_size=8, num_attention_heads=1, pipeline_model_parallel_size=stages,
@@ -80,7 +80,7 @@ def megatron(recorded, stages, stage, chunks, micro_batches, group):
            else schedules.forward_backward_pipelining_without_interleaving)
     recorded.clear()
     run(forward_step_func=None, data_iterator=[None] * (chunks or 1), model=[Chunk(config) for _ in range(chunks or 1)],
-        num_microbatches=micro_batches, seq_length=8, micro_batch_size=1,
+        num_microbatches=micro_batches, seq_length=8, micro_batch_size=1, forward_only=forward_only,
         p2p_communicator=Messages(stages, stage, chunks, config), pg_collection=groups)
     return list(recorded)
 
@@ -106,6 +106,16 @@ def test_interleaved(recorded):
     for (stages, chunks, micro_batches), answer in zip(shapes, answers):
         for stage in range(stages):
             expected = megatron(recorded, stages, stage, chunks, micro_batches, answer["group"])
+            assert answer["stages"][stage] == expected, (stages, chunks, micro_batches, stage)
+
+
+def test_forward_only(recorded):
+    shapes = [(p, v, m) for p, v, m in itertools.product((2, 3, 4), (1, 2, 3), range(1, 12)) if m >= p]
+    answers = ours([{"kind": "forward_only", "stages": p, "chunks": v, "micro_batches": m} for p, v, m in shapes])
+    for (stages, chunks, micro_batches), answer in zip(shapes, answers):
+        for stage in range(stages):
+            expected = megatron(recorded, stages, stage, chunks if chunks > 1 else None, micro_batches, answer["group"],
+                                forward_only=True)
             assert answer["stages"][stage] == expected, (stages, chunks, micro_batches, stage)
 
 

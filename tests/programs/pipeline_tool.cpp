@@ -14,8 +14,9 @@ using nlohmann::json;
 int main() {
   for (std::string line; std::getline(std::cin, line);) {
     const json request = json::parse(line);
-    const PipelineKind kind =
-        request["kind"] == "interleaved" ? PipelineKind::interleaved : PipelineKind::one_f_one_b;
+    const PipelineKind kind = request["kind"] == "interleaved"    ? PipelineKind::interleaved
+                              : request["kind"] == "forward_only" ? PipelineKind::forward_only
+                                                                  : PipelineKind::one_f_one_b;
     const PipelineShape shape{kind, request["stages"], request["chunks"], request["micro_batches"]};
     json stages = json::array();
     for (int64_t stage = 0; stage < shape.stages; ++stage) {

@@ -11,8 +11,8 @@
 //
 // A receive comes before the action during which its message arrives, so it is posted ahead: the message
 // travels while the stage computes. Between two ranks, sends and receives come in the same order on both
-// sides. At most two receives are posted and not yet used at a time (GPipe: one; interleaved: four, and more
-// where pipeline_group() is not `stages`).
+// sides. At most two receives are posted and not yet used at a time (GPipe: one; interleaved: four); with
+// chunks, more where pipeline_group() is not `stages`.
 #pragma once
 
 #include <cstdint>

@@ -13,16 +13,17 @@
 namespace longhaul::parallel {
 
 enum class PipelineKind {
-  gpipe,        // all forwards, then all backwards: simple, keeps every micro-batch's activations
-  one_f_one_b,  // a backward as soon as there is one: the same bubble, at most `stages` micro-batches kept
-  interleaved,  // the same over several chunks a stage: a bubble smaller by the number of chunks
-  zero_bubble,  // ZB-H1: 1F1B with weight gradients apart, which fill a good part of the bubble
+  gpipe,         // all forwards, then all backwards: simple, keeps every micro-batch's activations
+  one_f_one_b,   // a backward as soon as there is one: the same bubble, at most `stages` micro-batches kept
+  interleaved,   // the same over several chunks a stage: a bubble smaller by the number of chunks
+  zero_bubble,   // ZB-H1: 1F1B with weight gradients apart, which fill a good part of the bubble
+  forward_only,  // for evaluation, with as many chunks as training has
 };
 
 struct PipelineShape {
   PipelineKind kind = PipelineKind::one_f_one_b;
   int64_t stages = 1;
-  int64_t chunks = 1;  // a stage; more than one only if interleaved
+  int64_t chunks = 1;  // a stage; more than one only if interleaved or forward_only
   int64_t micro_batches = 1;
   bool operator==(const PipelineShape&) const = default;
 };
@@ -41,10 +42,10 @@ struct PipelineAction {
   bool operator==(const PipelineAction&) const = default;
 };
 
-// All actions of one stage in order: each (chunk, micro-batch) forward once, and backward once, whole or as
-// its two halves. Backwards of a chunk go through the micro-batches in ascending order in every schedule, so
-// gradients add up in the same order whatever the schedule. The interleaved schedule is Megatron's, with its
-// microbatch_group_size_per_vp_stage set to pipeline_group().
+// All actions of one stage in order: each (chunk, micro-batch) forward once and, unless forward_only,
+// backward once, whole or as its two halves. Backwards of a chunk go through the micro-batches in ascending
+// order in every schedule, so gradients add up in the same order whatever the schedule. The interleaved
+// schedule is Megatron's, with its microbatch_group_size_per_vp_stage set to pipeline_group().
 std::vector<PipelineAction> pipeline_schedule(const PipelineShape& shape, int64_t stage);
 
 // How many micro-batches go through one chunk before the next chunk's turn comes: `stages` if they divide the
@@ -54,14 +55,14 @@ std::vector<PipelineAction> pipeline_schedule(const PipelineShape& shape, int64_
 int64_t pipeline_group(const PipelineShape& shape);
 
 // The number of (chunk, micro-batch) whose activations a stage holds at the worst moment: from a forward's
-// begin to the end of the backward that needs them last.
+// begin to the end of the backward that needs them last. Without backwards, for one action.
 int64_t peak_live_activations(const PipelineShape& shape, int64_t stage);
 
 // What an action takes, with a chunk's forward as the unit: a backward 2, each half of it 1.
 int64_t unit_cost(PipelinePart part);
 
 // Time that a stage waits over the time that its work takes, at these costs, without communication. In all
-// but the zero-bubble schedule (stages - 1) / (chunks · micro-batches) if there are at least as many
+// but the zero-bubble schedule this is (stages - 1) / (chunks · micro-batches) if there are at least as many
 // micro-batches as stages.
 double bubble_fraction(const PipelineShape& shape);
 

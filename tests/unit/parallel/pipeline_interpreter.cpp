@@ -201,7 +201,9 @@ class Interpreter {
         input = mix(value->first, own(Part::forward), 1), time = std::max(time, value->second);
       }
     }
-    if (action.part == Part::backward || action.part == Part::weight_gradient) --stage.live;
+    const bool last = shape_.kind == PipelineKind::forward_only || action.part == Part::backward ||
+                      action.part == Part::weight_gradient;
+    if (last) --stage.live;
     stage.compute = time + (action.part == Part::backward ? 2 : 1);
     const bool first_time = stage.made
                                 .try_emplace({action.part, action.chunk, action.micro_batch},
@@ -250,17 +252,24 @@ class Interpreter {
     for (const Stage& stage : stages_) made += stage.made.size();
     const auto positions = static_cast<uint64_t>(shape_.stages * shape_.chunks);
     const bool split = shape_.kind == PipelineKind::zero_bubble;
-    if (made != positions * static_cast<uint64_t>(shape_.micro_batches) * (split ? 3 : 2))
+    const bool forward_only = shape_.kind == PipelineKind::forward_only;
+    if (made != positions * static_cast<uint64_t>(shape_.micro_batches) * (forward_only ? 1 : split ? 3 : 2))
       throw std::runtime_error("not every action ran");
     for (int64_t micro_batch = 0; micro_batch < shape_.micro_batches; ++micro_batch) {
       std::vector<uint64_t> forward(positions);
       uint64_t value = static_cast<uint64_t>(micro_batch);
       for (uint64_t p = 0; p < positions; ++p) value = forward[p] = mix(value, p, 2);
-      value = mix(mix(value, 0, 0), positions - 1, 2);
-      for (uint64_t p = positions - 1; p-- > 0;) value = mix(mix(value, forward[p], 1), p, 2);
-      const auto& first = stages_[0].made;
-      const auto found = first.find({split ? Part::backward_input : Part::backward, 0, micro_batch});
-      if (found == first.end() || found->second.first != value)
+      VirtualStage end{shape_.stages - 1, shape_.chunks - 1};
+      Part part = Part::forward;
+      if (!forward_only) {
+        value = mix(mix(value, 0, 0), positions - 1, 2);
+        for (uint64_t p = positions - 1; p-- > 0;) value = mix(mix(value, forward[p], 1), p, 2);
+        end = {0, 0};
+        part = split ? Part::backward_input : Part::backward;
+      }
+      const auto& made_there = stages_[static_cast<size_t>(end.stage)].made;
+      const auto found = made_there.find({part, end.chunk, micro_batch});
+      if (found == made_there.end() || found->second.first != value)
         throw std::runtime_error("a micro-batch was mixed up");
     }
   }

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "longhaul/core/error.h"
@@ -24,8 +26,9 @@ std::vector<PipelineShape> all_shapes() {
     for (int64_t micro_batches = 1; micro_batches <= 17; ++micro_batches) {
       for (const auto kind : {PipelineKind::gpipe, PipelineKind::one_f_one_b, PipelineKind::zero_bubble})
         shapes.push_back({kind, stages, 1, micro_batches});
-      for (int64_t chunks = 1; chunks <= 4; ++chunks)
-        shapes.push_back({PipelineKind::interleaved, stages, chunks, micro_batches});
+      for (const auto kind : {PipelineKind::interleaved, PipelineKind::forward_only})
+        for (int64_t chunks = 1; chunks <= 4; ++chunks)
+          shapes.push_back({kind, stages, chunks, micro_batches});
     }
   return shapes;
 }
@@ -40,16 +43,22 @@ int64_t expected_live(const PipelineShape& s, int64_t stage) {
       return std::min(s.stages - stage, s.micro_batches);
     case PipelineKind::zero_bubble:
       return std::min(s.stages, s.micro_batches);
+    case PipelineKind::forward_only:
+      return 1;
     case PipelineKind::interleaved:
       break;
   }
   return std::min(2 * (s.stages - stage - 1) + (s.chunks - 1) * pipeline_group(s) + 1, all);
 }
 
+int64_t unit(const PipelineShape& s) {
+  return s.kind == PipelineKind::forward_only ? 1 : 3;
+}
+
 int64_t expected_end(const PipelineShape& s) {
-  const int64_t others = s.stages - 1, work = 3 * s.chunks * s.micro_batches;
+  const int64_t others = s.stages - 1, work = unit(s) * s.chunks * s.micro_batches;
   if (s.kind == PipelineKind::zero_bubble) return work + 2 * others - std::min(others, s.micro_batches - 1);
-  return work + 3 * others + 3 * (s.chunks - 1) * std::max<int64_t>(0, s.stages - s.micro_batches);
+  return work + unit(s) * (others + (s.chunks - 1) * std::max<int64_t>(0, s.stages - s.micro_batches));
 }
 
 // What is wrong with these programs, by any kind of messages; empty: nothing.
@@ -74,7 +83,7 @@ TEST(PipelineProgram, TheFormulasAreThoseOfTheHeader) {
   for (const PipelineShape& shape : all_shapes()) {
     for (int64_t stage = 0; stage < shape.stages; ++stage)
       EXPECT_EQ(peak_live_activations(shape, stage), expected_live(shape, stage)) << shape;
-    const double work = 3.0 * static_cast<double>(shape.chunks * shape.micro_batches);
+    const auto work = static_cast<double>(unit(shape) * shape.chunks * shape.micro_batches);
     EXPECT_DOUBLE_EQ(bubble_fraction(shape), (static_cast<double>(expected_end(shape)) - work) / work)
         << shape;
     EXPECT_EQ(pipeline_timeline(shape).end, expected_end(shape)) << shape;
@@ -83,10 +92,46 @@ TEST(PipelineProgram, TheFormulasAreThoseOfTheHeader) {
 
 TEST(PipelineProgram, PostsFewReceivesAhead) {
   for (const PipelineShape& shape : all_shapes()) {
-    int64_t most = shape.kind == PipelineKind::gpipe ? 1 : 2;
-    if (shape.kind == PipelineKind::interleaved)
-      most = 4 + 2 * std::max<int64_t>(0, pipeline_group(shape) - shape.stages);
+    int64_t most = shape.kind == PipelineKind::gpipe ? 1 : shape.kind == PipelineKind::interleaved ? 4 : 2;
+    if (shape.chunks > 1) most += 2 * std::max<int64_t>(0, pipeline_group(shape) - shape.stages);
     EXPECT_LE(run_pipeline(shape, pipeline_programs(shape), Messages::eager).receives, most) << shape;
+  }
+}
+
+// A message that arrives while a stage computes finds its receive posted before that action, not after it.
+TEST(PipelineProgram, ReceivesArePostedBeforeTheActionDuringWhichTheyArrive) {
+  for (const PipelineShape& shape : all_shapes()) {
+    const PipelineTimeline timeline = pipeline_timeline(shape);
+    const Programs programs = pipeline_programs(shape);
+    // The ends of the actions whose output goes to another stage, in the order of the sends of that pair of
+    // stages.
+    std::map<std::pair<size_t, size_t>, std::vector<int64_t>> sent;
+    for (size_t stage = 0; stage < programs.size(); ++stage) {
+      std::map<std::tuple<bool, int64_t, int64_t>, int64_t> ends;
+      for (const auto& [action, begin, end] : timeline.stages[stage])
+        if (action.part != PipelinePart::weight_gradient)
+          ends[{action.part == PipelinePart::forward, action.chunk, action.micro_batch}] = end;
+      for (const PipelineStep& step : programs[stage])
+        for (const PipelineTransfer& t : step.transfers)
+          if (t.way == PipelineTransfer::Way::send)
+            sent[{stage, static_cast<size_t>(t.peer)}].push_back(
+                ends.at({t.payload == PipelineTransfer::Payload::activation, t.chunk, t.micro_batch}));
+    }
+    for (size_t stage = 0; stage < programs.size(); ++stage) {
+      std::map<size_t, size_t> received;
+      size_t next = 0;  // action
+      for (const PipelineStep& step : programs[stage]) {
+        for (const PipelineTransfer& t : step.transfers) {
+          if (t.way != PipelineTransfer::Way::receive) continue;
+          const auto peer = static_cast<size_t>(t.peer);
+          const int64_t arrives = sent[{peer, stage}].at(received[peer]++);
+          const auto& actions = timeline.stages[stage];
+          EXPECT_TRUE(next == 0 || actions[next - 1].end <= arrives) << shape;
+          EXPECT_TRUE(next < actions.size() && arrives < actions[next].end) << shape;
+        }
+        next += step.action ? 1 : 0;
+      }
+    }
   }
 }
 
@@ -145,12 +190,13 @@ TEST_P(BrokenProgram, AnActionIsOfAnotherMicroBatch) {
   });
 }
 
-TEST_P(BrokenProgram, AForwardAndABackwardAreSwapped) {
+// A weight gradient may change places with its neighbours: nobody waits for it.
+TEST_P(BrokenProgram, NeighboursAreSwapped) {
   expect_found([](Programs& programs, size_t stage, size_t step) {
     auto& program = programs[stage];
     if (step + 1 >= program.size() || !program[step].action || !program[step + 1].action) return false;
-    const bool forward = program[step].action->part == PipelinePart::forward;
-    if (forward == (program[step + 1].action->part == PipelinePart::forward)) return false;
+    for (const size_t s : {step, step + 1})
+      if (program[s].action->part == PipelinePart::weight_gradient) return false;
     std::swap(program[step].action, program[step + 1].action);
     return true;
   });
@@ -213,6 +259,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, BrokenProgram,
                                          PipelineShape{PipelineKind::one_f_one_b, 4, 1, 8},
                                          PipelineShape{PipelineKind::interleaved, 3, 2, 6},
                                          PipelineShape{PipelineKind::interleaved, 2, 3, 4},
+                                         PipelineShape{PipelineKind::forward_only, 3, 2, 4},
                                          PipelineShape{PipelineKind::zero_bubble, 4, 1, 6}));
 
 // In GPipe stage 1 answers only after the last activation. If stage 0 asks for the first gradient before it

@@ -1,0 +1,65 @@
+// llm-pretrain plan: what a run would do, before it starts.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "commands.h"
+#include "layout_report.h"
+#include "longhaul/core/error.h"
+#include "longhaul/recipes/load.h"
+#include "longhaul/train/model_folder.h"
+
+namespace longhaul::cli {
+namespace {
+
+// With model.from the shape is that folder's.
+Recipe with_shape(Recipe recipe) {
+  if (recipe.model.from.empty()) return resolved(recipe);
+  recipe.model = continue_from(recipe.model, ModelFolder(recipe.model.from).config());
+  validate_shape(recipe);
+  return recipe;
+}
+
+void plan_layout(const std::string& name, const std::vector<std::string>& overrides, int64_t ranks,
+                 bool all) {
+  const Recipe recipe = with_shape(load_recipe(name, overrides));
+  if (recipe.model.vocab_size == 0)
+    throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
+  fmt::print("{}", layout_report(recipe, ranks == 0 ? recipe.parallel.model_ranks() : ranks, all));
+}
+
+void add_layout(CLI::App& plan) {
+  struct Options {
+    std::string recipe;
+    std::vector<std::string> overrides;
+    int64_t ranks = 0;
+    bool all = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = plan.add_subcommand("layout", "Show which rank holds what, and who talks to whom");
+  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
+  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings to change first");
+  command
+      ->add_option("--ranks", options->ranks,
+                   "ranks of the run; default: one copy of the model in the recipe's layout")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  command->add_flag("--all", options->all, "list all ranks, however many");
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain plan layout llama3_8b --ranks 8\n"
+      "  llm-pretrain plan layout llama3_70b --ranks 64 parallel.tensor=8 parallel.pipeline=4");
+  command->callback(
+      [options] { plan_layout(options->recipe, options->overrides, options->ranks, options->all); });
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("plan", "Show what a run would do before it starts");
+  command->require_subcommand(1);
+  command->footer("Example:\n  llm-pretrain plan layout llama3_8b --ranks 8");
+  add_layout(*command);
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,190 @@
+#include "longhaul/recipes/layouts.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "longhaul/core/config/fields.h"
+#include "longhaul/core/error.h"
+
+namespace longhaul {
+namespace {
+
+bool divides(int64_t divisor, int64_t number) {
+  return number % divisor == 0;
+}
+
+void check_tensor(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
+  if (!divides(p.tensor, n.heads))
+    problems.push_back(
+        fmt::format("model.heads {} does not divide by parallel.tensor {}", n.heads, p.tensor));
+  if (!divides(p.tensor, n.kv_heads) && !divides(n.kv_heads, p.tensor))
+    problems.push_back(fmt::format("neither of model.kv_heads {} and parallel.tensor {} divides by the other",
+                                   n.kv_heads, p.tensor));
+  if (!divides(p.tensor, n.ffn_hidden))
+    problems.push_back(
+        fmt::format("model.ffn_hidden {} does not divide by parallel.tensor {}", n.ffn_hidden, p.tensor));
+  if (n.vocab_size > 0 && n.vocab_size < p.tensor)
+    problems.push_back(fmt::format("model.vocab_size {} has not one row for each of parallel.tensor {}",
+                                   n.vocab_size, p.tensor));
+  if (p.sequence && p.tensor == 1) problems.push_back("parallel.sequence needs parallel.tensor above 1");
+}
+
+void check_sequence(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
+  if (p.context > 1 && !divides(2 * p.context, n.sequence_length))
+    problems.push_back(fmt::format("data.sequence_length {} does not divide by twice parallel.context {}",
+                                   n.sequence_length, p.context));
+  if (p.sequence && !divides(p.context * p.tensor, n.sequence_length))
+    problems.push_back(
+        fmt::format("data.sequence_length {} does not divide by parallel.tensor {} × parallel.context {}, as "
+                    "parallel.sequence needs",
+                    n.sequence_length, p.tensor, p.context));
+}
+
+void check_pipeline(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
+  if (p.pipeline * p.virtual_pipeline > n.layers)
+    problems.push_back(
+        fmt::format("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
+                    p.pipeline, p.virtual_pipeline, n.layers));
+  if (p.virtual_pipeline > 1 && p.pipeline == 1)
+    problems.push_back(
+        fmt::format("parallel.virtual_pipeline {} needs parallel.pipeline above 1", p.virtual_pipeline));
+  if ((p.virtual_pipeline > 1) != (p.schedule == PipelineSchedule::interleaved))
+    problems.push_back(fmt::format("parallel.virtual_pipeline {} and parallel.schedule {} disagree",
+                                   p.virtual_pipeline, name_of(p.schedule)));
+}
+
+void check_ranks(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
+  if (n.ranks == 0) return;
+  if (!divides(p.model_ranks(), n.ranks)) {
+    problems.push_back(
+        fmt::format("{} ranks do not divide by parallel.tensor {} × parallel.pipeline {} × parallel.context "
+                    "{}, which is {}",
+                    n.ranks, p.tensor, p.pipeline, p.context, p.model_ranks()));
+  } else if (const int64_t data = n.ranks / p.model_ranks(); !divides(data, n.micro_batches)) {
+    problems.push_back(
+        fmt::format("batch.global / batch.micro, {} micro-batches, does not divide by {} data-parallel ranks",
+                    n.micro_batches, data));
+  }
+}
+
+// How far apart two sizes are: doubling and halving are one step.
+double steps(int64_t a, int64_t b) {
+  return std::abs(std::log2(static_cast<double>(a) / static_cast<double>(b)));
+}
+
+double distance(const ParallelConfig& a, const ParallelConfig& b) {
+  return steps(a.tensor, b.tensor) + steps(a.pipeline, b.pipeline) + steps(a.context, b.context) +
+         steps(a.virtual_pipeline, b.virtual_pipeline) / 2;
+}
+
+// What has to follow from the sizes follows.
+ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipeline, int64_t chunks,
+                          int64_t context) {
+  layout.tensor = tensor;
+  layout.pipeline = pipeline;
+  layout.virtual_pipeline = chunks;
+  layout.context = context;
+  if (tensor == 1) layout.sequence = false;
+  if (chunks > 1)
+    layout.schedule = PipelineSchedule::interleaved;
+  else if (layout.schedule == PipelineSchedule::interleaved)
+    layout.schedule = PipelineSchedule::one_f_one_b;
+  return layout;
+}
+
+std::vector<ParallelConfig> fitting(const ParallelConfig& wanted, const LayoutNeeds& needs) {
+  std::vector<ParallelConfig> found;
+  for (int64_t tensor = 1; tensor <= needs.heads; ++tensor) {
+    if (!divides(tensor, needs.heads)) continue;
+    for (int64_t pipeline = 1; pipeline <= needs.layers; ++pipeline)
+      for (int64_t context = 1; context <= wanted.context; ++context)
+        for (int64_t chunks = 1; chunks <= wanted.virtual_pipeline; ++chunks) {
+          const ParallelConfig layout = with_sizes(wanted, tensor, pipeline, chunks, context);
+          if (layout_problems(layout, needs).empty()) found.push_back(layout);
+        }
+  }
+  return found;
+}
+
+std::string overrides(const ParallelConfig& layout, const ParallelConfig& wanted, const LayoutNeeds& needs) {
+  std::string text = fmt::format("parallel.tensor={} parallel.pipeline={}", layout.tensor, layout.pipeline);
+  if (layout.virtual_pipeline != wanted.virtual_pipeline)
+    text += fmt::format(" parallel.virtual_pipeline={}", layout.virtual_pipeline);
+  if (layout.schedule != wanted.schedule)
+    text += fmt::format(" parallel.schedule={}", name_of(layout.schedule));
+  if (layout.sequence != wanted.sequence) text += fmt::format(" parallel.sequence={}", layout.sequence);
+  if (layout.context != wanted.context) text += fmt::format(" parallel.context={}", layout.context);
+  if (needs.ranks == 0) return text;
+  const int64_t data = needs.ranks / layout.model_ranks();
+  return text + fmt::format(" (with {} data-parallel rank{})", data, data == 1 ? "" : "s");
+}
+
+}  // namespace
+
+LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
+  return {ranks,
+          r.model.heads,
+          r.model.kv_heads,
+          r.model.layers,
+          r.model.ffn_hidden,
+          r.model.vocab_size,
+          r.data.sequence_length,
+          r.batch.global / r.batch.micro};
+}
+
+std::vector<std::string> layout_problems(const ParallelConfig& layout, const LayoutNeeds& needs) {
+  std::vector<std::string> problems;
+  check_tensor(layout, needs, problems);
+  check_sequence(layout, needs, problems);
+  check_pipeline(layout, needs, problems);
+  check_ranks(layout, needs, problems);
+  return problems;
+}
+
+std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const LayoutNeeds& needs,
+                                         size_t most) {
+  std::vector<ParallelConfig> layouts = fitting(wanted, needs);
+  // Among equally near ones first the one that spreads the model over more ranks: it needs less memory.
+  const auto rank = [&](const ParallelConfig& layout) {
+    return std::tuple(distance(layout, wanted), -layout.model_ranks(), -layout.tensor);
+  };
+  std::stable_sort(layouts.begin(), layouts.end(),
+                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < std::min(most, layouts.size()); ++i)
+    texts.push_back(overrides(layouts[i], wanted, needs));
+  return texts;
+}
+
+std::vector<int64_t> nearest_rank_counts(const ParallelConfig& layout, const LayoutNeeds& needs) {
+  LayoutNeeds other = needs;
+  const auto fits = [&](int64_t copies) {
+    other.ranks = copies * layout.model_ranks();
+    return layout_problems(layout, other).empty();
+  };
+  const int64_t copies = needs.ranks / layout.model_ranks();
+  std::vector<int64_t> counts;
+  for (int64_t fewer = copies; fewer >= 1 && counts.empty(); --fewer)
+    if (fits(fewer)) counts.push_back(other.ranks);
+  for (int64_t more = copies + 1; more <= std::max(needs.micro_batches, copies + 1); ++more)
+    if (fits(more)) {
+      counts.push_back(other.ranks);
+      break;
+    }
+  return counts;
+}
+
+void require_layout(const ParallelConfig& layout, const LayoutNeeds& needs) {
+  const std::vector<std::string> problems = layout_problems(layout, needs);
+  if (problems.empty()) return;
+  std::vector<std::string> remedies = nearest_layouts(layout, needs);
+  for (const int64_t ranks : nearest_rank_counts(layout, needs))
+    remedies.push_back(fmt::format("{} rank{} with the layout as it is", ranks, ranks == 1 ? "" : "s"));
+  if (remedies.empty()) remedies.push_back("another number of ranks, or another batch.global");
+  throw UserError("{}. What fits: {}", fmt::join(problems, "; "), fmt::join(remedies, "; "));
+}
+
+}  // namespace longhaul

@@ -1,0 +1,94 @@
+#include "longhaul/recipes/rank_share.h"
+
+#include <algorithm>
+
+#include "longhaul/core/error.h"
+#include "longhaul/recipes/layouts.h"
+
+namespace longhaul {
+namespace {
+
+// The i-th of `parts` equal parts.
+IndexRange part(int64_t size, int64_t parts, int64_t i) {
+  return {size / parts * i, size / parts * (i + 1)};
+}
+
+IndexRange kv_heads_of(const ModelConfig& m, int64_t tensor, int64_t i) {
+  if (m.kv_heads >= tensor) return part(m.kv_heads, tensor, i);
+  const int64_t head = i * m.kv_heads / tensor;
+  return {head, head + 1};
+}
+
+// Every rank gets equally many rows of the padded table.
+IndexRange vocabulary_of(const ModelConfig& m, int64_t tensor, int64_t i) {
+  const int64_t multiple = m.vocab_multiple * tensor;
+  const IndexRange padded = part((m.vocab_size + multiple - 1) / multiple * multiple, tensor, i);
+  return {std::min(padded.begin, m.vocab_size), std::min(padded.end, m.vocab_size)};
+}
+
+int64_t norm_parameters(const ModelConfig& m) {
+  return (m.normalization == Normalization::layer_norm ? 2 : 1) * m.hidden;
+}
+
+int64_t layer_parameters(const ModelConfig& m, const RankShare& share) {
+  const int64_t query = share.heads.count() * m.head_dim, key_value = 2 * share.kv_heads.count() * m.head_dim;
+  const int64_t ffn = share.ffn.count(), fc1 = (m.gated ? 2 : 1) * ffn;
+  int64_t parameters = m.hidden * (2 * query + key_value + fc1 + ffn) + 2 * norm_parameters(m);
+  if (m.qkv_bias) parameters += query + key_value;
+  if (m.has_proj_bias()) parameters += m.hidden;
+  if (m.linear_bias) parameters += fc1 + m.hidden;
+  return parameters;
+}
+
+int64_t parameters_of(const ModelConfig& m, const RankShare& share) {
+  int64_t layers = 0;
+  for (const parallel::LayerRange& range : share.layers) layers += range.count();
+  int64_t parameters = layers * layer_parameters(m, share);
+  const int64_t table = share.vocabulary.count() * m.hidden;
+  const bool one_table_for_both = m.tied_embeddings && share.embedding && share.output;
+  if (share.embedding) parameters += table;
+  if (share.embedding && m.position == PositionEmbedding::learned) parameters += m.max_positions * m.hidden;
+  if (share.output) parameters += norm_parameters(m) + (one_table_for_both ? 0 : table);
+  return parameters;
+}
+
+}  // namespace
+
+comm::Mesh mesh_of(const Recipe& recipe, int64_t ranks) {
+  const ParallelConfig& p = recipe.parallel;
+  require_layout(p, layout_needs(recipe, ranks));
+  return comm::Mesh({.tensor = p.tensor,
+                     .context = p.context,
+                     .expert = 1,
+                     .data = ranks / p.model_ranks(),
+                     .pipeline = p.pipeline});
+}
+
+std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks) {
+  const comm::Mesh mesh = mesh_of(recipe, ranks);
+  const ModelConfig& m = recipe.model;
+  const auto& [tensor, context, expert, data, pipeline] = mesh.shape();
+  const int64_t chunks = recipe.parallel.virtual_pipeline;
+  LONGHAUL_CHECK(m.vocab_size > 0, "rank_shares without a vocabulary");
+
+  std::vector<RankShare> shares;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    RankShare share;
+    share.rank = rank;
+    share.at = mesh.coordinates(rank);
+    for (int64_t chunk = 0; chunk < chunks; ++chunk)
+      share.layers.push_back(parallel::layers_of_stage(m.layers, pipeline, chunks, share.at.pipeline, chunk));
+    share.embedding = share.at.pipeline == 0;
+    share.output = share.at.pipeline == pipeline - 1;
+    share.heads = part(m.heads, tensor, share.at.tensor);
+    share.kv_heads = kv_heads_of(m, tensor, share.at.tensor);
+    share.ffn = part(m.ffn_hidden, tensor, share.at.tensor);
+    share.vocabulary = vocabulary_of(m, tensor, share.at.tensor);
+    share.sequences = {recipe.batch.micro * share.at.data, recipe.batch.micro * (share.at.data + 1)};
+    share.parameters = parameters_of(m, share);
+    shares.push_back(std::move(share));
+  }
+  return shares;
+}
+
+}  // namespace longhaul

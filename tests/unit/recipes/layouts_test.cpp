@@ -1,0 +1,201 @@
+#include "longhaul/recipes/layouts.h"
+
+#include <gtest/gtest.h>
+
+#include "longhaul/core/error.h"
+#include "longhaul/recipes/library.h"
+#include "longhaul/recipes/rank_share.h"
+
+namespace longhaul {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+// Llama 3 8B: 32 heads, 8 key/value heads, 32 layers.
+LayoutNeeds needs(int64_t ranks = 0) {
+  return {.ranks = ranks,
+          .heads = 32,
+          .kv_heads = 8,
+          .layers = 32,
+          .ffn_hidden = 14336,
+          .vocab_size = 128256,
+          .sequence_length = 8192,
+          .micro_batches = 512};
+}
+
+ParallelConfig sizes(int64_t tensor, int64_t pipeline, int64_t chunks = 1) {
+  ParallelConfig layout;
+  layout.tensor = tensor;
+  layout.pipeline = pipeline;
+  layout.virtual_pipeline = chunks;
+  if (chunks > 1) layout.schedule = PipelineSchedule::interleaved;
+  return layout;
+}
+
+TEST(Layouts, WhatFitsHasNoProblems) {
+  for (const auto& layout : {sizes(1, 1), sizes(8, 4), sizes(2, 3), sizes(16, 1), sizes(4, 4, 8)})
+    EXPECT_EQ(layout_problems(layout, needs()), Texts{});
+  EXPECT_EQ(layout_problems(sizes(2, 4), needs(16)), Texts{});
+}
+
+TEST(Layouts, ProblemsNameKeysAndValues) {
+  EXPECT_EQ(layout_problems(sizes(3, 1), needs()),
+            (Texts{"model.heads 32 does not divide by parallel.tensor 3",
+                   "neither of model.kv_heads 8 and parallel.tensor 3 divides by the other",
+                   "model.ffn_hidden 14336 does not divide by parallel.tensor 3"}));
+  EXPECT_EQ(layout_problems(sizes(1, 33), needs()),
+            (Texts{"parallel.pipeline 33 × parallel.virtual_pipeline 1 is more than model.layers 32"}));
+  EXPECT_EQ(layout_problems(sizes(2, 3), needs(16)),
+            (Texts{"16 ranks do not divide by parallel.tensor 2 × parallel.pipeline 3 × parallel.context 1, "
+                   "which is 6"}));
+  EXPECT_EQ(
+      layout_problems(sizes(1, 1), needs(3)),
+      (Texts{"batch.global / batch.micro, 512 micro-batches, does not divide by 3 data-parallel ranks"}));
+  ParallelConfig sequence = sizes(4, 1);
+  sequence.sequence = true;
+  LayoutNeeds odd = needs();
+  odd.sequence_length = 8190;
+  EXPECT_EQ(layout_problems(sequence, odd).size(), 1U);
+  sequence.context = 4;
+  EXPECT_EQ(layout_problems(sequence, odd).size(), 2U);
+  LayoutNeeds small = needs();
+  small.vocab_size = 3;
+  EXPECT_EQ(layout_problems(sizes(4, 1), small),
+            (Texts{"model.vocab_size 3 has not one row for each of parallel.tensor 4"}));
+}
+
+TEST(Layouts, TheNearestComeFirst) {
+  EXPECT_EQ(nearest_layouts(sizes(3, 1), needs(), 2),
+            (Texts{"parallel.tensor=4 parallel.pipeline=1", "parallel.tensor=2 parallel.pipeline=1"}));
+  EXPECT_EQ(nearest_layouts(sizes(2, 3), needs(16), 2),
+            (Texts{"parallel.tensor=2 parallel.pipeline=4 (with 2 data-parallel ranks)",
+                   "parallel.tensor=2 parallel.pipeline=2 (with 4 data-parallel ranks)"}));
+  // 6 × 8 chunks are too many for 32 layers; what must change with them is named.
+  EXPECT_EQ(nearest_layouts(sizes(1, 40), needs(), 1), (Texts{"parallel.tensor=1 parallel.pipeline=32"}));
+  EXPECT_EQ(nearest_layouts(sizes(1, 17, 2), needs(), 1), (Texts{"parallel.tensor=1 parallel.pipeline=16"}));
+  EXPECT_EQ(
+      nearest_layouts(sizes(1, 32, 2), needs(), 1),
+      (Texts{"parallel.tensor=1 parallel.pipeline=32 parallel.virtual_pipeline=1 parallel.schedule=1f1b"}));
+  ParallelConfig sequence = sizes(2, 1);
+  sequence.sequence = true;
+  LayoutNeeds odd = needs();
+  odd.sequence_length = 8191;
+  EXPECT_EQ(nearest_layouts(sequence, odd, 1),
+            (Texts{"parallel.tensor=1 parallel.pipeline=1 parallel.sequence=false"}));
+}
+
+// Whatever one asks for, what is proposed fits, and nothing that fits is refused.
+TEST(Layouts, ProposalsFit) {
+  for (int64_t ranks : {0, 6, 8, 12, 16, 48})
+    for (int64_t tensor = 1; tensor <= 12; ++tensor)
+      for (int64_t pipeline = 1; pipeline <= 12; ++pipeline) {
+        const ParallelConfig wanted = sizes(tensor, pipeline);
+        LayoutNeeds some = needs(ranks);
+        some.micro_batches = 96;
+        const Texts nearest = nearest_layouts(wanted, some);
+        EXPECT_FALSE(nearest.empty());
+        if (layout_problems(wanted, some).empty()) {
+          EXPECT_TRUE(nearest.front().starts_with(
+              fmt::format("parallel.tensor={} parallel.pipeline={}", tensor, pipeline)));
+        }
+        for (const std::string& text : nearest) {
+          int t = 0, p = 0;
+          ASSERT_EQ(std::sscanf(text.c_str(), "parallel.tensor=%d parallel.pipeline=%d", &t, &p), 2);
+          EXPECT_EQ(layout_problems(sizes(t, p), some), Texts{}) << text;
+        }
+      }
+}
+
+TEST(Layouts, NearestRankCounts) {
+  using Counts = std::vector<int64_t>;
+  LayoutNeeds some = needs(60);
+  some.micro_batches = 16;
+  EXPECT_EQ(nearest_rank_counts(sizes(4, 2), some), (Counts{32, 64}));
+  EXPECT_EQ(nearest_rank_counts(sizes(4, 1), some), (Counts{32, 64}));
+  EXPECT_EQ(nearest_rank_counts(sizes(1, 1), some), (Counts{16}));
+  EXPECT_EQ(nearest_rank_counts(sizes(16, 8), some), (Counts{128}));
+  EXPECT_EQ(nearest_rank_counts(sizes(3, 1), some), (Counts{}));
+}
+
+TEST(Layouts, RefusalSaysWhatFits) {
+  try {
+    require_layout(sizes(3, 1), needs(8));
+    FAIL();
+  } catch (const UserError& error) {
+    const std::string text = error.what();
+    EXPECT_TRUE(text.starts_with("model.heads 32 does not divide by parallel.tensor 3; ")) << text;
+    EXPECT_TRUE(
+        text.find(". What fits: parallel.tensor=4 parallel.pipeline=1 (with 2 data-parallel ranks); ") !=
+        std::string::npos)
+        << text;
+  }
+  try {
+    require_layout(sizes(1, 8), needs(60));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "60 ranks do not divide by parallel.tensor 1 × parallel.pipeline 8 × parallel.context 1, which is 8. "
+        "What fits: parallel.tensor=1 parallel.pipeline=15 (with 4 data-parallel ranks); parallel.tensor=2 "
+        "parallel.pipeline=15 (with 2 data-parallel ranks); parallel.tensor=1 parallel.pipeline=30 (with 2 "
+        "data-parallel ranks); 32 ranks with the layout as it is; 64 ranks with the layout as it is");
+  }
+  EXPECT_NO_THROW(require_layout(sizes(2, 2), needs(8)));
+}
+
+TEST(RankShares, OneRankHoldsEverything) {
+  for (const auto make : recipe_library()) {
+    Recipe r = resolved(make());
+    r.parallel = {};
+    r.batch = {1, 1};
+    const RankShare whole = rank_shares(r, 1).front();
+    EXPECT_EQ(whole.parameters, r.model.parameter_count()) << r.name;
+    EXPECT_EQ(whole.vocabulary, (IndexRange{0, r.model.vocab_size}));
+  }
+}
+
+// A pipeline shares the model out; a tied table is there twice.
+TEST(RankShares, StagesAddUp) {
+  for (const auto make : recipe_library()) {
+    Recipe r = resolved(make());
+    r.parallel = sizes(1, 2);
+    int64_t sum = 0;
+    for (const RankShare& share : rank_shares(r, 2)) sum += share.parameters;
+    const int64_t copy = r.model.tied_embeddings ? r.model.vocab_size * r.model.hidden : 0;
+    EXPECT_EQ(sum, r.model.parameter_count() + copy) << r.name;
+  }
+}
+
+// By hand: hidden 8, 4 heads of 2, 2 key/value heads, ffn 16, gated, RMSNorm, 2 layers, vocabulary 10,
+// tensor 4.
+TEST(RankShares, TensorPartsByHand) {
+  Recipe r;
+  r.model.hidden = 8;
+  r.model.heads = 4;
+  r.model.kv_heads = 2;
+  r.model.ffn_hidden = 16;
+  r.model.vocab_size = 10;
+  r.data.mock = true;
+  r.data.sequence_length = 4;
+  r.batch = {8, 2};
+  r.parallel = sizes(4, 2);
+  const std::vector<RankShare> shares = rank_shares(resolved(r), 16);
+  ASSERT_EQ(shares.size(), 16U);
+  const RankShare& share = shares[15];  // tensor 3, data 1, pipeline 1
+  EXPECT_EQ(share.at, (comm::MeshCoordinates{.tensor = 3, .data = 1, .pipeline = 1}));
+  EXPECT_EQ(share.layers, (std::vector<parallel::LayerRange>{{1, 2}}));
+  EXPECT_EQ(share.heads, (IndexRange{3, 4}));
+  EXPECT_EQ(share.kv_heads, (IndexRange{1, 2}));
+  EXPECT_EQ(share.ffn, (IndexRange{12, 16}));
+  EXPECT_EQ(share.vocabulary, (IndexRange{9, 10}));  // of 12 padded rows: 3 each
+  EXPECT_EQ(share.sequences, (IndexRange{2, 4}));
+  EXPECT_FALSE(share.embedding);
+  EXPECT_TRUE(share.output);
+  // qkv 6 rows and proj 2 columns, gate and up 8 rows, down 4 columns, three norms, one row of the
+  // vocabulary.
+  EXPECT_EQ(share.parameters, 8 * (6 + 2 + 8 + 4) + 3 * 8 + 8);
+  EXPECT_EQ(shares[5].kv_heads, (IndexRange{0, 1}));  // tensor 1 shares a key/value head with tensor 0
+}
+
+}  // namespace
+}  // namespace longhaul
