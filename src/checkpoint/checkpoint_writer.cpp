@@ -179,12 +179,12 @@ CheckpointWriter::~CheckpointWriter() {
 }
 
 void CheckpointWriter::save(const CheckpointContent& content) {
-  wait();
+  settle();
   write_run_checkpoint(folder_, options_, content);
 }
 
 void CheckpointWriter::save_async(CheckpointContent content) {
-  wait();
+  settle();
   snapshot(content);
   pending_ = std::async(std::launch::async, [this, content = std::move(content)] {
     write_run_checkpoint(folder_, options_, content);
@@ -195,8 +195,17 @@ void CheckpointWriter::wait() {
   if (pending_.valid()) pending_.get();
 }
 
-bool CheckpointWriter::busy() const {
-  return pending_.valid() && pending_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+void CheckpointWriter::poll() {
+  if (pending_.valid() && pending_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) settle();
+}
+
+// Waits for the save under way; its error becomes a warning.
+void CheckpointWriter::settle() {
+  try {
+    wait();
+  } catch (const std::exception& error) {
+    log::warning("a checkpoint was not saved: {}. The next save tries anew", error.what());
+  }
 }
 
 // Replaces every tensor by its copy in a host buffer. Buffers of tensors that are gone are freed.

@@ -41,13 +41,16 @@ class CheckpointWriter {
   void save(const CheckpointContent& content);
 
   // Copies the tensors into host buffers, which are kept for the next time, and returns; a thread of its own
-  // writes them. Waits first for a save that is still under way. An error of that thread is thrown by the
-  // next call, or by `wait`.
+  // writes them. Waits first for a save that is still under way.
   void save_async(CheckpointContent content);
+
+  // What became of a save in that thread: `wait` waits for it and throws its error; `poll` looks whether it has
+  // failed meanwhile and warns. A newer save, of either kind, makes up for a failed one: it too only warns.
   void wait();
-  bool busy() const;
+  void poll();
 
  private:
+  void settle();
   void snapshot(CheckpointContent& content);
 
   std::filesystem::path folder_;
