@@ -24,6 +24,7 @@
 #include "train/progress_panel.h"
 #include "train/run_checkpoints.h"
 #include "train/run_data.h"
+#include "train/run_folder.h"
 #include "train/stop_signal.h"
 
 namespace longhaul {
@@ -49,51 +50,65 @@ ParameterStore::Options store_options(const Recipe& recipe, c10::Device device) 
 }  // namespace
 
 struct Trainer::State {
-  explicit State(const Recipe& wanted)
+  State(const Recipe& wanted, RunFolder& folder)
       : source(wanted),
         recipe(source.recipe()),
         device(resolve_device(recipe.trainer.device)),
-        data(open_run_data(recipe, source.side_car())),
+        resumed(find_resumed(recipe)),
+        progress(progress_of(resumed)),
+        data(open_run_data(recipe, source.side_car(), progress)),
         model(recipe.model, store_options(recipe, device)),
         optimizer(model.parameters(), recipe.optimizer),
-        checkpoints(recipe, source.side_car(), data.train->order_id()) {}
+        checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id()) {
+    fill();
+    write_text(folder.make() / "config.json", full_recipe_text(recipe));
+  }
 
   ModelSource source;
   const Recipe recipe;  // resolved
   const c10::Device device;
+  std::optional<CheckpointReader> resumed;  // until the optimiser is filled
+  RunProgress progress;
   RunData data;
   Transformer model;
   Optimizer optimizer;
   RunCheckpoints checkpoints;
-  RunProgress progress;
   std::vector<std::function<void(const StepMetrics&)>> callbacks;
 
+  void fill();
   StepMetrics take_step(Loader& loader);
-  Evaluation evaluate(const std::function<void(int64_t, int64_t)>& on_progress = {});
-  void save(bool wait);
+  Evaluation evaluate(const std::shared_ptr<const Dataset>& dataset,
+                      const std::function<void(int64_t, int64_t)>& on_progress = {});
+  TrainResult run();
 };
 
 Trainer::Trainer(const Recipe& recipe) {
   ops::keep_host_memory();
   if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  state_ = std::make_unique<State>(recipe);
-  State& s = *state_;
-  make_folder(s.recipe.trainer.run_dir);
-  log::open_file(std::filesystem::path(s.recipe.trainer.run_dir) / "log.txt");
-  write_text(std::filesystem::path(s.recipe.trainer.run_dir) / "config.json", full_recipe_text(s.recipe));
-  if (const auto resumed = s.checkpoints.load_latest(s.optimizer)) {
-    s.progress = *resumed;
-    log::info("resuming {} after step {} ({} samples)", s.recipe.trainer.run_dir, s.progress.step,
-              s.progress.consumed_samples);
-  } else {
-    s.source.fill(s.optimizer.masters());
+  folder_ = std::make_unique<RunFolder>(run_folder(recipe));
+  try {
+    state_ = std::make_unique<State>(recipe, *folder_);
+  } catch (const std::exception& error) {
+    RunFolder::note(error);
+    throw;
   }
-  s.optimizer.publish();
-  s.optimizer.set_steps_taken(s.progress.step);
 }
 
-Trainer::~Trainer() { log::close_file(); }
+Trainer::~Trainer() = default;
+
+// Masters and moments, from where the run stands.
+void Trainer::State::fill() {
+  if (resumed) {
+    checkpoints.load(*resumed, optimizer);
+    log::info("resuming {} after step {} ({} samples)", recipe.trainer.run_dir, progress.step,
+              progress.consumed_samples);
+    resumed.reset();
+  } else {
+    source.fill(optimizer.masters());
+  }
+  optimizer.publish();
+}
 
 void Trainer::on_step(std::function<void(const StepMetrics&)> callback) {
   state_->callbacks.push_back(std::move(callback));
@@ -155,21 +170,22 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.tokens_per_second = static_cast<double>(tokens) / metrics.step_seconds;
   metrics.model_flops_per_second =
       metrics.tokens_per_second * recipe.model.flops_per_token(recipe.data.sequence_length, /*causal=*/true);
-  metrics.memory_bytes = peak_resident_memory();
+  metrics.memory_bytes = peak_memory(device);
   return metrics;
 }
 
-Evaluation Trainer::State::evaluate(const std::function<void(int64_t, int64_t)>& on_progress) {
+Evaluation Trainer::State::evaluate(const std::shared_ptr<const Dataset>& dataset,
+                                    const std::function<void(int64_t, int64_t)>& on_progress) {
   const EvaluationPlan plan{.sequence_length = recipe.data.sequence_length,
                             .micro_batch = recipe.batch.micro,
                             .samples = recipe.trainer.eval_steps * recipe.batch.global,
                             .masks = data.masks};
-  return longhaul::evaluate(model, data.valid, plan, on_progress);
+  return longhaul::evaluate(model, dataset, plan, on_progress);
 }
 
 std::optional<double> Trainer::evaluate() {
   if (!state_->data.valid) return std::nullopt;
-  return state_->evaluate().loss;
+  return state_->evaluate(state_->data.valid).loss;
 }
 
 std::string Trainer::save() {
@@ -178,7 +194,16 @@ std::string Trainer::save() {
 }
 
 TrainResult Trainer::run() {
-  State& s = *state_;
+  try {
+    return state_->run();
+  } catch (const std::exception& error) {
+    RunFolder::note(error);
+    throw;
+  }
+}
+
+TrainResult Trainer::State::run() {
+  State& s = *this;
   const Recipe& recipe = s.recipe;
   TrainResult result;
   result.first_step = s.progress.step;
@@ -193,10 +218,10 @@ TrainResult Trainer::run() {
   };
   if (s.progress.step < recipe.trainer.max_steps) {
     if (s.data.valid && s.progress.step == 0) {
-      result.first_valid_loss = s.evaluate(on_evaluation).loss;
+      result.first_valid_loss = s.evaluate(s.data.valid, on_evaluation).loss;
       log::info("before training: validation loss {:.4f}", *result.first_valid_loss);
     }
-    Loader loader(s.data.train, {.total = s.data.train->size(), .micro_batch = recipe.batch.micro},
+    Loader loader(s.data.train, {.micro_batch = recipe.batch.micro},
                   {.sequence_length = recipe.data.sequence_length,
                    .masks = s.data.masks,
                    .prefetch = std::max<int64_t>(recipe.data.prefetch, recipe.batch.global / recipe.batch.micro),
@@ -208,15 +233,17 @@ TrainResult Trainer::run() {
       metrics.save_seconds = std::exchange(save_seconds, 0.0);
       const bool last = metrics.step == recipe.trainer.max_steps;
       if (s.data.valid && (metrics.step % recipe.trainer.eval_every == 0 || last)) {
-        metrics.valid_loss = s.evaluate(on_evaluation).loss;
+        metrics.valid_loss = s.evaluate(s.data.valid, on_evaluation).loss;
         result.last_valid_loss = metrics.valid_loss;
       }
+      if (s.data.test && last) metrics.test_loss = s.evaluate(s.data.test, on_evaluation).loss;
       metrics_log.write(metrics);
       panel.update(metrics);
       for (const auto& callback : s.callbacks) callback(metrics);
       result.last = metrics;
       result.interrupted = StopSignal::raised() && !last;
       const auto save_start = Clock::now();
+      s.checkpoints.poll();
       if (last || result.interrupted) {
         s.checkpoints.save(s.optimizer, s.progress, /*asynchronous=*/false);
       } else if (recipe.checkpoint.every > 0 && metrics.step % recipe.checkpoint.every == 0) {
@@ -224,7 +251,6 @@ TrainResult Trainer::run() {
       }
       save_seconds = seconds_since(save_start);
     }
-    s.checkpoints.wait();
   }
   panel.finish();
   if (result.interrupted) {

@@ -1,5 +1,10 @@
 // One training run, from a recipe to checkpoints: what `llm-pretrain pretrain` does, as a class.
 //
+// One Trainer at a time in a process, and one process at a time in a run folder. What it does to the whole process:
+// the log goes to RUN/log.txt too for as long as it lives; `run` handles SIGTERM and SIGINT and then restores their
+// handlers. And for good: trainer.threads sets LibTorch's number of threads, trainer.deterministic its deterministic
+// algorithms, and large blocks of host memory are kept for reuse.
+//
 //   longhaul::Trainer trainer(recipe);
 //   trainer.on_step([](const longhaul::StepMetrics& m) { … });
 //   trainer.run();
@@ -18,6 +23,8 @@
 
 namespace longhaul {
 
+class RunFolder;
+
 struct TrainResult {
   int64_t first_step = 0;   // the step that the run resumed after; 0 for a fresh one
   int64_t steps = 0;        // the last step taken
@@ -33,6 +40,7 @@ class Trainer {
  public:
   // Resolves and validates the recipe, makes the run folder, opens the data, builds the model and fills it: from the
   // run folder's newest good checkpoint if it has one, else from `model.from`, else from `trainer.seed`.
+  // UserError when another process trains in that folder.
   explicit Trainer(const Recipe& recipe);
   ~Trainer();
 
@@ -57,6 +65,7 @@ class Trainer {
 
  private:
   struct State;
+  std::unique_ptr<RunFolder> folder_;  // outlives the state, whose last words still go to the log
   std::unique_ptr<State> state_;
 };
 
