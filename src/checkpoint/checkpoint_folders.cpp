@@ -9,6 +9,7 @@
 #include "checkpoint/folder_swap.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
+#include "longhaul/core/path_lock.h"
 
 namespace longhaul {
 namespace {
@@ -59,6 +60,8 @@ void clear_leftovers(const fs::path& checkpoints) {
         if (!error) continue;
       }
       remove_quietly(checkpoints / name);
+    } else if (is_locked(checkpoints / name)) {
+      log::warning("{} is being written by somebody else: one run at a time in a folder", (checkpoints / name).string());
     } else if (name.find(kPartialMark) != std::string::npos || name.ends_with(kRemovedMark)) {
       log::info("removing {}, which an interrupted save left behind", (checkpoints / name).string());
       remove_quietly(checkpoints / name);

@@ -20,7 +20,7 @@ std::string step_folder_name(int64_t step);                       // "step_00000
 std::optional<int64_t> parse_step_folder(std::string_view name);  // nothing for any other name
 
 // Removes what a crash left: partial folders, and those that were being replaced or removed. A replaced
-// folder whose successor never appeared takes its place again.
+// folder whose successor never appeared takes its place again. A partial folder that a live process holds stays.
 void clear_leftovers(const std::filesystem::path& checkpoints);
 
 // After `saved` was written: of the checkpoints up to it, removes all but the `keep_last` newest (`saved` is

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 // What `latest` says, or nothing, with a warning, when it is missing or not a checkpoint's name.
 std::optional<std::string> read_pointer(const fs::path& checkpoints) {
   const fs::path file = latest_file(checkpoints);
-  if (!fs::exists(file)) {
-    log::warning("{} is missing; taking the newest good checkpoint instead", file.string());
+  if (!fs::is_regular_file(file)) {
+    log::warning("{} is missing, or no file; taking the newest good checkpoint instead", file.string());
     return std::nullopt;
   }
   std::string name = read_text(file);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -13,6 +15,7 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/tensor_slice.h"
 #include "longhaul/checkpoint/safetensors_writer.h"
+#include "longhaul/comm/exchange.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/hash.h"
@@ -36,10 +39,9 @@ std::vector<int64_t> or_zeros(const std::vector<int64_t>& offsets, size_t dimens
   return offsets.empty() ? std::vector<int64_t>(dimensions, 0) : offsets;
 }
 
-// The manifest's lines without checksums; every name's slices are checked to cover it.
+// The manifest's lines without checksums.
 std::vector<Planned> plan_tensors(const CheckpointContent& content) {
   std::vector<Planned> planned;
-  std::map<std::string, std::vector<const ManifestTensor*>> by_name;
   planned.reserve(content.tensors.size());
   for (const auto& tensor : content.tensors) {
     LONGHAUL_CHECK(tensor.value.defined(), "checkpoint tensor {} is undefined", tensor.name);
@@ -55,8 +57,14 @@ std::vector<Planned> plan_tensors(const CheckpointContent& content) {
     line.offsets = or_zeros(tensor.offsets, line.shape.size());
     if (line.shape != line.global_shape) line.key += fmt::format("@{}", fmt::join(line.offsets, ","));
     planned.push_back({&tensor, std::move(line)});
-    by_name[tensor.name].push_back(&planned.back().line);
   }
+  return planned;
+}
+
+// Every name's slices, of all ranks, must cover it.
+void check_cover(const std::vector<ManifestTensor>& tensors) {
+  std::map<std::string, std::vector<const ManifestTensor*>> by_name;
+  for (const auto& tensor : tensors) by_name[tensor.name].push_back(&tensor);
   for (const auto& [name, lines] : by_name) {
     std::vector<Box> boxes;
     for (const auto* line : lines) {
@@ -67,11 +75,11 @@ std::vector<Planned> plan_tensors(const CheckpointContent& content) {
     LONGHAUL_CHECK(cover_exactly(boxes, lines[0]->global_shape),
                    "slices of checkpoint tensor {} do not cover it", name);
   }
-  return planned;
 }
 
 // Fills in the lines' files: a group's tensors go, in order, into files of at most `limit` bytes.
-std::vector<std::vector<Planned*>> plan_files(std::vector<Planned>& planned, int64_t limit) {
+// `mark` sets this rank's files apart.
+std::vector<std::vector<Planned*>> plan_files(std::vector<Planned>& planned, int64_t limit, const std::string& mark) {
   struct Open {
     size_t file = 0;
     int64_t bytes = 0;
@@ -88,7 +96,7 @@ std::vector<std::vector<Planned*>> plan_files(std::vector<Planned>& planned, int
       files.emplace_back();
     }
     open.bytes += bytes;
-    tensor.line.file = fmt::format("{}-{:05}.safetensors", group, open.count);
+    tensor.line.file = fmt::format("{}-{}{:05}.safetensors", group, mark, open.count);
     files[open.file].push_back(&tensor);
   }
   return files;
@@ -126,48 +134,82 @@ CheckpointManifest::Hf write_hf(const fs::path& folder, const HfSideCar& side_ca
   return hf;
 }
 
+// This rank's files, and what the manifest says of them.
+CheckpointManifest write_files(const fs::path& folder, const CheckpointContent& content, int64_t file_bytes,
+                               const std::string& mark) {
+  CheckpointManifest part;
+  std::vector<Planned> planned = plan_tensors(content);
+  for (const auto& tensors : plan_files(planned, file_bytes, mark)) part.files.push_back(write_file(folder, tensors));
+  for (auto& tensor : planned) part.tensors.push_back(std::move(tensor.line));
+  return part;
+}
+
+// A collective call over `ranks`; the first of them makes the folder, the manifest, and the rename.
+void write_folder(const fs::path& folder, const CheckpointContent& content, int64_t file_bytes,
+                  comm::Communicator* ranks) {
+  const auto start = std::chrono::steady_clock::now();
+  const at::NoGradGuard no_grad;
+  const bool leads = comm::leads(ranks);
+  std::optional<FolderSwap> swap;
+  comm::all_or_none(ranks, [&] {
+    if (leads) swap.emplace(folder);
+  });
+  const fs::path place = comm::text_of_leader(ranks, swap ? swap->path().string() : "");
+  CheckpointManifest part;
+  comm::all_or_none(ranks, [&] {
+    part = write_files(place, content, file_bytes, ranks != nullptr ? fmt::format("rank{:04}-", ranks->rank()) : "");
+  });
+  const std::vector<std::string> parts = comm::all_gather_text(ranks, ranks != nullptr ? manifest_text(part) : "");
+  comm::all_or_none(ranks, [&] {
+    if (!leads) return;
+    CheckpointManifest manifest = std::move(part);
+    for (size_t rank = 1; rank < parts.size(); ++rank) {
+      CheckpointManifest other = parse_manifest(parts[rank]);
+      std::move(other.files.begin(), other.files.end(), std::back_inserter(manifest.files));
+      std::move(other.tensors.begin(), other.tensors.end(), std::back_inserter(manifest.tensors));
+    }
+    check_cover(manifest.tensors);
+    manifest.step = content.step;
+    manifest.consumed_samples = content.consumed_samples;
+    manifest.consumed_tokens = content.consumed_tokens;
+    manifest.config = content.config;
+    manifest.state = content.state;
+    if (content.hf) manifest.hf = write_hf(place, *content.hf);
+    write_manifest(place, manifest);
+    swap->commit();
+    uint64_t total = 0;
+    for (const auto& file : manifest.files) total += file.bytes;
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    log::info("saved {} ({} in {:.1f} s)", folder.string(), format_bytes(static_cast<double>(total)), seconds.count());
+  });
+}
+
 void write_run_checkpoint(const fs::path& checkpoints, const CheckpointOptions& options,
-                          const CheckpointContent& content) {
+                          const CheckpointContent& content, comm::Communicator* ranks) {
   const std::string name = step_folder_name(content.step);
-  write_checkpoint_folder(checkpoints / name, content, options.file_bytes);
-  write_text(latest_file(checkpoints), name + "\n");
-  apply_retention(checkpoints, options.keep_last, options.keep_every, content.step);
+  write_folder(checkpoints / name, content, options.file_bytes, ranks);
+  comm::all_or_none(ranks, [&] {
+    if (!comm::leads(ranks)) return;
+    write_text(latest_file(checkpoints), name + "\n");
+    apply_retention(checkpoints, options.keep_last, options.keep_every, content.step);
+  });
 }
 
 }  // namespace
 
 void write_checkpoint_folder(const fs::path& folder, const CheckpointContent& content, int64_t file_bytes) {
-  const auto start = std::chrono::steady_clock::now();
-  const at::NoGradGuard no_grad;
-  FolderSwap swap(folder);
-  CheckpointManifest manifest{.step = content.step,
-                              .consumed_samples = content.consumed_samples,
-                              .consumed_tokens = content.consumed_tokens,
-                              .files = {},
-                              .tensors = {},
-                              .config = content.config,
-                              .state = content.state,
-                              .hf = {}};
-  std::vector<Planned> planned = plan_tensors(content);
-  uint64_t total = 0;
-  for (const auto& tensors : plan_files(planned, file_bytes)) {
-    manifest.files.push_back(write_file(swap.path(), tensors));
-    total += manifest.files.back().bytes;
-  }
-  for (auto& tensor : planned) manifest.tensors.push_back(std::move(tensor.line));
-  if (content.hf) manifest.hf = write_hf(swap.path(), *content.hf);
-  write_manifest(swap.path(), manifest);
-  swap.commit();
-
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  log::info("saved {} ({} in {:.1f} s)", folder.string(), format_bytes(static_cast<double>(total)),
-            seconds.count());
+  write_folder(folder, content, file_bytes, nullptr);
 }
 
 CheckpointWriter::CheckpointWriter(fs::path run_folder, CheckpointOptions options)
-    : folder_(checkpoints_folder(run_folder)), options_(options) {
-  make_folder(folder_);
-  clear_leftovers(folder_);
+    : folder_(checkpoints_folder(run_folder)),
+      options_(options),
+      ranks_(options.ranks != nullptr ? options.ranks->split(0, "checkpoint") : nullptr) {
+  comm::all_or_none(ranks_.get(), [&] {
+    if (!comm::leads(ranks_.get())) return;
+    make_folder(folder_);
+    clear_leftovers(folder_);
+  });
 }
 
 CheckpointWriter::~CheckpointWriter() {
@@ -179,15 +221,15 @@ CheckpointWriter::~CheckpointWriter() {
 }
 
 void CheckpointWriter::save(const CheckpointContent& content) {
-  wait();
-  write_run_checkpoint(folder_, options_, content);
+  settle();
+  write_run_checkpoint(folder_, options_, content, ranks_.get());
 }
 
 void CheckpointWriter::save_async(CheckpointContent content) {
-  wait();
+  settle();
   snapshot(content);
   pending_ = std::async(std::launch::async, [this, content = std::move(content)] {
-    write_run_checkpoint(folder_, options_, content);
+    write_run_checkpoint(folder_, options_, content, ranks_.get());
   });
 }
 
@@ -195,8 +237,17 @@ void CheckpointWriter::wait() {
   if (pending_.valid()) pending_.get();
 }
 
-bool CheckpointWriter::busy() const {
-  return pending_.valid() && pending_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+void CheckpointWriter::poll() {
+  if (pending_.valid() && pending_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) settle();
+}
+
+// Waits for the save under way; its error becomes a warning.
+void CheckpointWriter::settle() {
+  try {
+    wait();
+  } catch (const std::exception& error) {
+    log::warning("a checkpoint was not saved: {}. The next save tries anew", error.what());
+  }
 }
 
 // Replaces every tensor by its copy in a host buffer. Buffers of tensors that are gone are freed.

@@ -34,6 +34,7 @@ FolderSwap::FolderSwap(fs::path target) : target_(std::move(target)) {
   std::error_code ignored;
   fs::remove_all(temporary_, ignored);
   make_folder(temporary_);
+  lock_ = PathLock::try_existing(temporary_);
 }
 
 FolderSwap::~FolderSwap() {

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+
+#include "longhaul/core/path_lock.h"
 
 namespace longhaul {
 
 class FolderSwap {
  public:
-  // Makes `<target>.partial-<pid>`, empty.
+  // Makes `<target>.partial-<pid>`, empty and locked: a partial folder that nobody holds is a crash's.
   explicit FolderSwap(std::filesystem::path target);
   // Removes the temporary folder unless it was committed.
   ~FolderSwap();
@@ -21,6 +24,7 @@ class FolderSwap {
 
  private:
   std::filesystem::path target_, temporary_;
+  std::optional<PathLock> lock_;
   bool committed_ = false;
 };
 

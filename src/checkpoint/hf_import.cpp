@@ -134,10 +134,12 @@ int64_t count_zero_rows(const at::Tensor& embedding) {
   return zeros;
 }
 
-void fill_rows(const at::Tensor& value, const at::Tensor& merged) {
-  const int64_t rows = merged.size(0), padded = value.size(0);
-  value.narrow(0, 0, rows).copy_(merged);
-  if (padded > rows) value.narrow(0, rows, padded - rows).zero_();
+// This rank's blocks of the whole tensor; rows that pad a vocabulary become 0.
+void fill_blocks(const Parameter& p, const at::Tensor& whole) {
+  if (p.shard.vocabulary) p.value.detach().zero_();
+  for_each_block(p, [&](const at::Tensor& value, const Block& block) {
+    at::Tensor(value).copy_(whole.narrow(block.dim, block.begin, block.length));
+  });
 }
 
 }  // namespace
@@ -149,26 +151,23 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
 
   std::unordered_map<std::string_view, const Parameter*> by_name;
   for (const auto& parameter : parameters) by_name.emplace(parameter.name, &parameter);
-  LONGHAUL_CHECK(by_name.size() == importer.plan().rows.size() && by_name.size() == parameters.size(),
-                 "{} parameters for a layout of {}", parameters.size(), importer.plan().rows.size());
-
   const at::NoGradGuard no_grad;
   HfImportReport report;
+  size_t filled = 0;
   for (const auto& row : importer.plan().rows) {
     const auto found = by_name.find(row.parameter);
-    LONGHAUL_CHECK(found != by_name.end(), "the model has no parameter {}", row.parameter);
-    const at::Tensor& value = found->second->value;
-    const bool vocabulary = value.size(0) > row.shape[0];
-    LONGHAUL_CHECK(value.dim() == static_cast<int64_t>(row.shape.size()) &&
-                       (vocabulary ? value.size(0) == model.padded_vocab_size()
-                                   : value.sizes() == at::IntArrayRef(row.shape)),
-                   "parameter {} is not whole", row.parameter);
+    if (found == by_name.end()) continue;  // another pipeline stage's
+    const Parameter& parameter = *found->second;
+    LONGHAUL_CHECK(parameter.shard.global_shape == row.shape && !parameter.blocks.empty(),
+                   "parameter {} is not of this model", row.parameter);
+    ++filled;
     std::vector<at::Tensor> sources;
     for (const auto& key : row.keys) sources.push_back(folder.tensor(key));
     const at::Tensor merged = row.transform->merge(sources);
-    fill_rows(value, merged);
+    fill_blocks(parameter, merged);
     if (row.parameter == kEmbedding) report.zero_embedding_rows = count_zero_rows(merged);
   }
+  LONGHAUL_CHECK(filled == parameters.size(), "{} of {} parameters are in the model's table", filled, parameters.size());
   if (report.zero_embedding_rows > 0) {
     log::warning(
         "{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. "

@@ -76,8 +76,12 @@ CheckpointManifest from_json(const json& root) {
 
 }  // namespace
 
+std::string manifest_text(const CheckpointManifest& manifest) { return to_json(manifest).dump(1) + "\n"; }
+
+CheckpointManifest parse_manifest(const std::string& text) { return from_json(json::parse(text)); }
+
 void write_manifest(const fs::path& folder, const CheckpointManifest& manifest) {
-  const std::string text = to_json(manifest).dump(1) + "\n";
+  const std::string text = manifest_text(manifest);
   write_text(folder / "manifest.json", text);
   write_text(folder / "manifest.xxh3", hex64(xxh3(text)) + "\n");
 }

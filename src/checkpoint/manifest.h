@@ -46,6 +46,10 @@ struct CheckpointManifest {
   std::optional<Hf> hf;
 };
 
+// As JSON, and back: how ranks tell each other what they wrote.
+std::string manifest_text(const CheckpointManifest& manifest);
+CheckpointManifest parse_manifest(const std::string& text);
+
 void write_manifest(const std::filesystem::path& folder, const CheckpointManifest& manifest);
 // UserError that names the file when it is missing, damaged, or of a newer version.
 CheckpointManifest read_manifest(const std::filesystem::path& folder);

@@ -24,6 +24,7 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
   table.add({"loss of the last step", fmt::format("{:.4f}", result.last.loss)});
   if (result.first_valid_loss) table.add({"validation loss before", fmt::format("{:.4f}", *result.first_valid_loss)});
   if (result.last_valid_loss) table.add({"validation loss after", fmt::format("{:.4f}", *result.last_valid_loss)});
+  if (result.last.test_loss) table.add({"test loss", fmt::format("{:.4f}", *result.last.test_loss)});
   table.add({"tokens a second", group_digits(static_cast<int64_t>(result.mean_tokens_per_second))});
   table.add({"time", format_duration(result.seconds)});
   table.add({"peak memory", format_bytes(static_cast<double>(result.last.memory_bytes))});

@@ -2,6 +2,7 @@
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
 #include <cerrno>
@@ -15,16 +16,18 @@
 namespace longhaul::log {
 namespace {
 
+constexpr size_t kHeldLines = 1000;  // the latest
+
 struct State {
   std::mutex mutex;
   std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> console =
       std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   std::shared_ptr<spdlog::sinks::basic_file_sink_mt> file;
+  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> held;  // what the file will begin with
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("longhaul", console);
 
   State() {
     console->set_pattern("%^%l%$: %v");
-    logger->set_level(spdlog::level::info);
     logger->flush_on(spdlog::level::info);
   }
 };
@@ -36,7 +39,6 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::debug: return spdlog::level::debug;
     case Level::info: return spdlog::level::info;
     case Level::warning: return spdlog::level::warn;
     case Level::error: return spdlog::level::err;
@@ -45,24 +47,41 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }
 
 void rebuild(State& s) {
-  auto level = s.logger->level();
   std::vector<spdlog::sink_ptr> sinks{s.console};
   if (s.file) sinks.push_back(s.file);
+  if (s.held) sinks.push_back(s.held);
   s.logger = std::make_shared<spdlog::logger>("longhaul", sinks.begin(), sinks.end());
-  s.logger->set_level(level);
   s.logger->flush_on(spdlog::level::info);
 }
 
 }  // namespace
 
+thread_local bool info_is_left_to_others = false;
+
+void leave_info_to_others(bool leave) { info_is_left_to_others = leave; }
+
 void write(Level level, std::string_view message) {
+  if (level == Level::info && info_is_left_to_others) return;
   auto& s = state();
   std::lock_guard lock(s.mutex);
   LiveLine::erase_current();  // a progress line must not be torn by a log line
   s.logger->log(to_spdlog(level), message);
 }
 
-void set_level(Level level) { state().logger->set_level(to_spdlog(level)); }
+void write_to_file(Level level, std::string_view message) {
+  auto& s = state();
+  std::lock_guard lock(s.mutex);
+  if (!s.file) return;
+  s.file->log(spdlog::details::log_msg("longhaul", to_spdlog(level), message));
+  s.file->flush();
+}
+
+void hold_for_file() {
+  auto& s = state();
+  std::lock_guard lock(s.mutex);
+  s.held = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kHeldLines);
+  rebuild(s);
+}
 
 void open_file(const std::filesystem::path& path) {
   auto& s = state();
@@ -74,6 +93,11 @@ void open_file(const std::filesystem::path& path) {
                            std::strerror(errno));
   }
   s.file->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+  if (s.held) {
+    for (const auto& line : s.held->last_raw()) s.file->log(line);
+    s.file->flush();
+    s.held.reset();
+  }
   rebuild(s);
 }
 
@@ -81,6 +105,7 @@ void close_file() {
   auto& s = state();
   std::lock_guard lock(s.mutex);
   s.file.reset();
+  s.held.reset();
   rebuild(s);
 }
 

@@ -7,13 +7,14 @@
 
 namespace longhaul {
 
-MaskOptions mask_options(const DataConfig& config, std::optional<int64_t> eod_id) {
+MaskOptions mask_options(const DataConfig& config, std::optional<int64_t> eod_id, std::string_view why_none) {
   const MaskOptions options{eod_id, config.eod_mask_loss, config.reset_position_ids,
                             config.reset_attention_mask};
   if (!eod_id && (options.eod_mask_loss || options.reset_position_ids || options.reset_attention_mask)) {
     throw UserError(
         "data.eod_mask_loss, data.reset_position_ids and data.reset_attention_mask need an end-of-document "
-        "token, but the tokenizer has none; turn them off, or use a tokenizer with an eos token");
+        "token, but {}; turn them off, or prepare the text with a tokenizer that has an eos token",
+        why_none);
   }
   return options;
 }

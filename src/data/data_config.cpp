@@ -13,10 +13,10 @@ const FieldTable& fields<DataConfig>() {
           field<&C::train>("train", "prefix of .bin/.idx files, as llm-pretrain prepare makes them")
               .in("path")
               .known_as("train_data_path"),
-          field<&C::valid>("valid", "the same for evaluation; empty: the second share of train")
+          field<&C::valid>("valid", "the same for evaluation; empty: the second share of train, or none where test is given")
               .in("path")
               .known_as("valid_data_path"),
-          field<&C::test>("test", "the same for the final test; empty: the third share of train")
+          field<&C::test>("test", "the same for an evaluation after the last step; empty: none")
               .in("path")
               .known_as("test_data_path"),
           field<&C::split>("split", "shares of train, valid and test in train's documents").known_as("split"),

@@ -68,14 +68,6 @@ std::shared_ptr<const Dataset> build_gpt(const DataConfig& config, Split split,
 
 }  // namespace
 
-RequestedSamples requested_samples(const RunLength& run) {
-  const bool evaluates = run.eval_every > 0 && run.eval_steps > 0;
-  const int64_t one_evaluation = run.eval_steps * run.global_batch;
-  return {run.train_steps * run.global_batch,
-          evaluates ? (run.train_steps / run.eval_every + 1) * one_evaluation : 0,
-          run.test_at_end ? one_evaluation : 0};
-}
-
 Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
                         const TokenizerFacts& tokenizer) {
   check(config);

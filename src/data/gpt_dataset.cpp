@@ -39,10 +39,11 @@ GptDataset::GptDataset(std::shared_ptr<const IndexedDatasetReader> reader, const
   const std::filesystem::path folder =
       options.cache_dir.empty() ? std::filesystem::path(reader_->prefix()) / "cache" / "GPTDataset_indices"
                                 : std::filesystem::path(options.cache_dir);
-  // The path is left out: a dataset may move. Its size is in, as the sign that it is the same.
-  order_id_ = hex64(xxh3(fmt::format("gpt {} {} {} {} {} {} {} {}", order.sequences.begin,
-                                     order.sequences.end, order.sequence_length, order.samples.value_or(-1),
-                                     order.seed, order.drop_last, plan.tokens_per_epoch, reader_->tokens())));
+  // The path is left out: a dataset may move. Its size is in, as the sign that it is the same. So are the epochs and
+  // how they are shuffled, which is all that the number of samples decides.
+  order_id_ = hex64(xxh3(fmt::format(
+      "gpt {} {} {} {} {} {} {} {} {}", order.sequences.begin, order.sequences.end, order.sequence_length,
+      order.seed, order.drop_last, plan.tokens_per_epoch, reader_->tokens(), plan.epochs, plan.separate_last)));
   epochs_ = plan.epochs;
   tokens_per_epoch_ = plan.tokens_per_epoch;
   index_ = std::make_unique<const GptIndex>(load_or_build_index(*reader_, description, order, plan, folder));

@@ -140,8 +140,8 @@ GptIndex load_or_build_index(const IndexedDatasetReader& reader, const GptDescri
   const auto start = std::chrono::steady_clock::now();
   GptIndex index = build_gpt_index(reader, order, plan);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log::debug("built the order of {} ({}): {} samples in {} epochs, {:.2f} s", reader.prefix(),
-             split_name(description.index_split), plan.samples, plan.epochs, seconds);
+  log::info("built the order of {} ({}): {} samples in {} epochs, {:.2f} s", reader.prefix(),
+            split_name(description.index_split), plan.samples, plan.epochs, seconds);
   try {
     make_folder(folder);
     store(files, reader, index, text);

@@ -10,17 +10,6 @@ namespace {
 
 constexpr std::string_view kMagic("MMIDIDX\0\0", 9);
 
-// Users copy paths with their extension; the pair is named without.
-std::string without_extension(std::string prefix) {
-  for (std::string_view extension : {".bin", ".idx"}) {
-    if (prefix.size() > extension.size() && prefix.ends_with(extension)) {
-      prefix.resize(prefix.size() - extension.size());
-      break;
-    }
-  }
-  return prefix;
-}
-
 MappedFile open_half(const std::string& prefix, std::string_view extension) {
   const std::filesystem::path path = prefix + std::string(extension);
   std::error_code ignored;
@@ -47,8 +36,18 @@ void widen(const std::byte* source, std::span<int64_t> out) {
 
 }  // namespace
 
-IndexedDatasetReader::IndexedDatasetReader(std::string prefix)
-    : prefix_(without_extension(std::move(prefix))),
+std::string dataset_prefix(std::string path) {
+  for (std::string_view extension : {".bin", ".idx"}) {
+    if (path.size() > extension.size() && path.ends_with(extension)) {
+      path.resize(path.size() - extension.size());
+      break;
+    }
+  }
+  return path;
+}
+
+IndexedDatasetReader::IndexedDatasetReader(std::string path)
+    : prefix_(dataset_prefix(std::move(path))),
       idx_(open_half(prefix_, ".idx")),
       bin_(open_half(prefix_, ".bin")) {
   check_header();

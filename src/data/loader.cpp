@@ -9,21 +9,13 @@ namespace longhaul {
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, SequentialSampler sampler, LoaderOptions options,
                int64_t consumed)
-    : dataset_(std::move(dataset)), sampler_(sampler), options_(std::move(options)) {
-  LONGHAUL_CHECK(sampler_.total == dataset_->size(), "a sampler of {} samples for a dataset of {}",
-                 sampler_.total, dataset_->size());
+    : dataset_(std::move(dataset)), sampler_(sampler), options_(std::move(options)), consumed_(consumed) {
+  sampler_.total = dataset_->size();
   LONGHAUL_CHECK(options_.prefetch >= 1 && options_.threads >= 1 && options_.sequence_length >= 1,
                  "prefetch {}, threads {}, sequence length {}", options_.prefetch, options_.threads,
                  options_.sequence_length);
   LONGHAUL_CHECK(sampler_.micro_batch >= 1 && sampler_.rank >= 0 && sampler_.rank < sampler_.ranks,
                  "micro-batch {}, rank {} of {}", sampler_.micro_batch, sampler_.rank, sampler_.ranks);
-  start(consumed);
-}
-
-Loader::~Loader() = default;
-
-void Loader::start(int64_t consumed) {
-  consumed_ = consumed;
   auto source = [this, upcoming = consumed, made = int64_t{0}](int64_t& item) mutable {
     if (options_.batches && made == *options_.batches) return false;
     ++made;
@@ -40,11 +32,7 @@ void Loader::start(int64_t consumed) {
                                                               options_.prefetch);
 }
 
-void Loader::restart(int64_t consumed) {
-  earlier_wait_seconds_ += workers_->wait_seconds();
-  workers_.reset();
-  start(consumed);
-}
+Loader::~Loader() = default;
 
 void Loader::make(int64_t consumed, Batch& batch, Sample& scratch) const {
   if (!sampler_.has_next(consumed)) {
@@ -68,7 +56,7 @@ bool Loader::next(Batch& batch) {
 }
 
 double Loader::wait_seconds() const {
-  return earlier_wait_seconds_ + workers_->wait_seconds();
+  return workers_->wait_seconds();
 }
 
 }  // namespace longhaul

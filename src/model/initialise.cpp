@@ -41,10 +41,7 @@ void initialise_parameters(std::span<Parameter> parameters, uint64_t seed) {
     p.value.detach().zero_();
     const std::vector<int64_t>& global = p.shard.global_shape;
     const int64_t row = std::accumulate(global.begin() + 1, global.end(), int64_t{1}, std::multiplies<>());
-    int64_t at = 0;  // along the blocks' dimension
-    for (const Block& block : p.blocks) {
-      const at::Tensor value = p.value.detach().narrow(block.dim, at, block.length);  // without padding rows
-      at += block.length;
+    for_each_block(p, [&](const at::Tensor& value, const Block& block) {  // without padding rows
       switch (p.shard.init) {
         case Init::zeros: break;
         case Init::ones: value.fill_(1); break;
@@ -52,7 +49,7 @@ void initialise_parameters(std::span<Parameter> parameters, uint64_t seed) {
           fill_normal(value, block, row, RandomStream(seed, p.name), static_cast<float>(p.shard.init_std));
           break;
       }
-    }
+    });
   }
 }
 

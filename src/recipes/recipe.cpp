@@ -1,7 +1,5 @@
 #include "longhaul/recipes/recipe.h"
 
-#include <algorithm>
-
 #include "longhaul/core/config/field_table.h"
 
 namespace longhaul {
@@ -33,11 +31,12 @@ Recipe resolved(const Recipe& recipe) {
   validate(recipe);
   Recipe r = recipe;
   if (r.model.from.empty()) r.model = r.model.resolved();
-  if (r.schedule.decay_steps == 0) r.schedule.decay_steps = r.trainer.max_steps;
-  if (r.schedule.kind == ScheduleKind::wsd && r.schedule.wsd_decay_steps == 0)
-    r.schedule.wsd_decay_steps = std::max<int64_t>(1, r.schedule.decay_steps / 10);
-  if (r.trainer.run_dir.empty()) r.trainer.run_dir = "runs/" + r.name;
+  r.trainer.run_dir = run_folder(r);
   return r;
+}
+
+std::string run_folder(const Recipe& recipe) {
+  return recipe.trainer.run_dir.empty() ? "runs/" + recipe.name : recipe.trainer.run_dir;
 }
 
 }  // namespace longhaul

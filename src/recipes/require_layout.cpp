@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhaul/core/error.h"
+#include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -30,22 +31,8 @@ void require_known_axes(const ParallelConfig& p) {
 }  // namespace
 
 void require_layout(const Recipe& recipe, int64_t ranks) {
-  const ParallelConfig& p = recipe.parallel;
-  require_known_axes(p);
-  const int64_t model_ranks = p.model_ranks();
-  if (ranks % model_ranks != 0)
-    throw UserError(
-        "parallel.tensor {} × parallel.pipeline {} takes a multiple of {} ranks, but this run has {}: start it with "
-        "{}, or choose a layout that fits (parallel.tensor=1 parallel.sequence=false parallel.pipeline=1 "
-        "parallel.virtual_pipeline=1 parallel.schedule=1f1b fits any number)",
-        p.tensor, p.pipeline, model_ranks, ranks,
-        ranks == 1 ? fmt::format("`mpirun -n {} llm-pretrain pretrain …`", model_ranks)
-                   : fmt::format("{} of them", (ranks / model_ranks + 1) * model_ranks));
-  const int64_t replicas = ranks / model_ranks;
-  if (recipe.batch.global % (recipe.batch.micro * replicas) != 0)
-    throw UserError("batch.global {} does not divide by batch.micro {} × {} data-parallel ranks: choose a batch.global "
-                    "that is a multiple of {}", recipe.batch.global, recipe.batch.micro, replicas,
-                    recipe.batch.micro * replicas);
+  require_known_axes(recipe.parallel);
+  require_layout(recipe.parallel, layout_needs(recipe, ranks));
 }
 
 }  // namespace longhaul

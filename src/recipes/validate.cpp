@@ -1,8 +1,8 @@
-#include <charconv>
 #include <string>
-#include <vector>
 
 #include "longhaul/core/error.h"
+#include "longhaul/data/split.h"
+#include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -13,6 +13,21 @@ void validate_batch(const Recipe& r) {
     throw UserError(
         "batch.global {} does not divide by batch.micro {}: choose a batch.global that is a multiple of {}",
         r.batch.global, r.batch.micro, r.batch.micro);
+}
+
+// Counts of samples and tokens, and small multiples of them, stay within 63 bits.
+void validate_length(const Recipe& r) {
+  constexpr int64_t kMostTokens = 1'000'000'000'000'000'000;
+  const int64_t samples = kMostTokens / r.data.sequence_length, steps = samples / r.batch.global;
+  const auto check = [&](const char* key, int64_t value) {
+    if (value > steps)
+      throw UserError(
+          "{} {} × batch.global {} × data.sequence_length {} is more than 10^18 tokens: set {} to {} or less", key,
+          value, r.batch.global, r.data.sequence_length, steps > 0 ? key : "batch.global",
+          steps > 0 ? steps : samples);
+  };
+  check("trainer.max_steps", r.trainer.max_steps);
+  check("trainer.eval_steps", r.trainer.eval_steps);
 }
 
 void validate_data(const Recipe& r) {
@@ -26,20 +41,16 @@ void validate_data(const Recipe& r) {
     throw UserError(
         "data.mock has no tokenizer to take the vocabulary from: set model.vocab_size, or data.tokenizer to a folder "
         "with tokenizer.json");
-  int parts = 0;
-  double sum = 0;
-  for (size_t begin = 0; begin <= r.data.split.size(); ++parts) {
-    const size_t end = std::min(r.data.split.find(',', begin), r.data.split.size());
-    double share = -1;
-    const auto [stop, error] = std::from_chars(r.data.split.data() + begin, r.data.split.data() + end, share);
-    if (error != std::errc{} || stop != r.data.split.data() + end || !(share >= 0)) parts = 100;
-    sum += share;
-    begin = end + 1;
-  }
-  if (parts != 3 || !(sum > 0))
+  const bool has_share = parse_split(r.data.split)[static_cast<size_t>(Split::valid)].has_value();
+  const bool by_file = !r.data.valid.empty() || !r.data.test.empty();
+  if (r.trainer.eval_every > 0 && !r.data.mock && (by_file ? r.data.valid.empty() : !has_share))
     throw UserError(
-        "data.split is \"{}\"; write three shares for train, valid and test, such as \"969,30,1\"",
-        r.data.split);
+        "trainer.eval_every is {}, but there is nothing to evaluate on, since {}: set data.valid{}, or "
+        "trainer.eval_every=0",
+        r.trainer.eval_every,
+        by_file ? "data.train is used whole where data.test is given"
+                : fmt::format("data.split \"{}\" has no share for it", r.data.split),
+        by_file ? "" : " or a second share");
 }
 
 void validate_positions(const Recipe& r) {
@@ -103,26 +114,13 @@ void validate_parallel(const Recipe& r) {
         r.data.sequence_length, p.tensor, p.context);
 }
 
-void validate_layout_of_shape(const ParallelConfig& p, const ModelConfig& m) {
-  if (m.heads % p.tensor != 0 || m.ffn_hidden % p.tensor != 0)
-    throw UserError("model.heads {} and model.ffn_hidden {} must both divide by parallel.tensor {}", m.heads,
-                    m.ffn_hidden, p.tensor);
-  if (m.kv_heads % p.tensor != 0 && p.tensor % m.kv_heads != 0)
-    throw UserError("model.kv_heads {} neither divides by parallel.tensor {} nor the other way round: choose a "
-                    "parallel.tensor that is a divisor or a multiple of it", m.kv_heads, p.tensor);
-  if (p.pipeline * p.virtual_pipeline > m.layers)
-    throw UserError("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
-                    p.pipeline, p.virtual_pipeline, m.layers);
-  if (p.expert > 1)
-    throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", p.expert);
-}
-
 }  // namespace
 
 void validate(const Recipe& r) {
   if (r.name.empty() || r.name.find('/') != std::string::npos)
     throw UserError("name is \"{}\"; it must be a plain name, since it also names the run's folder", r.name);
   validate_batch(r);
+  validate_length(r);
   validate_data(r);
   validate_schedule(r);
   validate_recompute(r);
@@ -136,7 +134,11 @@ void validate_shape(const Recipe& r) {
   if (r.recompute.layers > m.layers)
     throw UserError("recompute.layers {} is more than model.layers {}; 0 means all", r.recompute.layers,
                     m.layers);
-  validate_layout_of_shape(r.parallel, m);
+  if (r.parallel.expert > 1)
+    throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", r.parallel.expert);
+  Recipe shaped = r;
+  shaped.model = m;
+  require_layout(r.parallel, layout_needs(shaped));
 }
 
 void require_data(const Recipe& r) {

@@ -46,7 +46,7 @@ Evaluation evaluate(Transformer& model, const std::shared_ptr<const Dataset>& da
   const int64_t whole = total / plan.micro_batch, rest = total % plan.micro_batch;
   const auto run = [&](int64_t micro_batch, int64_t batches, int64_t consumed) {
     if (batches == 0) return;
-    Loader loader(dataset, {.total = dataset->size(), .micro_batch = micro_batch},
+    Loader loader(dataset, {.micro_batch = micro_batch},
                   {.sequence_length = plan.sequence_length, .masks = plan.masks, .batches = batches}, consumed);
     add_batches(model, loader, sum, on_samples);
   };

@@ -1,6 +1,7 @@
 #include "train/metrics_log.h"
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 
 #include "longhaul/core/error.h"
@@ -11,11 +12,13 @@ namespace {
 
 void drop_lines_after(const std::filesystem::path& path, int64_t step) {
   if (!std::filesystem::exists(path)) return;
-  std::ifstream in(path);
+  std::istringstream lines(read_text(path));
   std::string kept, line;
-  while (std::getline(in, line)) {
+  while (std::getline(lines, line)) {
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || json.value("step", int64_t{0}) > step) continue;  // or a line that a kill cut short
+    if (!json.is_object()) continue;  // a kill cut it short
+    const auto found = json.find("step");
+    if (found == json.end() || !found->is_number_integer() || found->get<int64_t>() > step) continue;
     kept += line;
     kept += '\n';
   }
@@ -45,6 +48,7 @@ void MetricsLog::write(const StepMetrics& m) {
                               {"model_flops_per_second", m.model_flops_per_second},
                               {"memory_bytes", m.memory_bytes}};
   if (m.valid_loss) line["valid_loss"] = *m.valid_loss;
+  if (m.test_loss) line["test_loss"] = *m.test_loss;
   file_ << line.dump() << '\n';
   file_.flush();
   if (!file_) throw EnvironmentError("cannot write metrics.jsonl: the disk is full, or the run folder is gone");
@@ -55,6 +59,7 @@ void MetricsLog::write(const StepMetrics& m) {
                                                       {"speed/tokens_per_second", m.tokens_per_second},
                                                       {"speed/step_seconds", m.step_seconds}};
   if (m.valid_loss) scalars.emplace_back("valid/loss", *m.valid_loss);
+  if (m.test_loss) scalars.emplace_back("test/loss", *m.test_loss);
   tensorboard_.add_scalars(m.step, scalars);
 }
 

@@ -47,7 +47,13 @@ ModelFolder::~ModelFolder() = default;
 
 void ModelFolder::load(std::span<Parameter> parameters) const {
   if (checkpoint_) {
-    for (Parameter& p : parameters) checkpoint_->read_into(kModelGroup + p.name, p.value.detach());
+    for (const Parameter& p : parameters) {
+      for_each_block(p, [&](const at::Tensor& value, const Block& block) {
+        std::vector<int64_t> offsets(value.dim(), 0);
+        offsets[block.dim] = block.begin;
+        checkpoint_->read_slice(kModelGroup + p.name, offsets, value);
+      });
+    }
     return;
   }
   load_hf_weights(*hf_, family(config_.family), config_, parameters);

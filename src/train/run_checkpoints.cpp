@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
@@ -12,6 +11,9 @@ namespace {
 
 constexpr const char* kFirstMoments = "optimizer.exp_avg/";
 constexpr const char* kSecondMoments = "optimizer.exp_avg_sq/";
+// In the checkpoint's state.
+constexpr const char* kDataOrder = "data_order";
+constexpr const char* kOptimizerSteps = "optimizer_steps";  // that the moments have seen
 
 // A run goes on with the model it began with; what else the recipe changes (steps, rates, batch) takes effect.
 void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
@@ -29,34 +31,54 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
 
 }  // namespace
 
-RunCheckpoints::RunCheckpoints(const Recipe& recipe, const HfSideCar& side_car, std::string data_order)
+std::optional<CheckpointReader> find_resumed(const Recipe& recipe, comm::Communicator* ranks) {
+  // The first rank looks and verifies; the others open what it found, and check what they read.
+  std::optional<CheckpointReader> resumed;
+  comm::all_or_none(ranks, [&] {
+    if (!comm::leads(ranks)) return;
+    resumed = find_latest(recipe.trainer.run_dir);
+    if (resumed) check_same_model(recipe, *resumed);
+  });
+  const std::string path = comm::text_of_leader(ranks, resumed ? resumed->path().string() : "");
+  if (!comm::leads(ranks) && !path.empty()) resumed.emplace(path);
+  return resumed;
+}
+
+RunProgress progress_of(const std::optional<CheckpointReader>& resumed) {
+  if (!resumed) return {};
+  return {resumed->step(), resumed->consumed_samples(), resumed->consumed_tokens()};
+}
+
+RunCheckpoints::RunCheckpoints(const std::filesystem::path& run_folder, const Recipe& recipe,
+                               const HfSideCar& side_car, std::string data_order, comm::Communicator* ranks)
     : recipe_(recipe),
       side_car_(side_car),
       data_order_(std::move(data_order)),
-      writer_(recipe.trainer.run_dir,
-              {.keep_last = static_cast<int>(recipe.checkpoint.keep_last), .keep_every = recipe.checkpoint.keep_every}) {}
+      writer_(run_folder,
+              {.keep_last = static_cast<int>(recipe.checkpoint.keep_last),
+               .keep_every = recipe.checkpoint.keep_every,
+               .ranks = ranks}) {}
 
-std::optional<RunProgress> RunCheckpoints::load_latest(Optimizer& optimizer) {
-  const auto reader = find_latest(recipe_.trainer.run_dir);
-  if (!reader) return std::nullopt;
-  check_same_model(recipe_, *reader);
-  const std::string order = reader->state().value("data_order", data_order_);
+void RunCheckpoints::load(const CheckpointReader& resumed, Optimizer& optimizer) {
+  const std::string order = resumed.state().value(kDataOrder, data_order_);
   if (order != data_order_) {
     log::warning("the training data or its order changed since {} was saved (the files, data.split, data.seed, "
-                 "data.sequence_length, or the number of samples): the run goes on at sample {} of the new order",
-                 reader->path().string(), reader->consumed_samples());
+                 "data.sequence_length, or the number of epochs): the run goes on at sample {} of the new order",
+                 resumed.path().string(), resumed.consumed_samples());
   }
   for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::all)) {
     const auto read = [&](const char* group, const at::Tensor& into) {
-      reader->read_slice(group + piece.name, piece.offsets, into);
+      resumed.read_slice(group + piece.name, piece.offsets, into);
     };
     read(kModelGroup, piece.master);
     if (!recipe_.checkpoint.load_optimizer) continue;
     read(kFirstMoments, piece.moment1);
     read(kSecondMoments, piece.moment2);
   }
-  last_folder_ = reader->path().string();
-  return RunProgress{reader->step(), reader->consumed_samples(), reader->consumed_tokens()};
+  if (recipe_.checkpoint.load_optimizer) {
+    optimizer.set_steps_taken(resumed.state().value(kOptimizerSteps, resumed.step()));
+  }
+  last_folder_ = resumed.path().string();
 }
 
 void RunCheckpoints::save(const Optimizer& optimizer, const RunProgress& progress, bool asynchronous) {
@@ -65,7 +87,7 @@ void RunCheckpoints::save(const Optimizer& optimizer, const RunProgress& progres
   content.consumed_samples = progress.consumed_samples;
   content.consumed_tokens = progress.consumed_tokens;
   content.config = write_json(fields<Recipe>(), &recipe_);
-  content.state = {{"data_order", data_order_}};
+  content.state = {{kDataOrder, data_order_}, {kOptimizerSteps, optimizer.steps_taken()}};
   content.hf = side_car_;
   for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::owned)) {
     const auto add = [&](const char* group, const at::Tensor& value) {
@@ -78,7 +100,6 @@ void RunCheckpoints::save(const Optimizer& optimizer, const RunProgress& progres
   if (asynchronous) {
     writer_.save_async(std::move(content));
   } else {
-    writer_.wait();
     writer_.save(content);
   }
   last_folder_ = fmt::format("{}/checkpoints/step_{:08}", recipe_.trainer.run_dir, progress.step);

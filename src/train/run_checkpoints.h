@@ -1,35 +1,37 @@
 // The checkpoints of a run: what of the trainer's state goes into one, and comes back from it.
 #pragma once
 
-#include <memory>
+#include <filesystem>
 #include <optional>
 #include <string>
 
+#include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/checkpoint/checkpoint_writer.h"
 #include "longhaul/optim/optimizer.h"
 #include "longhaul/recipes/recipe.h"
+#include "train/run_progress.h"
 
 namespace longhaul {
 
-// How far a run has come. Random streams and the data's order are functions of these and of the recipe's seeds, so
-// nothing else is needed to go on as if nothing had happened.
-struct RunProgress {
-  int64_t step = 0;
-  int64_t consumed_samples = 0;
-  int64_t consumed_tokens = 0;
-};
+// The newest good checkpoint in the recipe's run folder, which the run goes on from; empty when there is none.
+// UserError when it is another model's. A collective call over `ranks`; null: one process.
+std::optional<CheckpointReader> find_resumed(const Recipe& recipe, comm::Communicator* ranks);
+// Where the run stood then; at its start without a checkpoint.
+RunProgress progress_of(const std::optional<CheckpointReader>& resumed);
 
 class RunCheckpoints {
  public:
   // `data_order` names the order of the training samples (Dataset::order_id): a resumed run whose data is now ordered
   // otherwise is warned, because it may see samples twice or never.
-  RunCheckpoints(const Recipe& recipe, const HfSideCar& side_car, std::string data_order);
+  RunCheckpoints(const std::filesystem::path& run_folder, const Recipe& recipe, const HfSideCar& side_car,
+                 std::string data_order, comm::Communicator* ranks);
 
-  // Fills the optimiser (masters and moments) from the newest good checkpoint; empty when the run has none.
-  std::optional<RunProgress> load_latest(Optimizer& optimizer);
-  // Asynchronous: returns once the tensors are copied, and writes in the background.
+  // Fills the optimiser: masters and, unless checkpoint.load_optimizer is off, the moments and their count of steps.
+  void load(const CheckpointReader& resumed, Optimizer& optimizer);
+  // A collective call. Asynchronous: returns once the tensors are copied, and writes in the background.
   void save(const Optimizer& optimizer, const RunProgress& progress, bool asynchronous);
-  void wait() { writer_.wait(); }
+  // Warns when a save in the background has failed since.
+  void poll() { writer_.poll(); }
   // Of the last checkpoint that this object saved or loaded; empty before.
   const std::string& last_folder() const { return last_folder_; }
 

@@ -8,17 +8,19 @@
 #include "longhaul/data/batch_builder.h"
 #include "longhaul/data/dataset.h"
 #include "longhaul/recipes/recipe.h"
+#include "train/run_progress.h"
 
 namespace longhaul {
 
 struct RunData {
   std::shared_ptr<const Dataset> train;
-  std::shared_ptr<const Dataset> valid;  // null without validation data, or when trainer.eval_every is 0
+  std::shared_ptr<const Dataset> valid;  // null when trainer.eval_every is 0
+  std::shared_ptr<const Dataset> test;   // null without data.test
   MaskOptions masks;
 };
 
-// `recipe` is resolved. Refuses data whose ids the model's vocabulary doesn't hold, or that was prepared with another
-// tokenizer than the one of `side_car`.
-RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car);
+// `recipe` is resolved. The training data has samples for the steps from `progress` to trainer.max_steps. Refuses data
+// whose ids the model's vocabulary doesn't hold, or that was prepared with another tokenizer than the one of `side_car`.
+RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const RunProgress& progress);
 
 }  // namespace longhaul

@@ -19,13 +19,17 @@ void on_signal(int number) {
 
 StopSignal::StopSignal() {
   last_signal = 0;
-  std::signal(SIGTERM, on_signal);
-  std::signal(SIGINT, on_signal);
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGTERM, &action, &old_term_);
+  sigaction(SIGINT, &action, &old_int_);
 }
 
 StopSignal::~StopSignal() {
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGINT, SIG_DFL);
+  sigaction(SIGTERM, &old_term_, nullptr);
+  sigaction(SIGINT, &old_int_, nullptr);
 }
 
 bool StopSignal::raised() { return last_signal != 0; }

@@ -79,6 +79,7 @@ void TensorBoardWriter::write_record(const std::string& event) {
   const std::string length = raw(static_cast<uint64_t>(event.size()));
   file_ << length << raw(masked_crc(length)) << event << raw(masked_crc(event));
   file_.flush();
+  if (!file_) throw EnvironmentError("cannot write TensorBoard's events: the disk is full, or the run folder is gone");
 }
 
 }  // namespace longhaul

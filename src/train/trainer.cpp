@@ -2,12 +2,12 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/ops/dot.h>
 
 #include <chrono>
 #include <cmath>
 #include <utility>
 
+#include "longhaul/comm/exchange.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
@@ -15,15 +15,17 @@
 #include "longhaul/ops/host_memory.h"
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/load.h"
-#include "longhaul/train/evaluator.h"
 #include "longhaul/train/device.h"
-#include "longhaul/train/device_batch.h"
+#include "train/evaluate_in_layout.h"
+#include "train/global_step.h"
 #include "train/memory.h"
 #include "train/metrics_log.h"
 #include "train/model_source.h"
+#include "train/parallel_layout.h"
 #include "train/progress_panel.h"
 #include "train/run_checkpoints.h"
 #include "train/run_data.h"
+#include "train/run_folder.h"
 #include "train/stop_signal.h"
 
 namespace longhaul {
@@ -33,67 +35,80 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Recompute to_recompute(RecomputeMode mode) {
-  switch (mode) {
-    case RecomputeMode::none: return Recompute::none;
-    case RecomputeMode::selective: return Recompute::selective;
-    case RecomputeMode::full: return Recompute::full;
-  }
-  return Recompute::none;
-}
-
-ParameterStore::Options store_options(const Recipe& recipe, c10::Device device) {
-  return {.dtype = recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat, .device = device};
+ParameterStore::Options store_options(const Recipe& recipe, const ParallelLayout& layout, c10::Device device) {
+  return {.dtype = recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat,
+          .device = device,
+          .flat_multiple = layout.data_ranks(),
+          .tensor = layout.tensor()};
 }
 
 }  // namespace
 
 struct Trainer::State {
-  explicit State(const Recipe& wanted)
+  State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
       : source(wanted),
         recipe(source.recipe()),
+        layout(recipe, world),
         device(resolve_device(recipe.trainer.device)),
-        data(open_run_data(recipe, source.side_car())),
-        model(recipe.model, store_options(recipe, device)),
-        optimizer(model.parameters(), recipe.optimizer),
-        checkpoints(recipe, source.side_car(), data.train->order_id()) {}
+        resumed(find_resumed(recipe, layout.world())),
+        progress(progress_of(resumed)),
+        data(open_run_data(recipe, source.side_car(), progress)),
+        model(recipe.model, store_options(recipe, layout, device), decoder_layer_spec(), layout.stages()),
+        optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
+        checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()) {
+    fill();
+    if (layout.leads()) write_text(folder.make() / "config.json", full_recipe_text(recipe));
+  }
 
   ModelSource source;
   const Recipe recipe;  // resolved
+  const ParallelLayout layout;
   const c10::Device device;
+  std::optional<CheckpointReader> resumed;  // until the optimiser is filled
+  RunProgress progress;
   RunData data;
   Transformer model;
   Optimizer optimizer;
   RunCheckpoints checkpoints;
-  RunProgress progress;
   std::vector<std::function<void(const StepMetrics&)>> callbacks;
 
+  // Of a global batch, each data-parallel rank's.
+  int64_t micro_batches() const { return recipe.batch.global / (recipe.batch.micro * layout.data_ranks()); }
+  void fill();
   StepMetrics take_step(Loader& loader);
-  Evaluation evaluate(const std::function<void(int64_t, int64_t)>& on_progress = {});
-  void save(bool wait);
+  Evaluation evaluate(const std::shared_ptr<const Dataset>& dataset,
+                      const std::function<void(int64_t, int64_t)>& on_progress = {});
+  TrainResult run();
 };
 
-Trainer::Trainer(const Recipe& recipe) {
+Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) {
+  log::leave_info_to_others(!comm::leads(world));
   ops::keep_host_memory();
   if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  state_ = std::make_unique<State>(recipe);
-  State& s = *state_;
-  make_folder(s.recipe.trainer.run_dir);
-  log::open_file(std::filesystem::path(s.recipe.trainer.run_dir) / "log.txt");
-  write_text(std::filesystem::path(s.recipe.trainer.run_dir) / "config.json", full_recipe_text(s.recipe));
-  if (const auto resumed = s.checkpoints.load_latest(s.optimizer)) {
-    s.progress = *resumed;
-    log::info("resuming {} after step {} ({} samples)", s.recipe.trainer.run_dir, s.progress.step,
-              s.progress.consumed_samples);
-  } else {
-    s.optimizer.fill([&](std::vector<Parameter>& parameters) { s.source.fill(parameters); });
+  folder_ = std::make_unique<RunFolder>(run_folder(recipe), comm::leads(world));
+  try {
+    state_ = std::make_unique<State>(recipe, *folder_, world);
+  } catch (const std::exception& error) {
+    RunFolder::note(error);
+    throw;
   }
-  s.optimizer.publish();
-  s.optimizer.set_steps_taken(s.progress.step);
 }
 
-Trainer::~Trainer() { log::close_file(); }
+Trainer::~Trainer() = default;
+
+// Masters and moments, from where the run stands.
+void Trainer::State::fill() {
+  if (resumed) {
+    checkpoints.load(*resumed, optimizer);
+    log::info("resuming {} after step {} ({} samples)", recipe.trainer.run_dir, progress.step,
+              progress.consumed_samples);
+    resumed.reset();
+  } else {
+    optimizer.fill([this](std::vector<Parameter>& parameters) { source.fill(parameters); });
+  }
+  optimizer.publish();
+}
 
 void Trainer::on_step(std::function<void(const StepMetrics&)> callback) {
   state_->callbacks.push_back(std::move(callback));
@@ -109,38 +124,16 @@ Optimizer& Trainer::optimizer() { return state_->optimizer; }
 StepMetrics Trainer::State::take_step(Loader& loader) {
   const auto start = Clock::now();
   const double waited = loader.wait_seconds();
-  std::vector<Batch> batches(static_cast<size_t>(recipe.batch.global / recipe.batch.micro));
-  double valid = 0;
-  for (Batch& batch : batches) {
-    loader.next(batch);
-    for (const float mask : batch.loss_mask) valid += mask;
-  }
+  std::vector<Batch> batches(micro_batches());
+  for (Batch& batch : batches) loader.next(batch);
   StepMetrics metrics;
   metrics.step = progress.step + 1;
   metrics.data_wait_seconds = loader.wait_seconds() - waited;
 
   const int64_t tokens = recipe.batch.global * recipe.data.sequence_length;
-  at::Tensor loss_sum;  // on the device; read once, at the end
-  uint64_t first_token = 0;
-  for (const Batch& batch : batches) {
-    LayerContext context;
-    context.training = true;
-    context.recompute = to_recompute(recipe.recompute.mode);
-    context.recompute_layers = recipe.recompute.layers;
-    context.seed = static_cast<uint64_t>(recipe.trainer.seed);
-    context.step = static_cast<uint64_t>(metrics.step);
-    context.first_token = first_token;
-    first_token += static_cast<uint64_t>(batch.token_count());
-    const DeviceBatch on_device = to_device(batch, valid > 0 ? 1.0 / valid : 0.0, device, context);
-    const auto result = model.loss(on_device.tokens, on_device.labels, on_device.weights, context,
-                                   {.z_loss = recipe.loss.z_loss, .unit_gradient = true});
-    result.loss.backward();
-    const at::Tensor mean = at::dot(result.token_losses, on_device.weights);
-    loss_sum = loss_sum.defined() ? loss_sum.add_(mean) : mean;
-  }
+  metrics.loss = run_global_step(model, layout, recipe, metrics.step, batches);
   metrics.learning_rate = learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, metrics.step);
   metrics.grad_norm = optimizer.step(metrics.learning_rate);
-  metrics.loss = loss_sum.item<double>();
   if (!std::isfinite(metrics.grad_norm)) {
     throw UserError("the gradient of step {} is not finite (loss {}): lower optimizer.lr (now {:.3g}), lengthen "
                     "schedule.warmup_steps, or check the data. The run can go on from its last checkpoint",
@@ -155,21 +148,22 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.tokens_per_second = static_cast<double>(tokens) / metrics.step_seconds;
   metrics.model_flops_per_second =
       metrics.tokens_per_second * recipe.model.flops_per_token(recipe.data.sequence_length, /*causal=*/true);
-  metrics.memory_bytes = peak_resident_memory();
+  metrics.memory_bytes = peak_memory(device);
   return metrics;
 }
 
-Evaluation Trainer::State::evaluate(const std::function<void(int64_t, int64_t)>& on_progress) {
+Evaluation Trainer::State::evaluate(const std::shared_ptr<const Dataset>& dataset,
+                                    const std::function<void(int64_t, int64_t)>& on_progress) {
   const EvaluationPlan plan{.sequence_length = recipe.data.sequence_length,
                             .micro_batch = recipe.batch.micro,
                             .samples = recipe.trainer.eval_steps * recipe.batch.global,
                             .masks = data.masks};
-  return longhaul::evaluate(model, data.valid, plan, on_progress);
+  return evaluate_in_layout(model, layout, dataset, plan, on_progress);
 }
 
 std::optional<double> Trainer::evaluate() {
   if (!state_->data.valid) return std::nullopt;
-  return state_->evaluate().loss;
+  return state_->evaluate(state_->data.valid).loss;
 }
 
 std::string Trainer::save() {
@@ -178,7 +172,16 @@ std::string Trainer::save() {
 }
 
 TrainResult Trainer::run() {
-  State& s = *state_;
+  try {
+    return state_->run();
+  } catch (const std::exception& error) {
+    RunFolder::note(error);
+    throw;
+  }
+}
+
+TrainResult Trainer::State::run() {
+  State& s = *this;
   const Recipe& recipe = s.recipe;
   TrainResult result;
   result.first_step = s.progress.step;
@@ -186,20 +189,25 @@ TrainResult Trainer::run() {
   int64_t tokens_before = s.progress.consumed_tokens;
 
   const StopSignal stop_signal;
-  MetricsLog metrics_log(recipe.trainer.run_dir, s.progress.step);
-  ProgressPanel panel(s.progress.step, recipe.trainer.max_steps, recipe.trainer.log_every);
+  std::optional<MetricsLog> metrics_log;
+  std::optional<ProgressPanel> panel;
+  if (s.layout.leads()) {
+    metrics_log.emplace(recipe.trainer.run_dir, s.progress.step);
+    panel.emplace(s.progress.step, recipe.trainer.max_steps, recipe.trainer.log_every);
+  }
   const auto on_evaluation = [&](int64_t done, int64_t total) {
-    panel.note(fmt::format("step {}/{}  evaluating {}/{} sequences", s.progress.step, recipe.trainer.max_steps, done, total));
+    if (panel) panel->note(fmt::format("step {}/{}  evaluating {}/{} sequences", s.progress.step, recipe.trainer.max_steps, done, total));
   };
   if (s.progress.step < recipe.trainer.max_steps) {
     if (s.data.valid && s.progress.step == 0) {
-      result.first_valid_loss = s.evaluate(on_evaluation).loss;
+      result.first_valid_loss = s.evaluate(s.data.valid, on_evaluation).loss;
       log::info("before training: validation loss {:.4f}", *result.first_valid_loss);
     }
-    Loader loader(s.data.train, {.total = s.data.train->size(), .micro_batch = recipe.batch.micro},
+    Loader loader(s.data.train,
+                  {.micro_batch = recipe.batch.micro, .ranks = s.layout.data_ranks(), .rank = s.layout.data_rank()},
                   {.sequence_length = recipe.data.sequence_length,
                    .masks = s.data.masks,
-                   .prefetch = std::max<int64_t>(recipe.data.prefetch, recipe.batch.global / recipe.batch.micro),
+                   .prefetch = std::max(recipe.data.prefetch, s.micro_batches()),
                    .batches = std::nullopt},
                   s.progress.consumed_samples);
     double save_seconds = 0;
@@ -208,15 +216,17 @@ TrainResult Trainer::run() {
       metrics.save_seconds = std::exchange(save_seconds, 0.0);
       const bool last = metrics.step == recipe.trainer.max_steps;
       if (s.data.valid && (metrics.step % recipe.trainer.eval_every == 0 || last)) {
-        metrics.valid_loss = s.evaluate(on_evaluation).loss;
+        metrics.valid_loss = s.evaluate(s.data.valid, on_evaluation).loss;
         result.last_valid_loss = metrics.valid_loss;
       }
-      metrics_log.write(metrics);
-      panel.update(metrics);
+      if (s.data.test && last) metrics.test_loss = s.evaluate(s.data.test, on_evaluation).loss;
+      if (metrics_log) metrics_log->write(metrics);
+      if (panel) panel->update(metrics);
       for (const auto& callback : s.callbacks) callback(metrics);
       result.last = metrics;
-      result.interrupted = StopSignal::raised() && !last;
+      result.interrupted = comm::any_of(s.layout.world(), StopSignal::raised()) && !last;
       const auto save_start = Clock::now();
+      s.checkpoints.poll();
       if (last || result.interrupted) {
         s.checkpoints.save(s.optimizer, s.progress, /*asynchronous=*/false);
       } else if (recipe.checkpoint.every > 0 && metrics.step % recipe.checkpoint.every == 0) {
@@ -224,9 +234,8 @@ TrainResult Trainer::run() {
       }
       save_seconds = seconds_since(save_start);
     }
-    s.checkpoints.wait();
   }
-  panel.finish();
+  if (panel) panel->finish();
   if (result.interrupted) {
     log::warning("{} came: saved after step {} and left; the same command goes on from there", StopSignal::name(),
                  s.progress.step);

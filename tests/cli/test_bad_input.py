@@ -1,6 +1,7 @@
 """What users and machines get wrong: each mistake ends with one line that says what, where and what to do, and with
 exit code 2 (the machine's faults: 1); nothing that existed is damaged."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -275,7 +276,10 @@ def test_too_little_data(hf, tmp_path):
         ("batch.global=3", "batch.micro"),
         ("batch.micro=0", "batch.micro"),
         ("parallel.tensor=2", "parallel.tensor"),
-        ("data.split=1,2", "1,2"),
+        ("data.split=1,2,x", "1,2,x"),
+        ("data.split=1,0,0", ["trainer.eval_every is", 'data.split "1,0,0" has no share for it']),
+        ("data.test=elsewhere", ["trainer.eval_every is", "set data.valid"]),
+        ("trainer.max_steps=9000000000000000000", "more than 10^18 tokens: set trainer.max_steps to"),
         ("just_a_word", "just_a_word"),
     ],
 )
@@ -434,6 +438,66 @@ def test_a_run_goes_on_with_its_own_model_only(hf, data, tmp_path):
     run = tmp_path / "run"
     ok(*pretrain(hf, data, run))
     make_model(tmp_path / "wider", intermediate_size=128)
-    before = snapshot(run / "checkpoints")
+    before, log = snapshot(run), (run / "log.txt").read_text()
     fails(2, ["was started with another model", "model.ffn_hidden"], *pretrain(tmp_path / "wider", data, run, "trainer.max_steps=4"))
-    assert snapshot(run / "checkpoints") == before
+    after = snapshot(run)
+    assert before.pop(str(run / "log.txt")) != after.pop(str(run / "log.txt")) and after == before
+    grown = (run / "log.txt").read_text()
+    assert grown.startswith(log) and "error the run" in grown[len(log):] and "was started with another model" in grown
+
+
+# The run folder.
+
+
+def test_an_earlier_save_that_failed_does_not_keep_the_last_one_away(hf, data, tmp_path):
+    run = tmp_path / "run"
+    (run / "checkpoints/latest").mkdir(parents=True)
+    result = fails(1, ["warning: a checkpoint was not saved", "cannot write"],
+                   *pretrain(hf, data, run, "trainer.max_steps=6", "checkpoint.every=2", "checkpoint.keep_last=0"))
+    assert result.stderr.index("warning: a checkpoint") < result.stderr.index("step 5/6"), "at once"
+    assert (run / "checkpoints/step_00000006/manifest.json").exists()
+    assert " error cannot write" in (run / "log.txt").read_text()
+    (run / "checkpoints/latest").rmdir()
+    assert "after step 6" in ok(*pretrain(hf, data, run, "trainer.max_steps=7")).stderr
+
+
+def test_a_second_process_in_a_run_folder(hf, data, tmp_path):
+    run = tmp_path / "run"
+    ok(*pretrain(hf, data, run, "trainer.max_steps=1"))
+    before = snapshot(run)
+    with open(run / ".lock", "a") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        holder.write("4321")
+        holder.flush()
+        fails(2, ["process 4321 trains in the run folder", str(run), "choose another trainer.run_dir"], *pretrain(hf, data, run))
+        holder.truncate(0)
+    assert snapshot(run) == before
+    ok(*pretrain(hf, data, run))
+
+
+def test_the_log_has_the_whole_run(hf, data, tmp_path):
+    run = tmp_path / "run"
+    result = fails(2, "is not finite", *pretrain(hf, data, run, "optimizer.lr=1e30", "optimizer.min_lr=1e29", "trainer.max_steps=50"))
+    text = (run / "log.txt").read_text()
+    assert "info loaded" in text
+    assert " error " + result.stderr.split("error: ")[1].strip() in text
+
+
+# What the data says of itself.
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".idx"])
+def test_an_extension_keeps_the_tokenizer_check(hf, tmp_path, suffix):
+    make_tokenizer(tmp_path / "other", size=350)
+    prefix = prepare(tmp_path, tmp_path / "other")
+    fails(2, "was prepared with another tokenizer", *pretrain(hf, f"{prefix}{suffix}", tmp_path / "run"))
+
+
+def test_documents_without_a_known_end(hf, data, tmp_path):
+    for suffix in ["bin", "idx"]:
+        shutil.copy(f"{data}.{suffix}", tmp_path / f"bare.{suffix}")
+    arguments = pretrain(hf, tmp_path / "bare", tmp_path / "run")
+    assert f"{tmp_path}/bare.json is missing" in ok(*arguments).stderr
+    fails(2, ["need an end-of-document token", f"{tmp_path}/bare.json, which would name it, is missing"],
+          *arguments, "data.reset_attention_mask=true")
+    ok(*pretrain(hf, data, tmp_path / "run2", "data.reset_attention_mask=true"))

@@ -31,7 +31,7 @@ int main(int argc, char** argv) try {
   const int64_t length = recipe.data.sequence_length;
   const Datasets data = build_datasets(recipe.data, {recipe.trainer.max_steps * global, 64, 0},
                                        {.vocab_size = recipe.model.vocab_size});
-  Loader loader(data.train, {.total = data.train->size(), .micro_batch = micro}, {.sequence_length = length});
+  Loader loader(data.train, {.micro_batch = micro}, {.sequence_length = length});
   const EvaluationPlan held_out{.sequence_length = length, .micro_batch = micro};
 
   Transformer model(recipe.model, {.dtype = at::kFloat, .device = device});

@@ -18,7 +18,7 @@ struct HfImportReport {
 // each parameter's type (round to nearest even). Rows that pad the vocabulary become zero. Before anything is
 // filled, every tensor of the folder must be wanted (or known to be ignorable) and every parameter found with
 // its right shape; otherwise one UserError lists all that is wrong. `model` is resolved; `parameters` are
-// those of its layout, whole.
+// those that a rank holds, in whatever layout.
 HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model,
                                std::span<Parameter> parameters);
 

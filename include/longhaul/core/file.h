@@ -43,7 +43,6 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
-  uint64_t written() const { return written_; }
   // Makes what was written durable under the temporary name. `commit` does so itself; files that must appear
   // together are all synced before the first is committed, so that a full disk shows while nothing has changed.
   void sync();

@@ -9,19 +9,22 @@
 
 namespace longhaul::log {
 
-enum class Level { debug, info, warning, error };
+enum class Level { info, warning, error };
 
 void write(Level level, std::string_view message);
-void set_level(Level level);
+// To the log file alone: what the program tells its user in another way, such as the error that it ends with.
+void write_to_file(Level level, std::string_view message);
 
-// Also appends everything logged from now on to `file` (created if need be).
+// From now on this thread's `info` goes nowhere: of many ranks one speaks for all.
+void leave_info_to_others(bool leave);
+
+// Keeps what is logged from now on for the file that open_file will name.
+void hold_for_file();
+// Also appends to `file` (created if need be) what was held and everything logged from now on.
 void open_file(const std::filesystem::path& file);
+// Ends both.
 void close_file();
 
-template <typename... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) {
-  write(Level::debug, fmt::format(format, std::forward<Args>(args)...));
-}
 template <typename... Args>
 void info(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::info, fmt::format(format, std::forward<Args>(args)...));

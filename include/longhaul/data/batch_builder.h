@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "longhaul/data/batch.h"
 #include "longhaul/data/dataset.h"
@@ -20,8 +21,9 @@ struct MaskOptions {
   bool reset_attention_mask = false;  // attention ends at an EOD
 };
 
-// Throws UserError when the configuration asks for an option that needs an EOD and there is none.
-MaskOptions mask_options(const DataConfig& config, std::optional<int64_t> eod_id);
+// Throws UserError when the configuration asks for an option that needs an EOD and there is none; `why_none`, half a
+// sentence, then says why.
+MaskOptions mask_options(const DataConfig& config, std::optional<int64_t> eod_id, std::string_view why_none);
 
 // Makes `batch` empty, for sequences of this length.
 void start_batch(Batch& batch, int64_t sequence_length);

@@ -9,8 +9,8 @@
 namespace longhaul {
 
 struct DataConfig {
-  // Prefixes of indexed datasets (PREFIX.bin and PREFIX.idx). `train` alone is cut in three by `split`; when
-  // `valid` or `test` is given as well, each file is used whole.
+  // Prefixes of indexed datasets (PREFIX.bin and PREFIX.idx). `train` alone is cut in three by `split`, and training
+  // leaves the third share alone; when `valid` or `test` is given as well, each file is used whole.
   std::string train;
   std::string valid;
   std::string test;

@@ -14,18 +14,8 @@
 
 namespace longhaul {
 
-// What the sizes follow from. Counts of optimiser steps and of samples.
-struct RunLength {
-  int64_t train_steps = 0;
-  int64_t global_batch = 1;
-  int64_t eval_every = 0;  // steps between evaluations; 0: none
-  int64_t eval_steps = 0;  // batches of an evaluation
-  bool test_at_end = false;
-};
-
 // Samples wanted of train, valid and test. 0: the dataset is not built. none: one epoch, whatever it holds.
 using RequestedSamples = std::array<std::optional<int64_t>, 3>;
-RequestedSamples requested_samples(const RunLength& run);
 
 // What the data layer knows of model and tokenizer.
 struct TokenizerFacts {
@@ -36,7 +26,7 @@ struct TokenizerFacts {
 
 struct Datasets {
   std::shared_ptr<const Dataset> train;
-  std::shared_ptr<const Dataset> valid;  // null when none was requested or the split's share is 0
+  std::shared_ptr<const Dataset> valid;  // null when none was requested, or there is no share or file for it
   std::shared_ptr<const Dataset> test;
 };
 

@@ -29,11 +29,14 @@
 
 namespace longhaul {
 
+// The prefix of the pair that `path` means: users copy paths with .bin or .idx at their end.
+std::string dataset_prefix(std::string path);
+
 class IndexedDatasetReader {
  public:
-  // `prefix` without .bin/.idx, as users give it to Megatron's --data-path. Throws UserError, which names the
-  // file and what is wrong, for a missing, truncated, foreign or damaged file.
-  explicit IndexedDatasetReader(std::string prefix);
+  // `path` as dataset_prefix takes it. Throws UserError, which names the file and what is wrong, for a missing,
+  // truncated, foreign or damaged file.
+  explicit IndexedDatasetReader(std::string path);
 
   const std::string& prefix() const { return prefix_; }
   TokenType token_type() const { return type_; }

@@ -1,7 +1,7 @@
 // Hands out one micro-batch after another and makes the next ones meanwhile, in background threads. The order
 // is that of the sampler whatever the number of threads.
 //
-//   Loader loader(dataset, sampler, {.sequence_length = 1024, .masks = masks}, consumed_samples);
+//   Loader loader(dataset, {.micro_batch = 4}, {.sequence_length = 1024, .masks = masks}, consumed_samples);
 //   Batch batch;
 //   while (loader.next(batch)) …
 #pragma once
@@ -28,7 +28,7 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // Starts at `consumed` samples. `sampler.total` must be the size of the dataset.
+  // Starts at `consumed` samples. `sampler.total` is taken from the dataset.
   Loader(std::shared_ptr<const Dataset> dataset, SequentialSampler sampler, LoaderOptions options,
          int64_t consumed = 0);
   ~Loader();
@@ -40,23 +40,18 @@ class Loader {
   // whatever the dataset threw.
   bool next(Batch& batch);
 
-  // Starts anew at `consumed` samples, e.g. for the next evaluation. What was made ahead is dropped.
-  void restart(int64_t consumed);
-
   // Samples, counted from the dataset's start, that all ranks together have been handed.
   int64_t consumed() const { return consumed_; }
   // Seconds that `next` has waited in all: above a few percent of the run, data is the limit.
   double wait_seconds() const;
 
  private:
-  void start(int64_t consumed);
   void make(int64_t consumed, Batch& batch, Sample& scratch) const;
 
   const std::shared_ptr<const Dataset> dataset_;
-  const SequentialSampler sampler_;
+  SequentialSampler sampler_;
   const LoaderOptions options_;
-  int64_t consumed_ = 0;             // by the batches handed out
-  double earlier_wait_seconds_ = 0;  // before the last restart
+  int64_t consumed_;  // by the batches handed out
   std::unique_ptr<OrderedWorkers<int64_t, Batch>>
       workers_;  // an item is the consumed samples before its batch
 };

@@ -19,7 +19,7 @@ struct PreparedInfo {
   int32_t largest_id = 0;
 };
 
-// Where the information on a dataset is, and the text of that file.
+// Where the information on a dataset is, and the text of that file. `prefix` as dataset_prefix takes it.
 std::string prepared_info_path(const std::string& prefix);
 std::string prepared_info_text(const PreparedInfo& info);
 

@@ -9,7 +9,7 @@
 namespace longhaul {
 
 struct SequentialSampler {
-  int64_t total = 0;        // samples in the dataset
+  int64_t total = 0;        // samples in the dataset; a Loader fills it in
   int64_t micro_batch = 1;  // samples a rank reads at once
   int64_t ranks = 1;        // data-parallel ranks
   int64_t rank = 0;

@@ -20,4 +20,14 @@ struct Parameter {
   std::vector<Block> blocks;  // what `value` holds
 };
 
+// Calls f(view, block) for each of the parameter's blocks, `view` being its part of `p.value`, detached.
+template <typename Function>
+void for_each_block(const Parameter& p, Function f) {
+  int64_t at = 0;
+  for (const Block& block : p.blocks) {
+    f(p.value.detach().narrow(block.dim, at, block.length), block);
+    at += block.length;
+  }
+}
+
 }  // namespace longhaul

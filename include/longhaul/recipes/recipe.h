@@ -32,9 +32,13 @@ struct Recipe {
 template <>
 const FieldTable& fields<Recipe>();
 
-// The values that are 0 or empty for "derive it", derived: the model's shape (unless it comes from
-// model.from), schedule.decay_steps, schedule.wsd_decay_steps, trainer.run_dir. Validates first.
+// The values that are 0 or empty for "derive it", derived: the model's shape (unless it comes from model.from) and
+// trainer.run_dir. What follows from trainer.max_steps, as the schedule's lengths do, stays open, so that a run whose
+// config.json is its recipe can still be made longer. Validates first.
 Recipe resolved(const Recipe& recipe);
+
+// trainer.run_dir, or runs/<name>.
+std::string run_folder(const Recipe& recipe);
 
 // Throws UserError for what can't be meant: sizes that don't divide, a sequence longer than the model's
 // positions, a warm-up longer than the run … The message names the keys, their values and a remedy. Nothing

@@ -19,6 +19,7 @@ struct StepMetrics {
   double model_flops_per_second = 0;  // causal attention counted by half, no recomputation
   int64_t memory_bytes = 0;     // peak: resident memory on a CPU, allocated memory on a GPU
   std::optional<double> valid_loss;  // where evaluated after this step
+  std::optional<double> test_loss;   // after the last step, with data.test
 };
 
 }  // namespace longhaul

@@ -1,5 +1,10 @@
 // One training run, from a recipe to checkpoints: what `llm-pretrain pretrain` does, as a class.
 //
+// One Trainer at a time in a process, and one process at a time in a run folder. What it does to the whole process:
+// the log goes to RUN/log.txt too for as long as it lives; `run` handles SIGTERM and SIGINT and then restores their
+// handlers. And for good: trainer.threads sets LibTorch's number of threads, trainer.deterministic its deterministic
+// algorithms, and large blocks of host memory are kept for reuse.
+//
 //   longhaul::Trainer trainer(recipe);
 //   trainer.on_step([](const longhaul::StepMetrics& m) { … });
 //   trainer.run();
@@ -11,12 +16,15 @@
 #include <string>
 #include <vector>
 
+#include "longhaul/comm/communicator.h"
 #include "longhaul/model/transformer.h"
 #include "longhaul/optim/optimizer.h"
 #include "longhaul/recipes/recipe.h"
 #include "longhaul/train/step_metrics.h"
 
 namespace longhaul {
+
+class RunFolder;
 
 struct TrainResult {
   int64_t first_step = 0;   // the step that the run resumed after; 0 for a fresh one
@@ -33,7 +41,10 @@ class Trainer {
  public:
   // Resolves and validates the recipe, makes the run folder, opens the data, builds the model and fills it: from the
   // run folder's newest good checkpoint if it has one, else from `model.from`, else from `trainer.seed`.
-  explicit Trainer(const Recipe& recipe);
+  // UserError when another process trains in that folder.
+  // `world`: the ranks that train together, laid out as the recipe's `parallel` says; null: this process alone. It
+  // outlives the trainer, and everything below is a collective call over it. One rank writes, logs and shows progress.
+  explicit Trainer(const Recipe& recipe, comm::Communicator* world = nullptr);
   ~Trainer();
 
   // Called after each step, in the order of registration.
@@ -57,6 +68,7 @@ class Trainer {
 
  private:
   struct State;
+  std::unique_ptr<RunFolder> folder_;  // outlives the state, whose last words still go to the log
   std::unique_ptr<State> state_;
 };
 

@@ -5,11 +5,12 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/data/indexed_dataset.h"
 
 namespace longhaul {
 
 std::string prepared_info_path(const std::string& prefix) {
-  return prefix + ".json";
+  return dataset_prefix(prefix) + ".json";
 }
 
 std::string prepared_info_text(const PreparedInfo& info) {

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "checkpoint/checkpoint_folders.h"
+#include "checkpoint/folder_swap.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/checkpoint/checkpoint_writer.h"
 #include "test_support.h"
@@ -124,10 +125,50 @@ TEST_F(CheckpointFaults, FullDisk) {
   EXPECT_TRUE(fails_on_full_disk([&] {
     CheckpointWriter writer(folder_);
     writer.save_async(content(2, 10000));
-    writer.save_async(content(3));  // the next call throws, too
+    writer.save(content(3, 10000));  // fails in turn
   }));
   EXPECT_EQ(listing(), (std::vector<std::string>{"latest", "step_00000001"}));
   expect_good(1);
+}
+
+// The state of now is worth more than the news that an older one was not saved.
+TEST_F(CheckpointFaults, AFailedSaveInTheBackgroundDoesNotKeepTheNextOneAway) {
+  CheckpointWriter writer(folder_);
+  const fs::path latest = folder_ / "checkpoints/latest";
+  fs::create_directories(latest / "in the way");
+  for (const int64_t step : {1, 2}) {
+    writer.save_async(content(step));
+    std::string warned;
+    for (int i = 0; i < 5000 && warned.empty(); ++i) {
+      ::usleep(1000);
+      ::testing::internal::CaptureStderr();
+      writer.poll();
+      warned = ::testing::internal::GetCapturedStderr();
+    }
+    EXPECT_NE(warned.find("warning: a checkpoint was not saved"), std::string::npos) << warned;
+  }
+  EXPECT_NO_THROW(writer.wait());  // said already
+  writer.save_async(content(3));
+  fs::path cleared = latest;
+  cleared += ".cleared";
+  while (!fs::exists(folder_ / "checkpoints/step_00000003")) ::usleep(1000);
+  ::usleep(100000);
+  fs::rename(latest, cleared);
+  writer.save(content(4));
+  expect_good(4);
+}
+
+TEST_F(CheckpointFaults, WhatALiveProcessWritesIsNoLeftover) {
+  CheckpointWriter writer(folder_);
+  const fs::path target = folder_ / "checkpoints/step_00000007";
+  {
+    FolderSwap other(target);
+    write_text(other.path() / "model-00001.safetensors", "half");
+    CheckpointWriter newcomer(folder_);
+    EXPECT_TRUE(fs::exists(other.path() / "model-00001.safetensors"));
+    other.commit();
+  }
+  EXPECT_TRUE(fs::exists(target / "model-00001.safetensors"));
 }
 
 TEST_F(CheckpointFaults, AfterAFailedSaveTheNextOneWorks) {

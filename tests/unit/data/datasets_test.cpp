@@ -26,15 +26,6 @@ class DatasetsTest : public FolderTest {
   DataConfig config_;
 };
 
-TEST(RequestedSamples, AreMegatrons) {
-  const RequestedSamples requested = requested_samples(
-      {.train_steps = 1000, .global_batch = 16, .eval_every = 300, .eval_steps = 10, .test_at_end = true});
-  EXPECT_EQ(requested[0], 16000);
-  EXPECT_EQ(requested[1], 4 * 10 * 16);
-  EXPECT_EQ(requested[2], 160);
-  EXPECT_EQ(requested_samples({.train_steps = 10, .global_batch = 2})[1], 0);
-}
-
 TEST_F(DatasetsTest, OneFileIsCutInThree) {
   const Datasets datasets = build_datasets(config_, {2000, 20, 5}, {1000});
   const auto train = std::dynamic_pointer_cast<const GptDataset>(datasets.train);

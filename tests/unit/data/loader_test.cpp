@@ -96,7 +96,7 @@ TEST(LoaderTest, OrderIsTheSamplersForAnyNumberOfThreads) {
 }
 
 TEST(LoaderTest, RunningOutSaysHowMuchThereWas) {
-  Loader loader(std::make_shared<CountingDataset>(10), {10, 4, 1, 0}, loader_options());
+  Loader loader(std::make_shared<CountingDataset>(10), {.micro_batch = 4}, loader_options());
   Batch batch;
   ASSERT_TRUE(loader.next(batch));
   ASSERT_TRUE(loader.next(batch));
@@ -113,13 +113,12 @@ TEST(LoaderTest, AnErrorComesInThePlaceOfItsBatch) {
   EXPECT_EQ(message_of<EnvironmentError>([&] { loader.next(batch); }), "sample 11 cannot be read");
 }
 
-TEST(LoaderTest, AnEvaluationEndsAndStartsAgain) {
+TEST(LoaderTest, AnEvaluationEnds) {
   LoaderOptions options = loader_options(2, 2);
   options.batches = 3;
-  Loader loader(std::make_shared<CountingDataset>(100), {100, 2, 1, 0}, options);
   Batch batch;
-  for (const int64_t start : {0, 0, 40}) {
-    loader.restart(start);
+  for (const int64_t start : {0, 40}) {
+    Loader loader(std::make_shared<CountingDataset>(100), {.micro_batch = 2}, options, start);
     for (int64_t i = 0; i < 3; ++i) {
       ASSERT_TRUE(loader.next(batch));
       EXPECT_EQ(first_tokens(batch), (Integers{start + 2 * i, start + 2 * i + 1}));
@@ -190,10 +189,11 @@ TEST_F(BatchTest, PaddingHasNoLoss) {
 
 TEST(MaskOptionsTest, ResetsNeedAnEndOfDocumentToken) {
   DataConfig config;
-  EXPECT_FALSE(mask_options(config, std::nullopt).eod_id.has_value());
+  EXPECT_FALSE(mask_options(config, std::nullopt, "").eod_id.has_value());
   config.reset_attention_mask = true;
-  EXPECT_CONTAINS(message_of<UserError>([&] { mask_options(config, std::nullopt); }), "reset_attention_mask");
-  EXPECT_TRUE(mask_options(config, 2).reset_attention_mask);
+  const auto message = message_of<UserError>([&] { mask_options(config, std::nullopt, "nobody knows it"); });
+  EXPECT_CONTAINS(message, "reset_attention_mask need an end-of-document token, but nobody knows it; ");
+  EXPECT_TRUE(mask_options(config, 2, "").reset_attention_mask);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ TEST(RecipeLibrary, AllResolveToTheirPublishedSizes) {
   for (const auto make : recipe_library()) {
     const Recipe r = resolved(make());
     EXPECT_EQ(find_recipe(r.name).name, r.name);
-    EXPECT_GE(r.schedule.decay_steps, r.schedule.warmup_steps);
+    EXPECT_GE(r.trainer.max_steps, r.schedule.warmup_steps);
     if (const auto found = published.find(r.name); found != published.end()) {
       EXPECT_EQ(r.model.parameter_count(), found->second) << r.name;
       ++seen;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "longhaul/core/error.h"
 #include "longhaul/recipes/estimate.h"
 #include "longhaul/recipes/library.h"
@@ -50,10 +52,44 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
 }
 
 TEST(Validate, Splits) {
-  for (const char* good : {"969,30,1", "1,0,0", "0.9,0.05,0.05"})
+  for (const char* good : {"969,30,1", "1,0,0", "0.9,0.05,0.05", "1,2", "1"})
     EXPECT_EQ(error_after([&](Recipe& r) { r.data.split = good; }), "no error") << good;
-  for (const char* bad : {"", "1,2", "1,2,3,4", "a,b,c", "-1,1,1", "0,0,0", "1,,1", "1,1,1,", "nan,1,1"})
-    EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.data.split = bad; }), "data.split is ") << bad;
+  for (const char* bad : {"", "1,2,3,4", "a,b,c", "-1,1,1", "0,0,0", "1,,1", "1,1,1,", "nan,1,1"})
+    EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.data.split = bad; }), "data.split: \"") << bad;
+}
+
+TEST(Validate, AnEvaluationNeedsDataToEvaluateOn) {
+  const auto error = [](const char* split, const char* valid, const char* test, int64_t every = 10) {
+    return error_after([&](Recipe& r) {
+      r.data.mock = false;
+      r.data.train = "text";
+      r.data.split = split;
+      r.data.valid = valid;
+      r.data.test = test;
+      r.trainer.eval_every = every;
+    });
+  };
+  EXPECT_EQ(error("969,30,1", "", ""), "no error");
+  EXPECT_EQ(error("969,30,1", "held_out", "another"), "no error");
+  EXPECT_EQ(error("1,0,0", "", "", 0), "no error");
+  EXPECT_EQ(error("969,30,1", "", "another", 0), "no error");
+  EXPECT_EQ(error("1,0,0", "", ""),
+            "trainer.eval_every is 10, but there is nothing to evaluate on, since data.split \"1,0,0\" has no share for "
+            "it: set data.valid or a second share, or trainer.eval_every=0");
+  EXPECT_EQ(error("969,30,1", "", "another"),
+            "trainer.eval_every is 10, but there is nothing to evaluate on, since data.train is used whole where "
+            "data.test is given: set data.valid, or trainer.eval_every=0");
+}
+
+TEST(Validate, ARunOfMoreTokensThanCanBeCounted) {
+  const auto most = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(error_after([](Recipe& r) { r.trainer.max_steps = 976562500000000; }), "no error");
+  EXPECT_EQ(error_after([](Recipe& r) { r.trainer.max_steps = 976562500000001; }),
+            "trainer.max_steps 976562500000001 × batch.global 8 × data.sequence_length 128 is more than 10^18 tokens: set "
+            "trainer.max_steps to 976562500000000 or less");
+  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.max_steps = most; }), "trainer.max_steps 9223372036854775807");
+  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.eval_steps = most; }), "trainer.eval_steps 9223372036854775807");
+  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.batch = {most, 1}; }), "trainer.max_steps 100 × batch.global 9223372036854775807");
 }
 
 TEST(Validate, AConstantRateNeedsNoMinimum) {
@@ -92,13 +128,13 @@ TEST(RequireLayout, TheRanksMustFit) {
     }
     return "";
   };
-  EXPECT_NE(message(1).find("mpirun -n 4"), std::string::npos);
-  EXPECT_NE(message(6).find("start it with 8 of them"), std::string::npos);
+  EXPECT_NE(message(1).find("4 ranks with the layout as it is"), std::string::npos) << message(1);
+  EXPECT_NE(message(6).find("8 ranks with the layout as it is"), std::string::npos) << message(6);
   r.batch.global = 8;
   r.batch.micro = 2;
   EXPECT_EQ(message(4), "");
   EXPECT_EQ(message(16), "");
-  EXPECT_NE(message(12).find("multiple of 6"), std::string::npos);
+  EXPECT_NE(message(12).find("8 ranks with the layout as it is"), std::string::npos) << message(12);
   r.parallel.sharding = Sharding::parameters;
   r.parallel.context = 2;
   EXPECT_NE(message(4).find("parallel.context=1 parallel.sharding=optimizer"), std::string::npos);
@@ -121,12 +157,11 @@ TEST(Validate, TrainingNeedsData) {
   EXPECT_THROW(require_data(recipes::llama3_8b()), UserError);
 }
 
-TEST(Resolved, DerivesStepsAndFolder) {
+TEST(Resolved, DerivesShapeAndFolderAndLeavesTheScheduleOpen) {
   Recipe r = recipes::llama_tiny();
   r.schedule.kind = ScheduleKind::wsd;
   const Recipe out = resolved(r);
-  EXPECT_EQ(out.schedule.decay_steps, 100);
-  EXPECT_EQ(out.schedule.wsd_decay_steps, 10);
+  EXPECT_EQ(out.schedule, r.schedule);
   EXPECT_EQ(out.trainer.run_dir, "runs/llama_tiny");
   EXPECT_EQ(out.model.head_dim, 32);
   EXPECT_EQ(resolved(out), out);
