@@ -22,17 +22,6 @@ def model_of(recipe):
     return transformers.LlamaForCausalLM._from_config(config, attn_implementation="sdpa")
 
 
-def matmul_rate(dtype, tokens, hidden, ffn):
-    """FLOP/s of the model's largest matrix product: what a training step could reach if it were nothing else."""
-    x, w = torch.randn(tokens, hidden, dtype=dtype), torch.randn(hidden, 2 * ffn, dtype=dtype)
-    seconds = []
-    for _ in range(12):
-        start = time.perf_counter()
-        torch.mm(x, w)
-        seconds.append(time.perf_counter() - start)
-    return 2 * tokens * hidden * 2 * ffn / min(seconds)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recipe")
@@ -59,10 +48,8 @@ def main():
         loss.item()
         seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    dtype = torch.bfloat16 if arguments.precision == "bf16" else torch.float32
-    rate = matmul_rate(dtype, batch * length, recipe["model"]["hidden"], recipe["model"]["ffn_hidden"])
-    print(json.dumps({"step_seconds": seconds, "memory_bytes": peak, "matmul_flops_per_second": rate,
-                      "torch": torch.__version__, "transformers": transformers.__version__}))
+    print(json.dumps({"step_seconds": seconds, "memory_bytes": peak, "torch": torch.__version__,
+                      "transformers": transformers.__version__}))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,31 @@ as_root() {
   fi
 }
 
-# Runs a command with its output in a log; on failure shows the log's end and where it is.
+# Says every now and then that a long step goes on: for how long, and how much lies in a folder, if one is named. On a
+# terminal in one line that changes, elsewhere a line every 20 seconds. Ends with the script.
+tick() {
+  local folder="${1:-}" start=$SECONDS every=20 size
+  [ ! -t 2 ] || every=1
+  while sleep "$every" && kill -0 $$ 2>/dev/null; do
+    size=
+    [ ! -d "$folder" ] || size=", $(du -sm "$folder" 2>/dev/null | cut -f1) MB"
+    if [ -t 2 ]; then printf '\r    %s s%s ' "$((SECONDS - start))" "$size" >&2
+    else printf '    %s s%s\n' "$((SECONDS - start))" "$size" >&2
+    fi
+  done
+}
+
+# Runs a command with its output in a log; on failure shows the log's end and where it is. WATCH names a folder whose
+# growth is shown meanwhile.
 run_logged() {
-  local log="$1"; shift
+  local log="$1" ticker failed=0; shift
   mkdir -p "$(dirname "$log")"
-  if ! "$@" >"$log" 2>&1; then
+  tick "${WATCH:-}" & ticker=$!
+  "$@" >"$log" 2>&1 || failed=1
+  kill "$ticker" 2>/dev/null || true
+  wait "$ticker" 2>/dev/null || true
+  [ ! -t 2 ] || printf '\r\e[K' >&2
+  if [ "$failed" = 1 ]; then
     tail -n 40 "$log" >&2
     die "failed: $* (full output: $log)"
   fi

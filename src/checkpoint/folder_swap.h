@@ -6,6 +6,8 @@
 
 #include "longhaul/core/path_lock.h"
 
+#include "longhaul/core/unfinished.h"
+
 namespace longhaul {
 
 class FolderSwap {
@@ -19,16 +21,17 @@ class FolderSwap {
 
   const std::filesystem::path& path() const { return temporary_; }
 
-  // Renames. A folder that stands in the place is moved aside first, and removed after.
+  // Renames. A folder that stands in the place trades places with the new one in the same step, and is removed after;
+  // where the file system can't do that (NFS, some FUSE), it is moved aside first.
   void commit();
 
  private:
   std::filesystem::path target_, temporary_;
   std::optional<PathLock> lock_;
   bool committed_ = false;
+  Unfinished unfinished_;
 };
 
-inline constexpr auto kPartialMark = ".partial-";
 inline constexpr auto kReplacedMark = ".replaced-";
 
 }  // namespace longhaul

@@ -1,5 +1,7 @@
 #include "checkpoint/manifest.h"
 
+#include <string_view>
+
 #include "longhaul/checkpoint/safetensors_dtype.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
@@ -17,6 +19,16 @@ at::ScalarType read_dtype(const json& value) {
   const auto dtype = safetensors_dtype(value.get_ref<const std::string&>());
   if (!dtype) throw UserError("manifest.json: unknown dtype {}; use a newer program", value.dump());
   return *dtype;
+}
+
+// The name of a file within the checkpoint's own folder. A path could lead out of it, when reading and when an export
+// writes the files that the checkpoint carries.
+std::string plain_name(const json& value) {
+  const auto& name = value.get_ref<const std::string&>();
+  if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+    throw UserError("manifest.json: {} is not a plain file name; use a checkpoint that you trust", value.dump());
+  }
+  return name;
 }
 
 json to_json(const CheckpointManifest& manifest) {
@@ -60,16 +72,16 @@ CheckpointManifest from_json(const json& root) {
   manifest.config = root.at("config");
   manifest.state = root.at("state");
   for (const auto& file : root.at("files")) {
-    manifest.files.push_back({file.at("name"), file.at("bytes"), file.at("header_xxh3")});
+    manifest.files.push_back({plain_name(file.at("name")), file.at("bytes"), file.at("header_xxh3")});
   }
   for (const auto& tensor : root.at("tensors")) {
-    manifest.tensors.push_back({tensor.at("name"), tensor.at("file"), tensor.at("key"),
+    manifest.tensors.push_back({tensor.at("name"), plain_name(tensor.at("file")), tensor.at("key"),
                                 read_dtype(tensor.at("dtype")), tensor.at("shape"), tensor.at("global_shape"),
                                 tensor.at("offsets"), tensor.at("xxh3")});
   }
   if (const json& hf = root.at("hf"); !hf.is_null()) {
     manifest.hf = {.config = hf.at("config"), .dtype = read_dtype(hf.at("dtype")), .files = {}};
-    for (const auto& file : hf.at("files")) manifest.hf->files.push_back({file.at("name"), file.at("xxh3")});
+    for (const auto& file : hf.at("files")) manifest.hf->files.push_back({plain_name(file.at("name")), file.at("xxh3")});
   }
   return manifest;
 }

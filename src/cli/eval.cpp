@@ -6,13 +6,16 @@
 #include <memory>
 
 #include "commands.h"
+#include "longhaul/core/error.h"
+#include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/gpt_dataset.h"
 #include "longhaul/data/indexed_dataset.h"
+#include "longhaul/data/prepared_info.h"
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/model_folder.h"
-#include "longhaul/core/error.h"
+#include "longhaul/train/tokenizer_check.h"
 #include "model_options.h"
 
 namespace longhaul::cli {
@@ -22,7 +25,7 @@ struct Options {
   ModelOptions model;
   std::string data, split = "all", shares = "969,30,1";
   int64_t sequence_length = 0, micro_batch = 4, samples = 0, seed = 1234;
-  bool json = false;
+  bool json = false, any_tokenizer = false;
 };
 
 std::shared_ptr<const Dataset> open_data(const Options& options, int64_t sequence_length) {
@@ -39,11 +42,31 @@ std::shared_ptr<const Dataset> open_data(const Options& options, int64_t sequenc
   return std::make_shared<GptDataset>(std::make_shared<IndexedDatasetReader>(options.data), data);
 }
 
+void check_data(const Options& options, const ModelFolder& folder) {
+  const auto info = read_prepared_info(options.data);
+  if (!info) {
+    log::warning("{} has no {}.json, so the ids are not checked against the model's tokenizer", options.data, options.data);
+    return;
+  }
+  check_tokenizer({.vocab_size = folder.config().vocab_size,
+                   .side_car = folder.side_car(),
+                   .folder = options.model.folder,
+                   .check_tokenizer = !options.any_tokenizer,
+                   .way_out = "add --any-tokenizer"},
+                  options.data, *info);
+}
+
 void eval(const Options& options) {
   const ModelFolder folder(options.model.folder);
+  const int64_t positions = folder.config().max_positions;
+  if (options.sequence_length > positions) {
+    throw UserError("--sequence-length {} is longer than the model's {} positions: shorten it", options.sequence_length,
+                    positions);
+  }
+  check_data(options, folder);
   const auto model = load_model(folder, options.model);
   const int64_t length =
-      options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, folder.config().max_positions);
+      options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, positions);
   const auto dataset = open_data(options, length);
   const int64_t samples = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
   ProgressBar bar("evaluating", static_cast<double>(samples), "sequences");
@@ -77,7 +100,8 @@ void add_eval_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--micro-batch", options->micro_batch, "sequences at once")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_option("--samples", options->samples, "sequences to evaluate; 0: all")->check(CLI::NonNegativeNumber);
-  command->add_option("--seed", options->seed, "of the order, as data.seed")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--seed", options->seed, "of the order, as data.seed")->check(CLI::Range(int64_t{0}, int64_t{0xFFFFFFFF}))->capture_default_str();
+  command->add_flag("--any-tokenizer", options->any_tokenizer, "take data prepared with another tokenizer than the model's");
   command->add_flag("--json", options->json, "print one JSON object");
   command->footer(
       "Examples:\n"

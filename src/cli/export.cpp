@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "longhaul/checkpoint/hf_export.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/unfinished.h"
 #include "longhaul/model/family.h"
 #include "longhaul/train/model_folder.h"
 
@@ -30,6 +31,7 @@ void add_export_command(CLI::App& app) {
   command->add_flag("--overwrite", options->overwrite, "replace an existing model folder");
   command->footer("Example:\n  llm-pretrain export --checkpoint runs/my_run/checkpoints/step_00000500 --output my_model --dtype bf16");
   command->callback([options] {
+    const StopGuard stop;
     const ModelFolder folder(options->checkpoint);
     if (!folder.is_checkpoint()) throw UserError("{} is a Hugging Face folder already", options->checkpoint);
     HfExportOptions export_options;

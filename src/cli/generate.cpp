@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "longhaul/data/tokenizer/stream_decoder.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/log.h"
 #include "longhaul/train/generate.h"
 #include "longhaul/train/model_folder.h"
 #include "model_options.h"
@@ -36,7 +37,7 @@ void generate(const Options& options) {
                     options.model.folder, tokenizer->vocab_size(), folder.config().vocab_size);
   }
   GenerateOptions generate_options = options.generate;
-  if (!options.ignore_eos && tokenizer->eos_id()) generate_options.stop_ids = {*tokenizer->eos_id()};
+  if (!options.ignore_eos) generate_options.stop_ids = folder.stop_ids();
 
   std::vector<int32_t> prompt = tokenizer->encode(options.prompt);
   if (prompt.empty() && tokenizer->bos_id()) prompt = {*tokenizer->bos_id()};
@@ -48,9 +49,13 @@ void generate(const Options& options) {
     print_now(options.prompt);
     for (const int32_t id : prompt) decoder.push(id);
   }
-  longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.push(id)); });
+  const auto made = longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.push(id)); });
   print_now(decoder.finish());
   if (!options.no_echo) print_now("\n");
+  const int64_t positions = folder.config().max_positions, count = static_cast<int64_t>(made.size());
+  if (count < options.generate.max_new_tokens && count + static_cast<int64_t>(prompt.size()) >= positions) {
+    log::warning("the text ends after {} new tokens, because the model has no more than {} positions", count, positions);
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/unfinished.h"
 #include "longhaul/train/import_checkpoint.h"
 
 namespace longhaul::cli {
@@ -21,6 +22,7 @@ void add_import_command(CLI::App& app) {
   command->add_option("--output", options->output, "the checkpoint folder to make")->required();
   command->footer("Example:\n  llm-pretrain import --model HF_DIR --output my_checkpoint");
   command->callback([options] {
+    const StopGuard stop;
     import_checkpoint(options->model, options->output);
     fmt::print("wrote {}\n", options->output);
   });

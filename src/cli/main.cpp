@@ -1,10 +1,12 @@
 // llm-pretrain: what a user gets wrong ends with one line on standard error and exit code 2, what the machine
 // or we get wrong with exit code 1.
+#include <c10/util/Exception.h>
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,7 @@ constexpr const char* kExamples =
     "  llm-pretrain pretrain llama_tiny model.from=HF_DIR data.train=data/corpus_text_document\n"
     "  llm-pretrain recipes list\n"
     "  llm-pretrain recipes show llama3_8b\n"
-    "  llm-pretrain recipes init llama_tiny --output my_run.json\n"
+    "  llm-pretrain recipes init llama_tiny > my_run.json\n"
     "  llm-pretrain doctor\n"
     "`llm-pretrain COMMAND --help` explains a command.";
 
@@ -71,6 +73,17 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+bool lacks_memory(const std::string& message) {
+  for (const char* sign : {"not enough memory", "can't allocate memory", "out of memory"}) {
+    if (message.find(sign) != std::string::npos) return true;
+  }
+  return false;
+}
+
+void out_of_memory() {
+  fmt::print(stderr, "error: out of memory: use a smaller micro-batch or a shorter sequence, or a machine with more\n");
+}
+
 }  // namespace
 }  // namespace longhaul::cli
 
@@ -78,11 +91,22 @@ int main(int argc, char** argv) {
   // `llm-pretrain … | head` ends quietly, whatever our parent does with this signal.
   std::signal(SIGPIPE, SIG_DFL);
   int code = 1;
+  using namespace longhaul::cli;
   try {
-    code = longhaul::cli::run(argc, argv);
+    code = run(argc, argv);
   } catch (const longhaul::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     code = error.exit_code();
+  } catch (const std::bad_alloc&) {
+    out_of_memory();
+  } catch (const c10::Error& error) {
+    // LibTorch's allocators report a lack of memory as errors of its own.
+    const std::string what = error.what_without_backtrace();
+    if (lacks_memory(what)) {
+      out_of_memory();
+    } else {
+      fmt::print(stderr, "internal error: {}\n", what);
+    }
   } catch (const std::exception& error) {
     fmt::print(stderr, "internal error: {}\n", error.what());
   }

@@ -8,6 +8,7 @@
 #include "longhaul/core/hash.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
+#include "longhaul/core/unfinished.h"
 #include "longhaul/data/prepare.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
 
@@ -80,6 +81,7 @@ void add_prepare_command(CLI::App& app) {
       "  llm-pretrain prepare --input corpus.jsonl --tokenizer llama-3/ --output-prefix data/corpus --append-eod\n"
       "  llm-pretrain prepare --input 'part-*.jsonl' --input notes/ --tokenizer gpt2/ --output-prefix data/all --append-eod");
   command->callback([options] {
+    const StopGuard stop;
     PrepareOptions prepare_options = options->prepare;
     prepare_options.add_special_tokens = !options->no_special_tokens;
     prepare_options.on_bad_line = options->on_bad_line == "skip" ? OnBadLine::skip : OnBadLine::fail;

@@ -9,6 +9,7 @@
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/load.h"
+#include "longhaul/train/given_model_keys.h"
 #include "longhaul/train/trainer.h"
 
 namespace longhaul::cli {
@@ -35,7 +36,9 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
 }
 
 void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
-  Trainer trainer(load_recipe(name, overrides));
+  const Recipe wanted = load_recipe(name, overrides);
+  refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
+  Trainer trainer(wanted);
   const Recipe& recipe = trainer.recipe();
   log::info("{}: {} parameters, {} sequences of {} tokens a step, {} steps", recipe.name,
             group_digits(recipe.model.parameter_count()), recipe.batch.global, recipe.data.sequence_length,

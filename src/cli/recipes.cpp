@@ -82,12 +82,19 @@ void add_init(CLI::App& recipes) {
   CLI::App* command =
       recipes.add_subcommand("init", "Write a recipe file of your own that starts from a recipe");
   command->add_option("RECIPE", options->recipe, "the recipe's name")->required();
-  command->add_option("-o,--output", options->output, "the file; default: my_RECIPE.json");
+  command->add_option("-o,--output", options->output, "the file to write; default: standard output");
   command->add_flag("--force", options->force, "replace the file when it is there");
-  command->footer("Example:\n  llm-pretrain recipes init llama32_1b --output my_run.json");
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain recipes init llama32_1b > my_run.json\n"
+      "  llm-pretrain recipes init llama32_1b --output my_run.json");
   command->callback([options] {
-    const std::string path = options->output.empty() ? "my_" + options->recipe + ".json" : options->output;
+    const std::string& path = options->output;
     const std::string text = starter_file_text(find_recipe(options->recipe));
+    if (path.empty()) {
+      fmt::print("{}", text);
+      return;
+    }
     if (!path.ends_with(".json"))
       throw UserError("--output {}: the name of a recipe file must end in .json", path);
     if (!options->force && std::filesystem::exists(path))
@@ -106,7 +113,7 @@ void add_recipes_command(CLI::App& app) {
       "Examples:\n"
       "  llm-pretrain recipes list\n"
       "  llm-pretrain recipes show llama3_8b\n"
-      "  llm-pretrain recipes init llama_tiny --output my_run.json");
+      "  llm-pretrain recipes init llama_tiny > my_run.json");
   add_list(*command);
   add_show(*command);
   add_init(*command);

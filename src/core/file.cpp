@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/unfinished.h"
 
 namespace longhaul {
 namespace {
@@ -68,8 +69,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  temporary_ = path_;
-  temporary_ += fmt::format(".partial-{}", ::getpid());
+  temporary_ = partial_path(path_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw EnvironmentError("cannot write {}: {}", path_.string(), reason(errno));
 }
@@ -84,6 +84,7 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::write(std::span<const std::byte> bytes) {
   LONGHAUL_CHECK(descriptor_ >= 0, "write after commit to {}", path_.string());
   while (!bytes.empty()) {
+    throw_if_interrupted();
     const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
     if (n < 0) {
       if (errno == EINTR) continue;

@@ -31,7 +31,7 @@ const FieldTable& fields<DataConfig>() {
               .in("path")
               .known_as("data_cache_path"),
           field<&C::prefetch>("prefetch", "micro-batches read ahead").at_least(1),
-          field<&C::eod_mask_loss>("eod_mask_loss", "no loss on end-of-document tokens")
+          field<&C::eod_mask_loss>("eod_mask_loss", "no loss at positions that hold an end-of-document token: on what follows one")
               .known_as("eod_mask_loss"),
           field<&C::reset_position_ids>("reset_position_ids", "positions start anew in each document")
               .known_as("reset_position_ids"),

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "longhaul/core/config/field_table.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "model/hf_harmless_fields.h"
@@ -84,6 +85,14 @@ double HfConfigReader::number(const std::string& key, std::optional<double> fall
   }
   if (!found->is_number()) wrong_kind(key, *found, "a number");
   return found->get<double>();
+}
+
+double HfConfigReader::number_of(std::string_view field, const std::string& key, double fallback) {
+  const double result = number(key, fallback);
+  const Field* const rule = fields<ModelConfig>().find(field);
+  LONGHAUL_CHECK(rule != nullptr, "the model has no field {}", field);
+  if (!rule->allows(result)) wrong_kind(key, result, rule->expectation());
+  return result;
 }
 
 bool HfConfigReader::boolean(const std::string& key, bool fallback) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "longhaul/core/config/field_table.h"
 #include "longhaul/core/error.h"
 #include "longhaul/model/hf_config.h"
 
@@ -32,6 +33,18 @@ double field(const std::string& where, const json& object, const char* key,
   return found->get<double>();
 }
 
+// A number that becomes RopeScaling's field `name`, within the field's range.
+double scaling_field(const std::string& where, const json& object, std::string_view name, const char* key,
+                     std::optional<double> fallback = {}) {
+  const double result = field(where, object, key, fallback);
+  const Field& rule = *fields<RopeScaling>().find(name);
+  const bool whole = rule.type != FieldType::integer || (result == std::floor(result) && std::abs(result) <= 0x1p53);
+  if (!whole || !rule.allows(rule.type == FieldType::integer ? FieldValue(static_cast<int64_t>(result)) : FieldValue(result))) {
+    throw UserError("config.json: '{}.{}' is {}, but {} is needed", where, key, result, rule.expectation());
+  }
+  return result;
+}
+
 std::string rope_type(const std::string& where, const json& object) {
   for (const char* key : {"rope_type", "type"}) {
     const auto found = object.find(key);
@@ -54,15 +67,15 @@ RopeObject parse(const std::string& where, const json& object, int64_t max_posit
     result.fraction = field(where, object, "partial_rotary_factor");
   if (type == "linear") {
     result.scaling.kind = RopeScalingKind::linear;
-    result.scaling.factor = field(where, object, "factor");
+    result.scaling.factor = scaling_field(where, object, "factor", "factor");
     known.insert("factor");
   } else if (type == "llama3") {
     result.scaling.kind = RopeScalingKind::llama3;
-    result.scaling.factor = field(where, object, "factor");
-    result.scaling.low_freq_factor = field(where, object, "low_freq_factor");
-    result.scaling.high_freq_factor = field(where, object, "high_freq_factor");
+    result.scaling.factor = scaling_field(where, object, "factor", "factor");
+    result.scaling.low_freq_factor = scaling_field(where, object, "low_freq_factor", "low_freq_factor");
+    result.scaling.high_freq_factor = scaling_field(where, object, "high_freq_factor", "high_freq_factor");
     result.scaling.original_max_positions = static_cast<int64_t>(
-        field(where, object, "original_max_position_embeddings", static_cast<double>(max_positions)));
+        scaling_field(where, object, "original_max_positions", "original_max_position_embeddings", static_cast<double>(max_positions)));
     known.insert({"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
     if (!(result.scaling.high_freq_factor > result.scaling.low_freq_factor)) {
       throw UserError("config.json: '{}': high_freq_factor {} must be greater than low_freq_factor {}", where,
@@ -73,10 +86,6 @@ RopeObject parse(const std::string& where, const json& object, int64_t max_posit
         "config.json: '{}' asks for rotary scaling of type \"{}\", which Longhaul lacks; it has: default, "
         "linear, llama3",
         where, type);
-  }
-  if (!(result.scaling.factor > 0)) {
-    throw UserError("config.json: '{}.factor' is {}, but a number above 0 is needed", where,
-                    result.scaling.factor);
   }
   for (const auto& [key, value] : object.items()) {
     if (!known.contains(key) && !value.is_null()) {

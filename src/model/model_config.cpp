@@ -58,6 +58,11 @@ ModelConfig ModelConfig::resolved() const {
         "model.rope_scaling.kind is {}, but model.position is {}: rotary scaling needs model.position rope",
         name_of(rope_scaling.kind), name_of(position));
   }
+  if (m.head_dim % 2 != 0)
+    throw UserError(
+        "the heads have {} channels, but attention needs an even number: change model.hidden, model.heads or "
+        "model.head_dim",
+        m.head_dim);
   return m;
 }
 

@@ -2,8 +2,9 @@
 // checkpoint that it continues.
 #include <algorithm>
 #include <array>
-#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -14,10 +15,31 @@
 namespace longhaul {
 namespace {
 
-constexpr std::array<std::string_view, 6> kOfTraining{
-    "attention_dropout", "hidden_dropout", "embedding_dropout", "init_std", "scaled_init", "vocab_multiple"};
-bool contains(std::span<const std::string_view> names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+// What a run chooses anew. Initialisation is not among it: nothing is drawn, and an export names the checkpoint's.
+constexpr std::array<std::string_view, 4> kOfTraining{"attention_dropout", "hidden_dropout", "embedding_dropout",
+                                                      "vocab_multiple"};
+
+// Carries what is of training from `recipe` into `result`, and notes where else the two differ. `preset` holds the
+// values that nobody wrote down, which are not worth a note.
+void merge(const FieldTable& table, const std::string& prefix, const void* recipe, const void* preset, void* result,
+           std::vector<std::string>& notes) {
+  for (const Field& field : table.rows) {
+    const std::string path = prefix + field.name;
+    if (path == "from" || path == "init_std" || path == "scaled_init") continue;
+    if (field.type == FieldType::section) {
+      merge(field.table(), path + ".", field.member(recipe), field.member(preset),
+            const_cast<void*>(field.member(result)), notes);
+      continue;
+    }
+    const FieldValue wanted = field.get(recipe), found = field.get(result);
+    if (wanted == found) continue;
+    if (std::find(kOfTraining.begin(), kOfTraining.end(), path) != kOfTraining.end()) {
+      field.set(result, wanted);
+      notes.push_back(fmt::format("model.{} is {} (the checkpoint says {})", path, field.format(wanted), field.format(found)));
+    } else if (wanted != field.get(preset)) {
+      notes.push_back(fmt::format("model.{} is {} (the recipe says {})", path, field.format(found), field.format(wanted)));
+    }
+  }
 }
 
 }  // namespace
@@ -45,18 +67,9 @@ ModelConfig family_preset(const std::string& family) {
 ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint, std::vector<std::string>* notes) {
   ModelConfig result = checkpoint.resolved();
   const ModelConfig preset = family_preset(recipe.family);
-  for (const Field& field : fields<ModelConfig>().rows) {
-    if (field.type == FieldType::section || field.name == "from") continue;
-    const FieldValue wanted = field.get(&recipe), found = field.get(&result);
-    if (wanted == found) continue;
-    const bool of_training = contains(kOfTraining, field.name);
-    if (of_training) field.set(&result, wanted);
-    // A value that nobody wrote down is not worth a note.
-    if (notes == nullptr || (!of_training && wanted == field.get(&preset))) continue;
-    if (of_training && (field.name.starts_with("init") || field.name == "scaled_init")) continue;  // nothing is drawn
-    notes->push_back(fmt::format("model.{} is {} ({} says {})", field.name, field.format(of_training ? wanted : found),
-                                 of_training ? "the checkpoint" : "the recipe", field.format(of_training ? found : wanted)));
-  }
+  std::vector<std::string> all;
+  merge(fields<ModelConfig>(), "", &recipe, &preset, &result, all);
+  if (notes != nullptr) *notes = std::move(all);
   result.from = recipe.from;
   return result.resolved();
 }

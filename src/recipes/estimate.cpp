@@ -17,9 +17,9 @@ double layer_bytes_per_token(const ModelConfig& m, double element, RecomputeMode
   const double norm_share = layout.sequence ? tensor : 1;
   if (mode == RecomputeMode::full) return element * hidden / norm_share;  // the layer's input
   const double norm_inputs = 2 * hidden, norm_outputs = mode == RecomputeMode::none ? 2 * hidden : 0;
-  // Kept for the attention's backward: its output and a log-sum-exp a head; for the MLP's: the activation.
-  const double outputs = mode == RecomputeMode::none ? query + ffn : 0;
-  const double log_sums = mode == RecomputeMode::none ? 4.0 * static_cast<double>(m.heads) : 0;
+  // Kept for the attention's backward: its output and a log-sum-exp a head, in FP32; for the MLP's: the activation.
+  const double outputs = query + (mode == RecomputeMode::none ? ffn : 0);
+  const double log_sums = 4.0 * static_cast<double>(m.heads);
   return element * (norm_inputs + norm_outputs) / norm_share +
          (element * (qkv + fc1 + outputs) + log_sums) / tensor;
 }

@@ -108,7 +108,35 @@ void override_all(Recipe& recipe, std::span<const std::string> overrides) {
   for (const std::string& text : overrides) apply_override(recipe, text);
 }
 
+void add_leaves(const json& object, const std::string& prefix, std::vector<std::string>& keys) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) {
+      add_leaves(value, prefix + key + ".", keys);
+    } else {
+      keys.push_back(prefix + key);
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> model_keys_given_with_from(const std::string& name_or_file,
+                                                    std::span<const std::string> overrides) {
+  constexpr std::string_view model = "model.", from = "model.from=";
+  if (load_recipe(name_or_file, overrides).model.from.empty()) return {};
+  const bool from_overridden =
+      std::any_of(overrides.begin(), overrides.end(), [](const auto& text) { return text.starts_with(from); });
+  std::vector<std::string> keys;
+  if (is_file_name(name_or_file) && !from_overridden) {
+    const json object = parse_json(read_text(name_or_file), name_or_file);
+    if (text_at(object, "model", "from") != nullptr) add_leaves(object["model"], "", keys);
+  }
+  for (const std::string& text : overrides) {
+    if (text.starts_with(model)) keys.push_back(text.substr(model.size(), text.find('=') - model.size()));
+  }
+  std::erase(keys, "from");
+  return keys;
+}
 
 Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides) {
   Recipe recipe;

@@ -123,7 +123,7 @@ const FieldTable& fields<RecomputeConfig>() {
   static const FieldTable table = make_table<C>(
       "Activations that are computed again in the backward pass rather than kept",
       {
-          field<&C::mode>("mode", "selective: norms, attention and MLP activations; full: whole layers")
+          field<&C::mode>("mode", "selective: outputs of norms and MLP activations; full: whole layers")
               .known_as("recompute_granularity"),
           field<&C::layers>("layers", "the first so many layers; 0: all")
               .at_least(0)

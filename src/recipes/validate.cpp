@@ -55,12 +55,11 @@ void validate_data(const Recipe& r) {
 
 void validate_positions(const Recipe& r) {
   if (r.data.sequence_length <= r.model.max_positions) return;
-  throw UserError(
-      "data.sequence_length {} is longer than model.max_positions {}: shorten the sequence, or raise "
-      "model.max_positions{}",
-      r.data.sequence_length, r.model.max_positions,
-      r.model.position == PositionEmbedding::rope ? " (and think of model.rope_theta or model.rope_scaling)"
-                                                  : "");
+  const std::string where = r.model.from.empty() ? "raise model.max_positions"
+                                                 : fmt::format("raise it in the config.json of a copy of {}", r.model.from);
+  throw UserError("data.sequence_length {} is longer than model.max_positions {}: shorten the sequence, or {}{}",
+                  r.data.sequence_length, r.model.max_positions, where,
+                  r.model.position == PositionEmbedding::rope ? " (and think of the rotary theta or scaling)" : "");
 }
 
 void validate_schedule(const Recipe& r) {

@@ -11,7 +11,7 @@ c10::Device resolve_device(DeviceChoice choice) {
   const std::string& problem = ops::cuda_problem();
   if (problem.empty()) return c10::Device(c10::DeviceType::CUDA, 0);
   if (choice == DeviceChoice::automatic) return cpu;
-  throw UserError("trainer.device=cuda, but {}. Use trainer.device=cpu, or see `llm-pretrain doctor`", problem);
+  throw UserError("no CUDA device can be used. {} `llm-pretrain doctor` shows what there is", problem);
 }
 
 }  // namespace longhaul

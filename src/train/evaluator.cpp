@@ -52,7 +52,7 @@ Evaluation evaluate(Transformer& model, const std::shared_ptr<const Dataset>& da
   };
   run(plan.micro_batch, whole, 0);
   run(rest, rest > 0 ? 1 : 0, whole * plan.micro_batch);
-  if (sum.tokens == 0) throw UserError("the evaluation data holds no token to predict: check data.valid or data.split");
+  if (sum.tokens == 0) throw UserError("there is no token to predict in the evaluation data: give it more documents, or a greater share of the split");
   return {sum.loss / sum.tokens, static_cast<int64_t>(sum.tokens)};
 }
 

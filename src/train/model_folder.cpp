@@ -2,17 +2,29 @@
 
 #include <c10/core/GradMode.h>
 
+#include <nlohmann/json.hpp>
+
 #include "longhaul/checkpoint/checkpoint_content.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/checkpoint/hf_import.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
 #include "longhaul/model/family.h"
+#include "longhaul/ops/host_memory.h"
 
 namespace longhaul {
 namespace {
 
 constexpr const char* kManifest = "manifest.json";
+
+// A run folder has a config.json too, the run's. So the weights decide; a folder with neither weights nor checkpoints
+// is a Hugging Face folder from which the weights are missing.
+bool is_hf_folder(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  if (!fs::exists(path / "config.json")) return false;
+  return fs::exists(path / "model.safetensors") || fs::exists(path / "model.safetensors.index.json") ||
+         !fs::exists(path / "checkpoints");
+}
 
 }  // namespace
 
@@ -21,9 +33,13 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
   if (!fs::is_directory(path)) {
     throw UserError("{} is not a folder: name a Hugging Face folder, a checkpoint or a run folder", path.string());
   }
-  if (fs::exists(path / "config.json") && !fs::exists(path / "checkpoints")) {
+  if (is_hf_folder(path)) {
     hf_ = std::make_unique<const HfFolder>(path);
     config_ = family_of_hf_config(hf_->config()).read_config(hf_->config()).resolved();
+    // A checkpoint of this model must be readable: what its settings' ranges refuse is refused here, for families that
+    // a program registered too.
+    ModelConfig again;
+    read_config(again, write_json(fields<ModelConfig>(), &config_), (path / "config.json").string());
     side_car_ = hf_->side_car();
     return;
   }
@@ -60,7 +76,10 @@ void ModelFolder::load(std::span<Parameter> parameters) const {
 }
 
 ParameterSource ModelFolder::parameters() const {
-  LONGHAUL_CHECK(checkpoint_, "{} is a Hugging Face folder", path_.string());
+  if (!checkpoint_) {
+    throw UserError("{} is a Hugging Face folder, whose weights are read with load(): give a checkpoint or a run folder",
+                    path_.string());
+  }
   return checkpoint_->parameters();
 }
 
@@ -75,7 +94,32 @@ std::shared_ptr<const Tokenizer> ModelFolder::tokenizer() const {
   return Tokenizer::from_folder(tokenizer_folder());
 }
 
+std::vector<int32_t> ModelFolder::stop_ids() const {
+  const auto of = [](const nlohmann::json& config, const std::string& where) -> std::vector<int32_t> {
+    const auto found = config.is_object() ? config.find("eos_token_id") : config.end();
+    if (found == config.end() || found->is_null()) return {};
+    const nlohmann::json list = found->is_array() ? *found : nlohmann::json::array({*found});
+    std::vector<int32_t> ids;
+    for (const auto& id : list) {
+      if (!id.is_number_integer())
+        throw UserError("{}: 'eos_token_id' is {}, but token ids are needed; correct the file", where, found->dump());
+      ids.push_back(id.get<int32_t>());
+    }
+    return ids;
+  };
+  std::vector<int32_t> ids;
+  if (const auto file = side_car_.files.find("generation_config.json"); file != side_car_.files.end()) {
+    ids = of(parse_json(file->second, "generation_config.json"), "generation_config.json");
+  }
+  if (ids.empty()) ids = of(side_car_.config, "config.json");
+  if (ids.empty() && has_tokenizer()) {
+    if (const auto id = tokenizer()->eos_id()) ids.push_back(*id);
+  }
+  return ids;
+}
+
 std::unique_ptr<Transformer> load_model(const ModelFolder& folder, c10::ScalarType dtype, c10::Device device) {
+  ops::keep_host_memory();  // also reports a lack of memory in plain words
   c10::AutoGradMode no_grad(false);
   auto model = std::make_unique<Transformer>(
       folder.config(), ParameterStore::Options{.dtype = dtype, .device = device, .main_grads = false});

@@ -4,34 +4,21 @@
 #include <string>
 
 #include "longhaul/core/error.h"
-#include "longhaul/core/hash.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/prepared_info.h"
+#include "longhaul/train/tokenizer_check.h"
 
 namespace longhaul {
 namespace {
 
-// Ids from another tokenizer train without a word of complaint, on nonsense.
-void check_tokenizer(const Recipe& recipe, const HfSideCar& side_car, const std::string& prefix,
-                     const PreparedInfo& info) {
-  if (info.largest_id >= recipe.model.vocab_size) {
-    throw UserError("{} holds token id {}, but the model's vocabulary has {} entries: prepare the text with the model's "
-                    "own tokenizer (llm-pretrain prepare --tokenizer {})",
-                    prefix, info.largest_id, recipe.model.vocab_size,
-                    recipe.model.from.empty() ? "HF_DIR" : recipe.model.from);
-  }
-  const auto tokenizer = side_car.files.find("tokenizer.json");
-  if (!recipe.data.check_tokenizer || tokenizer == side_car.files.end()) return;
-  if (info.tokenizer_fingerprint != hex64(xxh3(tokenizer->second))) {
-    throw UserError("{} was prepared with another tokenizer than that of {}: prepare the text again with the model's own "
-                    "(llm-pretrain prepare --tokenizer), or set data.check_tokenizer=false if the two give the same ids",
-                    prefix, recipe.model.from.empty() ? recipe.data.tokenizer : recipe.model.from);
-  }
-}
-
 // Checks the files against the model, and finds the token that ends their documents.
 MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
+  const TokenizerOwner owner{.vocab_size = recipe.model.vocab_size,
+                             .side_car = side_car,
+                             .folder = recipe.model.from.empty() ? recipe.data.tokenizer : recipe.model.from,
+                             .check_tokenizer = recipe.data.check_tokenizer,
+                             .way_out = "set data.check_tokenizer=false"};
   std::optional<int64_t> eod_id;
   std::string why_none = "data.mock has no documents";
   for (const std::string& prefix : {recipe.data.train, recipe.data.valid, recipe.data.test}) {
@@ -43,7 +30,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
                    prepared_info_path(prefix), prefix);
       continue;
     }
-    check_tokenizer(recipe, side_car, prefix, *info);
+    check_tokenizer(owner, prefix, *info);
     if (!info->eod_id) {
       why_none = fmt::format("the tokenizer of {} has none", prefix);
     } else if (eod_id && *eod_id != *info->eod_id) {

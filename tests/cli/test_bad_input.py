@@ -62,7 +62,7 @@ def edit_weights(folder, change):
 
 
 def refuses(folder, message):
-    """eval reads the folder as pretrain does."""
+    """generate reads the folder as pretrain does."""
     fails(2, message, "generate", "--model", folder, "--prompt", "The", "--max-new-tokens", 1)
 
 

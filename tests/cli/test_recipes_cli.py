@@ -104,18 +104,19 @@ def test_parameter_count_is_printed_exactly():
 
 @pytest.mark.parametrize("name", SOME)
 def test_init_writes_a_file_that_means_the_recipe(name, tmp_path):
-    result = run("recipes", "init", name, cwd=tmp_path)
-    assert result.returncode == 0
-    mine = f"my_{name}.json"
-    assert mine in result.stdout
+    mine = tmp_path / f"my_{name}.json"
+    printed = run("recipes", "init", name, cwd=tmp_path)
+    assert printed.returncode == 0 and not list(tmp_path.iterdir())
+    mine.write_text(printed.stdout)
     shown = json.loads(run("recipes", "show", mine, "--json", cwd=tmp_path).stdout)
     original = json.loads(run("recipes", "show", name, "--json").stdout)
     assert shown.pop("name") == f"my_{name}" and shown["trainer"].pop("run_dir") == f"runs/my_{name}"
     del original["name"], original["trainer"]["run_dir"]
     assert shown == original
-    again = run("recipes", "init", name, cwd=tmp_path)
+    again = run("recipes", "init", name, "--output", mine)
     assert again.returncode == 2 and "--force" in again.stderr
-    assert run("recipes", "init", name, "--force", cwd=tmp_path).returncode == 0
+    written = run("recipes", "init", name, "--output", mine, "--force")
+    assert written.returncode == 0 and mine.read_text() == printed.stdout and str(mine) in written.stdout
 
 
 def test_the_schema_is_one_and_accepts_what_the_program_accepts():

@@ -46,7 +46,11 @@ int main(int argc, char** argv) try {
     for (int64_t done = 0; done < global; done += micro) {  // gradients add up over the micro-batches
       Batch batch;
       loader.next(batch);
-      LayerContext context{.training = true, .step = static_cast<uint64_t>(step)};
+      // Names the dropout masks: seed, step, and the token's place in the global batch.
+      LayerContext context{.training = true,
+                           .seed = static_cast<uint64_t>(recipe.trainer.seed),
+                           .step = static_cast<uint64_t>(step),
+                           .first_token = static_cast<uint64_t>(done * length)};
       const auto [tokens, labels, weights] =
           to_device(batch, 1.0 / static_cast<double>(global * length), device, context);
       const auto result = model.loss(tokens, labels, weights, context, {});

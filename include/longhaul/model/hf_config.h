@@ -32,6 +32,8 @@ class HfConfigReader {
   int64_t integer(const std::string& key, std::optional<int64_t> fallback = std::nullopt);
   int64_t positive(const std::string& key, std::optional<int64_t> fallback = std::nullopt);
   double number(const std::string& key, std::optional<double> fallback = std::nullopt);
+  // A number that becomes ModelConfig's field of that name, within the field's range (UserError).
+  double number_of(std::string_view field, const std::string& key, double fallback);
   bool boolean(const std::string& key, bool fallback);
   std::string text(const std::string& key, std::string_view fallback);
   double probability(const std::string& key, double fallback);  // in [0, 1)

@@ -86,8 +86,8 @@ struct ModelConfig {
 ModelConfig family_preset(const std::string& family);
 
 // The model to continue from a checkpoint whose config.json says `checkpoint`: all of it is the checkpoint's, whatever
-// the recipe says, except the dropouts, vocab_multiple and initialisation, which are the recipe's. `notes` receives a
-// line for each field in which the two differ.
+// the recipe says, except the dropouts and vocab_multiple, which are the recipe's. `notes` receives a line for each
+// field in which the two differ, but for the initialisation, which isn't used.
 ModelConfig continue_from(const ModelConfig& recipe, const ModelConfig& checkpoint,
                           std::vector<std::string>* notes = nullptr);
 

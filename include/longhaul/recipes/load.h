@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "longhaul/recipes/recipe.h"
 
@@ -18,6 +19,12 @@ namespace longhaul {
 // first sets that family's mathematics (family_preset), whatever the order in which the keys stand; and
 // data.train turns the base's data.mock off. A file without "name" is named as the file.
 Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides = {});
+
+// The keys below `model` ("layers", "rope_scaling.factor") that were given together with model.from or after it: in the
+// same file, or as overrides. What a base or a recipe of the library says is not among them: it describes a model from
+// scratch. Empty without model.from.
+std::vector<std::string> model_keys_given_with_from(const std::string& name_or_file,
+                                                    std::span<const std::string> overrides = {});
 
 // Only what differs from the defaults of the recipe's family: a file that load_recipe reads to the same
 // recipe.

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "longhaul/checkpoint/hf_export.h"
 #include "longhaul/checkpoint/hf_folder.h"
@@ -29,11 +30,15 @@ class ModelFolder {
 
   // Fills the parameters of a model of `config()`, or of one that differs only in what weights don't depend on.
   void load(std::span<Parameter> parameters) const;
-  // The weights by parameter name, without a model; the folder must outlive it. Checkpoints only.
+  // The weights by parameter name, without a model; the folder must outlive it. UserError for a Hugging Face
+  // folder, whose tensors are others.
   ParameterSource parameters() const;
   // The tokenizer that came with the model; UserError when there is none.
   std::shared_ptr<const Tokenizer> tokenizer() const;
   bool has_tokenizer() const;
+  // The tokens that end a text, as transformers finds them: those of generation_config.json, else of config.json, else
+  // the tokenizer's.
+  std::vector<int32_t> stop_ids() const;
 
  private:
   std::filesystem::path tokenizer_folder() const;

@@ -113,7 +113,8 @@ std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const
       }
       seen.merge(here);
     } catch (const fs::filesystem_error& error) {
-      throw UserError("cannot read the input {}: {}", input, error.code().message());
+      throw UserError("cannot read {}: {}; mend its permissions, or leave it out",
+                      error.path1().empty() ? input : error.path1().string(), error.code().message());
     }
   }
   return files;

@@ -14,6 +14,7 @@
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
+#include "longhaul/core/unfinished.h"
 #include "longhaul/data/indexed_dataset_writer.h"
 #include "longhaul/data/ordered_workers.h"
 #include "longhaul/data/prepared_info.h"
@@ -50,12 +51,18 @@ void check_kinds(const std::vector<InputFile>& files, const PrepareOptions& opti
   }
 }
 
+// Clears what a killed run left under the prefix.
+const std::string& without_stale(const std::string& prefix) {
+  for (const std::string& file : {prefix + ".bin", prefix + ".idx", prepared_info_path(prefix)}) remove_stale_partials(file);
+  return prefix;
+}
+
 // The output of one key, and what the report says of it.
 class KeyOutput {
  public:
   KeyOutput(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::string& key)
       : report_{key, fmt::format("{}_{}_document", options.output_prefix, key)},
-        writer_(report_.prefix, token_type_for_vocabulary(tokenizer.vocab_size)),
+        writer_(without_stale(report_.prefix), token_type_for_vocabulary(tokenizer.vocab_size)),
         info_(prepared_info_path(report_.prefix)) {}
 
   void add(const TokenizedKey& block) {
@@ -133,6 +140,7 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
   BlockReader reader(std::move(files));
   const auto parent = std::filesystem::path(options.output_prefix).parent_path();
   if (!parent.empty()) make_folder(parent);
+  const Unfinished unfinished;
   std::vector<std::unique_ptr<KeyOutput>> outputs;
   for (const std::string& key : options.json_keys) {
     outputs.push_back(std::make_unique<KeyOutput>(options, tokenizer, key));
@@ -160,6 +168,7 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
   BadLineLog bad_lines;
   TokenizedBlock block;
   while (pipeline.next(block)) {
+    throw_if_interrupted();
     for (size_t k = 0; k < outputs.size(); ++k) outputs[k]->add(block.keys[k]);
     bad_lines.add(block.bad_lines);
     report.bytes += block.bytes;

@@ -23,7 +23,7 @@ ModelConfig read_config(const nlohmann::json& config) {
   model.vocab_size = reader.positive("vocab_size", 50257);
   model.max_positions = reader.positive("n_positions", 1024);
   model.normalization = Normalization::layer_norm;
-  model.norm_eps = reader.number("layer_norm_epsilon", 1e-5);
+  model.norm_eps = reader.number_of("norm_eps", "layer_norm_epsilon", 1e-5);
   model.activation =
       parse_hf_activation("activation_function", reader.text("activation_function", "gelu_new"));
   model.gated = false;
@@ -36,7 +36,7 @@ ModelConfig read_config(const nlohmann::json& config) {
   model.hidden_dropout = reader.probability("resid_pdrop", 0.1);
   model.embedding_dropout = reader.probability("embd_pdrop", 0.1);
   model.attention_dropout = reader.probability("attn_pdrop", 0.1);
-  model.init_std = reader.number("initializer_range", 0.02);
+  model.init_std = reader.number_of("init_std", "initializer_range", 0.02);
   // reorder_and_upcast_attn is about rounding alone; the summary_* fields belong to a classification head.
   reader.ignore({"reorder_and_upcast_attn", "n_ctx", "summary_type", "summary_use_proj", "summary_activation",
                  "summary_proj_to_labels", "summary_first_dropout"});

@@ -19,7 +19,7 @@ ModelConfig read_config(const nlohmann::json& config) {
   model.max_positions = reader.positive("max_position_embeddings", 2048);
   read_hf_heads(reader, 32, model);
   model.normalization = Normalization::rms_norm;
-  model.norm_eps = reader.number("rms_norm_eps", 1e-6);
+  model.norm_eps = reader.number_of("norm_eps", "rms_norm_eps", 1e-6);
   model.activation = parse_hf_activation("hidden_act", reader.text("hidden_act", "silu"));
   model.gated = true;
   const HfRope rope = read_hf_rope(reader, 1.0, model.max_positions);
@@ -33,7 +33,7 @@ ModelConfig read_config(const nlohmann::json& config) {
   read_hf_biases(reader, model);
   model.tied_embeddings = reader.boolean("tie_word_embeddings", false);
   model.attention_dropout = reader.probability("attention_dropout", 0);
-  model.init_std = reader.number("initializer_range", 0.02);
+  model.init_std = reader.number_of("init_std", "initializer_range", 0.02);
   reader.ignore({"pretraining_tp"});  // only the order of some sums
   reader.finish();
   return model;

@@ -21,7 +21,7 @@ ModelConfig read_config(const nlohmann::json& config) {
   read_hf_heads(reader, 48, model);
   model.normalization = Normalization::layer_norm;
   model.norm_zero_centered = true;
-  model.norm_eps = reader.number("norm_eps", 1e-5);
+  model.norm_eps = reader.number_of("norm_eps", "norm_eps", 1e-5);
   model.activation = parse_hf_activation("hidden_act", reader.text("hidden_act", "relu2"));
   model.gated = false;
   const HfRope rope = read_hf_rope(reader, 0.5, model.max_positions);
@@ -32,7 +32,7 @@ ModelConfig read_config(const nlohmann::json& config) {
   read_hf_biases(reader, model);
   model.tied_embeddings = reader.boolean("tie_word_embeddings", false);
   model.attention_dropout = reader.probability("attention_dropout", 0);
-  model.init_std = reader.number("initializer_range", 0.0134);
+  model.init_std = reader.number_of("init_std", "initializer_range", 0.0134);
   reader.finish();
   return model;
 }

@@ -1,10 +1,15 @@
 // Saving when the machine fails: crashes, a full disk, a folder that can't be written.
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <functional>
+#include <thread>
 
 #include "checkpoint/checkpoint_folders.h"
 #include "checkpoint/folder_swap.h"
@@ -186,6 +191,33 @@ TEST_F(CheckpointFaults, AfterAFailedSaveTheNextOneWorks) {
   writer.save_async(content(2));
   writer.wait();
   expect_good(2);
+}
+
+// A reader never finds the place empty while one folder takes the place of another.
+TEST_F(CheckpointFaults, ReplacingAFolderLeavesNoGap) {
+  const fs::path one = folder_ / "one", two = folder_ / "two";
+  fs::create_directories(one);
+  fs::create_directories(two);
+  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, two.c_str(), RENAME_EXCHANGE) != 0)
+    GTEST_SKIP() << "this file system can't exchange folders";
+  const fs::path target = folder_ / "model";
+  fs::create_directories(target);
+  std::atomic<bool> done = false;
+  int64_t gaps = 0;
+  std::thread reader([&] {
+    while (!done) gaps += ::access(target.c_str(), F_OK) != 0;
+  });
+  for (int i = 0; i < 300; ++i) {
+    FolderSwap swap(target);
+    write_text(swap.path() / "number", std::to_string(i));
+    swap.commit();
+  }
+  done = true;
+  reader.join();
+  EXPECT_EQ(gaps, 0);
+  EXPECT_EQ(read_text(target / "number"), "299");
+  for (const auto& entry : fs::directory_iterator(folder_))
+    EXPECT_EQ(entry.path().filename().string().find("model."), std::string::npos) << entry.path();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "checkpoint/checkpoint_folders.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/checkpoint/checkpoint_writer.h"
+#include "longhaul/core/hash.h"
 #include "test_support.h"
 
 namespace longhaul {
@@ -203,6 +204,21 @@ TEST_F(Checkpoint, MissingAndTruncatedFilesAreNamed) {
   fs::remove(place(7) / "manifest.json");
   EXPECT_CONTAINS(message_of([&] { CheckpointReader reader(place(7)); }), "no manifest.json");
   EXPECT_CONTAINS(message_of([&] { CheckpointReader reader(place(8)); }), "no such checkpoint");
+}
+
+TEST_F(Checkpoint, FileNamesThatLeadOutOfTheFolderAreRefused) {
+  CheckpointWriter(folder_).save(make_content(7));
+  const fs::path manifest = place(7) / "manifest.json";
+  const std::string text = read_text(manifest), name = "\"model-00001.safetensors\"";
+  ASSERT_NE(text.find(name), std::string::npos);
+  for (const char* evil : {"../model-00001.safetensors", "/tmp/x", "..", "", "a/b", "x\\u0000y"}) {
+    std::string changed = text;
+    for (size_t at = 0; (at = changed.find(name, at)) != std::string::npos;)
+      changed.replace(at, name.size(), fmt::format("\"{}\"", evil));
+    write_text(manifest, changed);
+    write_text(place(7) / "manifest.xxh3", hex64(xxh3(changed)) + "\n");
+    EXPECT_CONTAINS(message_of([&] { CheckpointReader reader(place(7)); }), "is not a plain file name");
+  }
 }
 
 TEST_F(Checkpoint, FallsBackToTheLastGoodOne) {

@@ -247,5 +247,24 @@ TEST(Family, RegisteringOne) {
   EXPECT_THROW(family("nobody"), UserError);
 }
 
+// A value that no checkpoint could be read back with.
+TEST(HfConfig, ValuesOutOfRangeAreRefusedByTheirNames) {
+  const auto expect = [](const json& config, const std::string& what) {
+    EXPECT_NE(refusal(config).find(what), std::string::npos) << refusal(config);
+  };
+  expect(with(llama32_1b(), "rms_norm_eps", 0), "'rms_norm_eps' is 0");
+  expect(with(llama32_1b(), "initializer_range", -1), "'initializer_range' is -1");
+  expect(with(nemotron(), "norm_eps", -1e-5), "'norm_eps' is");
+  const auto scaled = [](const char* key, const json& value) {
+    json config = llama32_1b();
+    config["rope_scaling"][key] = value;
+    return config;
+  };
+  expect(scaled("factor", 0.5), "'rope_scaling.factor' is 0.5");
+  expect(scaled("low_freq_factor", 0), "'rope_scaling.low_freq_factor' is 0");
+  expect(scaled("original_max_position_embeddings", 0), "'rope_scaling.original_max_position_embeddings' is 0");
+  expect(scaled("original_max_position_embeddings", 12.5), "'rope_scaling.original_max_position_embeddings' is 12.5");
+}
+
 }  // namespace
 }  // namespace longhaul

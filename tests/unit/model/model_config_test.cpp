@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "longhaul/core/error.h"
 
 namespace longhaul {
@@ -153,6 +155,35 @@ TEST(ContinueFrom, TellsWhereRecipeAndCheckpointDiffer) {
   ASSERT_EQ(notes.size(), 2U);
   EXPECT_EQ(notes[0], "model.layers is 32 (the recipe says 16)");
   EXPECT_NE(notes[1].find("(the recipe says 8000000)"), std::string::npos) << notes[1];
+}
+
+TEST(ContinueFrom, SaysWhichRotaryScalingIsUsed) {
+  ModelConfig recipe;
+  recipe.rope_scaling.kind = RopeScalingKind::linear;
+  recipe.rope_scaling.factor = 4;
+  std::vector<std::string> notes;
+  const ModelConfig m = continue_from(recipe, llama3_8b(), &notes);
+  EXPECT_EQ(m.rope_scaling, llama3_8b().rope_scaling);
+  EXPECT_TRUE(std::any_of(notes.begin(), notes.end(), [](const std::string& note) {
+    return note == "model.rope_scaling.factor is 1 (the recipe says 4)";
+  }));
+}
+
+TEST(ContinueFrom, KeepsTheCheckpointsInitialisation) {
+  ModelConfig recipe, checkpoint = llama3_8b();
+  recipe.init_std = 0.01;
+  recipe.scaled_init = !checkpoint.scaled_init;
+  checkpoint.init_std = 0.1;
+  const ModelConfig m = continue_from(recipe, checkpoint);
+  EXPECT_EQ(m.init_std, 0.1);
+  EXPECT_EQ(m.scaled_init, checkpoint.scaled_init);
+}
+
+TEST(ModelConfig, HeadsHaveAnEvenNumberOfChannels) {
+  ModelConfig odd = family_preset("gpt");
+  odd.hidden = 60;
+  odd.heads = 4;
+  EXPECT_NE(error_of(odd).find("the heads have 15 channels"), std::string::npos) << error_of(odd);
 }
 
 }  // namespace

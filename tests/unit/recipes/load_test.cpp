@@ -119,5 +119,21 @@ TEST_F(LoadRecipe, TheRecordOfARunReadsBackAsItself) {
   }
 }
 
+TEST_F(LoadRecipe, WhichModelKeysAreMeantForTheContinuedModel) {
+  using Keys = std::vector<std::string>;
+  const auto given = [](const std::string& recipe, std::vector<std::string> overrides = {}) {
+    return model_keys_given_with_from(recipe, overrides);
+  };
+  const auto scratch = file("scratch.json", R"({"base": "llama_tiny", "model": {"layers": 3}})");
+  const auto with_from =
+      file("from.json", R"({"base": "scratch.json", "model": {"from": "X", "rope_scaling": {"kind": "linear"}}})");
+  EXPECT_EQ(given("llama_tiny", {"model.layers=3"}), Keys{});  // a model from scratch
+  EXPECT_EQ(given("llama_tiny", {"model.from=X"}), Keys{});
+  EXPECT_EQ(given(scratch, {"model.from=X"}), Keys{});
+  EXPECT_EQ(given("llama_tiny", {"model.rope_scaling.factor=2", "model.from=X"}), Keys{"rope_scaling.factor"});
+  EXPECT_EQ(given(with_from), Keys{"rope_scaling.kind"});
+  EXPECT_EQ(given(with_from, {"model.hidden_dropout=0.1"}), (Keys{"rope_scaling.kind", "hidden_dropout"}));
+}
+
 }  // namespace
 }  // namespace longhaul
