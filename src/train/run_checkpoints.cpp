@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "longhaul/comm/exchange.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"

@@ -47,12 +47,12 @@ int in_child(const std::function<int()>& work) {
 }
 
 TEST_F(RunFolderTest, OneProcessAtATime) {
-  RunFolder folder(root_ / "run");
+  RunFolder folder(root_ / "run", /*leads=*/true);
   folder.make();
   const auto newcomer = [&] {
     return in_child([&] {
       try {
-        RunFolder second(root_ / "run");
+        RunFolder second(root_ / "run", /*leads=*/true);
         return 1;
       } catch (const UserError& error) {
         const std::string message = error.what();
@@ -68,18 +68,18 @@ TEST_F(RunFolderTest, OneProcessAtATime) {
 
 TEST_F(RunFolderTest, ADeadProcessLeavesNoLock) {
   EXPECT_EQ(in_child([&]() -> int {
-              RunFolder folder(root_ / "run");
+              RunFolder folder(root_ / "run", /*leads=*/true);
               folder.make();
               ::_exit(7);  // nothing is destroyed
             }),
             7);
   EXPECT_TRUE(fs::exists(root_ / "run/.lock"));
-  EXPECT_NO_THROW(RunFolder(root_ / "run").make());
+  EXPECT_NO_THROW(RunFolder(root_ / "run", /*leads=*/true).make());
 }
 
 TEST_F(RunFolderTest, ANewRunIsMadeLateAndItsLogHasWhatCameBefore) {
   {
-    RunFolder folder(root_ / "run");
+    RunFolder folder(root_ / "run", /*leads=*/true);
     log::info("before");
     EXPECT_FALSE(fs::exists(root_ / "run"));
     folder.make();
@@ -92,7 +92,7 @@ TEST_F(RunFolderTest, ANewRunIsMadeLateAndItsLogHasWhatCameBefore) {
   EXPECT_NE(text.find("error the end\n"), std::string::npos);
   EXPECT_EQ(text.find("concern"), std::string::npos);
   {
-    RunFolder folder(root_ / "run");  // never made anew
+    RunFolder folder(root_ / "run", /*leads=*/true);  // never made anew
     RunFolder::note(UserError("refused"));
   }
   EXPECT_EQ(log_text().find(text), 0) << "a log grows";
@@ -101,7 +101,7 @@ TEST_F(RunFolderTest, ANewRunIsMadeLateAndItsLogHasWhatCameBefore) {
 
 TEST_F(RunFolderTest, AMistakeLeavesNothingBehind) {
   {
-    RunFolder folder(root_ / "run");
+    RunFolder folder(root_ / "run", /*leads=*/true);
     log::info("before");
     RunFolder::note(UserError("a mistake"));
   }
