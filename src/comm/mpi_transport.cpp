@@ -7,6 +7,7 @@
 
 #include "comm/direct_communicator.h"
 #include "longhaul/comm/error.h"
+#include "longhaul/comm/failure_note.h"
 #include "longhaul/comm/mpi_session.h"
 #include "longhaul/core/log.h"
 
@@ -74,6 +75,7 @@ class MpiTransport final : public Transport {
   }
 
   void abort(int rank, const std::string& cause) override {
+    leave_failure_note({rank, 1, cause});
     log::error("rank {} failed: {}", rank, cause);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
