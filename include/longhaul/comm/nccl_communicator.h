@@ -15,7 +15,7 @@ struct NcclOptions {
   // The CUDA stream (a cudaStream_t) that the calling thread works on: operations start after what it holds, and `wait`
   // makes it wait.
   std::function<void*()> current_stream = [] { return nullptr; };
-  // How long an operation may take, counted from when its turn on the GPU has come or could have. Zero: for ever.
+  // How long an operation may take from its call on, what stands before it on the GPU included. Zero: for ever.
   std::chrono::milliseconds timeout{0};
 };
 

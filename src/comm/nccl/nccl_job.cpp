@@ -1,6 +1,6 @@
 #include "comm/nccl/nccl_job.h"
 
-#include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "longhaul/comm/error.h"
@@ -72,7 +72,8 @@ void NcclJob::remove(ncclComm_t comm) {
   {
     const std::lock_guard lock(mutex_);
     if (std::erase(comms_, comm) == 0) return;  // aborted
-    if (std::uncaught_exceptions() > 0 || nccl_.finalize(comm) > ncclSuccess) {
+    const auto finalized = std::uncaught_exceptions() > 0 ? ncclInternalError : nccl_.finalize(comm);
+    if (finalized != ncclSuccess && finalized != ncclInProgress) {
       nccl_.abort(comm);
       return;
     }
