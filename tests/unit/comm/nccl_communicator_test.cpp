@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "comm/nccl/cuda_handles.h"
+#include "comm/nccl/nccl_library.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/comm/nccl_communicator.h"
 #include "longhaul/comm/thread_communicator.h"
@@ -32,6 +33,17 @@ conformance::Place on_gpu() {
           .release = [](void* data) { cudaFree(data); },
           .copy = [](void* to, const void* from, size_t bytes) { check_cuda(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy"); },
           .synchronise = [] { check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }};
+}
+
+TEST(NcclLibrary, HasEveryFunctionThatWeCall) {
+  try {
+    int version = 0;
+    EXPECT_EQ(NcclLibrary::get().get_version(&version), ncclSuccess);
+    EXPECT_GE(version, NCCL_VERSION(2, 18, 0));
+  } catch (const EnvironmentError& error) {
+    if (std::string(error.what()).find("cannot be loaded") == std::string::npos) throw;
+    GTEST_SKIP() << error.what();
+  }
 }
 
 TEST(NcclCommunicator, ConformsToTheSuite) {
