@@ -10,6 +10,12 @@ if(NOT LONGHAUL_CUDA STREQUAL "OFF")
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
     set(LONGHAUL_HAS_CUDA ON)
+    # NCCL's header alone: its library is loaded at run time.
+    find_path(LONGHAUL_NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} $ENV{NCCL_HOME}/include)
+    if(NOT LONGHAUL_NCCL_INCLUDE_DIR)
+      message(FATAL_ERROR "NCCL's header nccl.h was not found. Install libnccl-dev, set NCCL_HOME, or build without "
+                          "CUDA: -DLONGHAUL_CUDA=OFF.")
+    endif()
   elseif(LONGHAUL_CUDA STREQUAL "ON")
     message(FATAL_ERROR "LONGHAUL_CUDA=ON, but no CUDA compiler was found. Put nvcc on PATH or set CUDACXX.")
   endif()

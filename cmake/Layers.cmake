@@ -6,6 +6,8 @@ function(longhaul_layer name)
   if(LONGHAUL_HAS_CUDA)
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cu)
     list(APPEND sources ${cuda_sources})
+  else()
+    list(FILTER sources EXCLUDE REGEX "/nccl/")  # C++ that needs the CUDA toolkit's headers
   endif()
   if(NOT sources)
     return()

@@ -9,6 +9,13 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
+# MPI, through the pkg-config file of Open MPI's C interface: CMake's own search would want a C compiler too.
+pkg_check_modules(MPI IMPORTED_TARGET ompi-c)
+if(NOT MPI_FOUND)
+  message(FATAL_ERROR "Open MPI's development files were not found (pkg-config knows no ompi-c). "
+                      "Run scripts/setup, or install libopenmpi-dev and openmpi-bin.")
+endif()
+
 # OpenMP with the runtime that LibTorch brings: two in one process would fight over the cores.
 add_library(longhaul_openmp INTERFACE)
 target_compile_options(longhaul_openmp INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)

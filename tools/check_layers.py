@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["core", "comm", "ops", "parallel", "model", "optim", "data", "checkpoint", "recipes", "train", "cli"]
+LAYERS = ["core", "comm", "ops", "parallel", "model", "optim", "data", "checkpoint", "recipes", "train", "launch", "cli"]
 FOLDERS = ["include/longhaul", "src"]
 SUFFIXES = {".h", ".cpp", ".cu", ".cuh", ".inl"}
 MAX_LINES = 600

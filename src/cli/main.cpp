@@ -60,12 +60,15 @@ int run(int argc, char** argv) {
   add_recipes_command(app);
   add_plan_command(app);
   add_schema_command(app);
+  add_launch_command(app);
   add_doctor_command(app);
   try {
     check_command(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
+  } catch (const CLI::RuntimeError& ended) {  // a command that ends with an exit code and has told why
+    return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "error: {}. `--help` lists the options.\n", error.what());
     return 2;

@@ -33,21 +33,33 @@ struct Fp16 {
   static Element narrow(Sum x) { return std::bit_cast<Element>(static_cast<_Float16>(x)); }
 };
 
-template <typename Format>
-void reduce_as(std::span<const void* const> inputs, void* out, int64_t count, ReduceOp op) {
+// A block of sums at a time stays in the cache, and its loops are plain enough for the compiler to vectorise.
+constexpr int64_t kBlock = 1024;
+
+template <typename Format, typename Combine>
+void reduce_with(std::span<const void* const> inputs, void* out, int64_t count, Combine combine) {
   using Element = typename Format::Element;
   using Sum = typename Format::Sum;
-  for (int64_t i = 0; i < count; ++i) {
-    Sum total = Format::widen(static_cast<const Element*>(inputs[0])[i]);
+  Sum total[kBlock];
+  for (int64_t start = 0; start < count; start += kBlock) {
+    const int64_t n = std::min(kBlock, count - start);
+    const Element* first = static_cast<const Element*>(inputs[0]) + start;
+    for (int64_t i = 0; i < n; ++i) total[i] = Format::widen(first[i]);
     for (size_t rank = 1; rank < inputs.size(); ++rank) {
-      const Sum x = Format::widen(static_cast<const Element*>(inputs[rank])[i]);
-      switch (op) {
-        case ReduceOp::sum: total = static_cast<Sum>(total + x); break;
-        case ReduceOp::max: total = std::max(total, x); break;
-        case ReduceOp::min: total = std::min(total, x); break;
-      }
+      const Element* next = static_cast<const Element*>(inputs[rank]) + start;
+      for (int64_t i = 0; i < n; ++i) total[i] = static_cast<Sum>(combine(total[i], Format::widen(next[i])));
     }
-    static_cast<Element*>(out)[i] = Format::narrow(total);
+    Element* to = static_cast<Element*>(out) + start;
+    for (int64_t i = 0; i < n; ++i) to[i] = Format::narrow(total[i]);
+  }
+}
+
+template <typename Format>
+void reduce_as(std::span<const void* const> inputs, void* out, int64_t count, ReduceOp op) {
+  switch (op) {
+    case ReduceOp::sum: return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return a + b; });
+    case ReduceOp::max: return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return a < b ? b : a; });
+    case ReduceOp::min: return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return b < a ? b : a; });
   }
 }
 

@@ -3,18 +3,21 @@
 // before its own wait. Messages between two ranks are copied when they are sent.
 #include "longhaul/comm/thread_communicator.h"
 
+#include <fmt/ranges.h>
+
 #include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <exception>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "comm/count_traffic.h"
-#include "comm/reduce.h"
+#include "comm/thread_collectives.h"
 #include "longhaul/comm/error.h"
 
 namespace longhaul::comm {
@@ -40,23 +43,20 @@ class Job {
   std::optional<std::pair<int, std::string>> failure_;
 };
 
-struct Posted {
-  ConstBuffer in;
-  Buffer out;
-  std::vector<int64_t> send_counts, receive_counts;
-};
-
-using CarryOut = void (*)(const std::vector<Posted>& ranks, int argument);
-
+// One operation of a group.
 struct Slot {
-  std::vector<Posted> posted;
+  CarryOut carry_out = nullptr;
+  int argument = 0;
+  std::vector<std::optional<Posted>> posted;  // by rank
   int arrived = 0, left = 0;
   bool done = false;
 };
 
 struct Group {
-  Group(std::shared_ptr<Job> job, int size) : job(std::move(job)), size(size) {}
+  Group(std::shared_ptr<Job> job, std::vector<int> members)
+      : job(std::move(job)), members(std::move(members)), size(static_cast<int>(this->members.size())) {}
   const std::shared_ptr<Job> job;
+  const std::vector<int> members;  // their ranks in the whole job, for messages
   const int size;
   std::mutex mutex;
   std::condition_variable changed;
@@ -64,79 +64,21 @@ struct Group {
   std::map<std::pair<int, int>, std::map<int64_t, std::vector<char>>> messages;  // (from, to) -> number -> bytes
   std::map<std::pair<int64_t, int>, std::shared_ptr<Group>> children;           // (split's number, colour)
 
-  // Waits until `ready`, which is asked under the lock.
-  template <typename Ready>
-  void wait(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds timeout, const std::string& what, Ready ready) {
+  // Waits until `ready`, which is asked under the lock; `missing` says for whom it waited in vain.
+  template <typename Ready, typename Missing>
+  void wait(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds timeout, const std::string& what, Ready ready,
+            Missing missing) {
     const auto start = Clock::now();
     while (!ready()) {
       changed.wait_for(lock, kPoll);
       if (ready()) return;
       job->throw_if_failed();
       if (timeout.count() > 0 && Clock::now() - start > timeout)
-        throw CommunicationError("{} waited {:.1f} s in vain", what, static_cast<double>(timeout.count()) / 1000);
+        throw CommunicationError("{} waited {:.1f} s in vain for {}", what, static_cast<double>(timeout.count()) / 1000,
+                                 missing());
     }
   }
 };
-
-void carry_all_reduce(const std::vector<Posted>& ranks, int op) {
-  std::vector<const void*> inputs;
-  for (const Posted& p : ranks) inputs.push_back(p.out.data);
-  const Buffer& first = ranks[0].out;
-  std::vector<char> sum(static_cast<size_t>(first.count) * size_of(first.type));
-  reduce(inputs, sum.data(), first.count, first.type, static_cast<ReduceOp>(op));
-  for (const Posted& p : ranks) {
-    if (!sum.empty()) std::memcpy(p.out.data, sum.data(), sum.size());
-  }
-}
-
-void carry_reduce_scatter(const std::vector<Posted>& ranks, int op) {
-  for (size_t r = 0; r < ranks.size(); ++r) {
-    const Buffer& out = ranks[r].out;
-    std::vector<const void*> inputs;
-    for (const Posted& p : ranks) {
-      inputs.push_back(static_cast<const char*>(p.in.data) + r * static_cast<size_t>(out.count) * size_of(out.type));
-    }
-    reduce(inputs, out.data, out.count, out.type, static_cast<ReduceOp>(op));
-  }
-}
-
-void copy(void* to, const void* from, size_t bytes) {
-  if (bytes > 0 && to != from) std::memmove(to, from, bytes);
-}
-
-void carry_all_gather(const std::vector<Posted>& ranks, int) {
-  for (const Posted& to : ranks) {
-    for (size_t r = 0; r < ranks.size(); ++r) {
-      const size_t bytes = static_cast<size_t>(ranks[r].in.count) * size_of(ranks[r].in.type);
-      copy(static_cast<char*>(to.out.data) + r * bytes, ranks[r].in.data, bytes);
-    }
-  }
-}
-
-void carry_all_to_all(const std::vector<Posted>& ranks, int) {
-  for (size_t from = 0; from < ranks.size(); ++from) {
-    int64_t sent = 0;
-    for (size_t to = 0; to < ranks.size(); ++to) {
-      const size_t width = size_of(ranks[from].in.type);
-      const int64_t count = ranks[from].send_counts[to];
-      int64_t place = 0;
-      for (size_t r = 0; r < from; ++r) place += ranks[to].receive_counts[r];
-      LONGHAUL_CHECK(count == ranks[to].receive_counts[from], "rank {} sends {} elements to rank {}, which expects {}",
-                     from, count, to, ranks[to].receive_counts[from]);
-      copy(static_cast<char*>(ranks[to].out.data) + static_cast<size_t>(place) * width,
-           static_cast<const char*>(ranks[from].in.data) + static_cast<size_t>(sent) * width,
-           static_cast<size_t>(count) * width);
-      sent += count;
-    }
-  }
-}
-
-void carry_broadcast(const std::vector<Posted>& ranks, int root) {
-  const Buffer& from = ranks[root].out;
-  for (const Posted& p : ranks) copy(p.out.data, from.data, static_cast<size_t>(from.count) * size_of(from.type));
-}
-
-void carry_nothing(const std::vector<Posted>&, int) {}
 
 class ThreadCommunicator final : public Communicator {
  public:
@@ -145,7 +87,7 @@ class ThreadCommunicator final : public Communicator {
 
   Work all_reduce(Buffer data, ReduceOp op) override {
     count_all_reduce(traffic_, data, size());
-    return post({.in = {}, .out = data, .send_counts = {}, .receive_counts = {}}, carry_all_reduce, static_cast<int>(op), "all-reduce");
+    return post({{}, data, {}, {}}, carry_all_reduce, static_cast<int>(op), "all-reduce");
   }
   Work reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op) override {
     LONGHAUL_CHECK(in.count == out.count * size(), "reduce-scatter of {} elements into {} × {}", in.count, size(), out.count);
@@ -191,12 +133,13 @@ class ThreadCommunicator final : public Communicator {
       void wait() override {
         std::unique_lock lock(group->mutex);
         auto& queue = group->messages[between];
-        group->wait(lock, timeout, what, [&] { return queue.contains(number); });
+        group->wait(lock, timeout, what, [&] { return queue.contains(number); },
+                    [&] { return fmt::format("rank {}", group->members[between.first]); });
         const std::vector<char> message = std::move(queue.extract(number).mapped());
         LONGHAUL_CHECK(message.size() == static_cast<size_t>(data.count) * size_of(data.type),
                        "{}: {} bytes came where {} elements of {} are expected", what, message.size(), data.count,
                        name_of(data.type));
-        copy(data.data, message.data(), message.size());
+        if (!message.empty()) std::memcpy(data.data, message.data(), message.size());
       }
       bool done() override {
         const std::lock_guard lock(group->mutex);
@@ -209,11 +152,12 @@ class ThreadCommunicator final : public Communicator {
     state->between = {from, rank()};
     state->number = received_[from]++;
     state->timeout = timeout_;
-    state->what = fmt::format("{}: rank {}'s receive from rank {}", name(), rank(), from);
+    state->what = fmt::format("{}: rank {}'s receive from rank {}", name(),
+                              group_->members[rank()], group_->members[from]);
     return Work(std::move(state));
   }
 
-  void barrier() override { post({}, carry_nothing, 0, "barrier").wait(); }
+  void barrier() override { post({}, carry_barrier, 0, "barrier").wait(); }
 
   std::unique_ptr<Communicator> split(int colour, const std::string& name) override {
     // Everybody's colours first: they tell how large the new groups are, and this rank's place in its own.
@@ -221,11 +165,12 @@ class ThreadCommunicator final : public Communicator {
     all_gather_quietly(colour, colours);
     const int64_t number = splits_++;
     if (colour < 0) return nullptr;
-    int members = 0, place = 0;
+    std::vector<int> members;
+    int place = 0;
     for (int r = 0; r < size(); ++r) {
       if (colours[r] != colour) continue;
-      if (r < rank()) ++place;
-      ++members;
+      if (r == rank()) place = static_cast<int>(members.size());
+      members.push_back(group_->members[r]);
     }
     std::shared_ptr<Group> child;
     {
@@ -238,52 +183,78 @@ class ThreadCommunicator final : public Communicator {
   }
 
   void abort(const std::string& cause) override {
-    group_->job->fail(rank(), cause);
+    group_->job->fail(group_->members[rank()], cause);
     group_->changed.notify_all();
   }
   void set_timeout(std::chrono::milliseconds timeout) override { timeout_ = timeout; }
 
  private:
+  // A Work that is dropped unwaited, as when its rank fails, takes its buffers back: nobody may touch them any more.
   struct Collective final : Work::State {
     std::shared_ptr<Group> group;
     int64_t number = 0;
-    CarryOut carry_out = nullptr;
-    int argument = 0;
+    int rank = 0;
     std::chrono::milliseconds timeout{};
     std::string what;
+    bool waited = false;
 
-    Slot& slot() { return group->slots[number]; }
+    ~Collective() override {
+      if (waited) return;
+      const std::lock_guard lock(group->mutex);
+      Slot& mine = slot();
+      mine.posted[rank].reset();
+      --mine.arrived;
+    }
+    Slot& slot() { return group->slots.at(number); }
     void wait() override {
       std::unique_lock lock(group->mutex);
-      group->wait(lock, timeout, what, [this] { return slot().arrived == group->size; });
       Slot& mine = slot();
+      group->wait(lock, timeout, what, [&] { return ready(mine); }, [&] { return missing(mine); });
       if (!mine.done) {
-        carry_out(mine.posted, argument);
+        std::vector<Posted> posted;
+        for (const auto& p : mine.posted) posted.push_back(*p);
+        mine.carry_out(posted, mine.argument);
         mine.done = true;
       }
+      waited = true;
       if (++mine.left == group->size) group->slots.erase(number);
     }
     bool done() override {
       const std::lock_guard lock(group->mutex);
-      return slot().arrived == group->size;
+      return ready(slot());
+    }
+    bool ready(const Slot& mine) const { return mine.done || mine.arrived == group->size; }
+    std::string missing(const Slot& mine) const {
+      std::vector<int> ranks;
+      for (int r = 0; r < group->size; ++r) {
+        if (!mine.posted[r]) ranks.push_back(group->members[r]);
+      }
+      return fmt::format("rank{} {}", ranks.size() == 1 ? "" : "s", fmt::join(ranks, ", "));
     }
   };
 
   Work post(Posted posted, CarryOut carry_out, int argument, const char* operation) {
     auto state = std::make_shared<Collective>();
-    state->group = group_;
-    state->number = operations_++;
-    state->carry_out = carry_out;
-    state->argument = argument;
-    state->timeout = timeout_;
-    state->what = fmt::format("{}: rank {}'s {}", name(), rank(), operation);
     {
       const std::lock_guard lock(group_->mutex);
-      Slot& slot = group_->slots[state->number];
-      slot.posted.resize(group_->size);
+      Slot& slot = group_->slots[operations_];
+      if (slot.posted.empty()) {
+        slot.posted.resize(group_->size);
+        slot.carry_out = carry_out;
+        slot.argument = argument;
+      }
+      state->waited = true;  // nothing is posted yet that the destructor could take back
+      LONGHAUL_CHECK(slot.carry_out == carry_out && slot.argument == argument,
+                     "{}: the ranks call different operations; rank {} calls {}", name(), group_->members[rank()], operation);
       slot.posted[rank()] = std::move(posted);
       ++slot.arrived;
     }
+    state->group = group_;
+    state->number = operations_++;
+    state->rank = rank();
+    state->timeout = timeout_;
+    state->what = fmt::format("{}: rank {}'s {}", name(), group_->members[rank()], operation);
+    state->waited = false;
     group_->changed.notify_all();
     return Work(std::move(state));
   }
@@ -302,7 +273,9 @@ class ThreadCommunicator final : public Communicator {
 
 void run_thread_ranks(int ranks, const std::function<void(Communicator& world)>& body) {
   const auto job = std::make_shared<Job>();
-  const auto group = std::make_shared<Group>(job, ranks);
+  std::vector<int> members(ranks);
+  std::iota(members.begin(), members.end(), 0);
+  const auto group = std::make_shared<Group>(job, std::move(members));
   std::mutex mutex;
   std::exception_ptr first;
   std::vector<std::thread> threads;
@@ -324,7 +297,7 @@ void run_thread_ranks(int ranks, const std::function<void(Communicator& world)>&
 }
 
 std::unique_ptr<Communicator> single_communicator() {
-  return std::make_unique<ThreadCommunicator>(std::make_shared<Group>(std::make_shared<Job>(), 1), 0, "world",
+  return std::make_unique<ThreadCommunicator>(std::make_shared<Group>(std::make_shared<Job>(), std::vector<int>{0}), 0, "world",
                                               std::chrono::milliseconds(0));
 }
 

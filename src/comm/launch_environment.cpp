@@ -1,0 +1,65 @@
+#include "comm/launch_environment.h"
+
+#include <charconv>
+
+#include "longhaul/core/error.h"
+
+namespace longhaul::comm {
+namespace {
+
+int number(const GetVariable& get, const char* name) {
+  const auto text = get(name);
+  if (!text) throw UserError("the environment variable {} is not set. A launcher must set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.", name);
+  int value = 0;
+  const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (failed != std::errc() || end != text->data() + text->size())
+    throw UserError("the environment variable {} is \"{}\", which is no whole number.", name, *text);
+  return value;
+}
+
+LaunchEnvironment checked(LaunchEnvironment found, const char* rank_name, const char* size_name) {
+  if (found.size < 1 || found.rank < 0 || found.rank >= found.size)
+    throw UserError("{}={} and {}={} do not fit together: ranks go from 0 to one less than the size.", rank_name, found.rank,
+                    size_name, found.size);
+  return found;
+}
+
+LaunchEnvironment from_torch_style_variables(const GetVariable& get) {
+  LaunchEnvironment found{LaunchEnvironment::Kind::tcp, number(get, "RANK"), number(get, "WORLD_SIZE"), {}, number(get, "MASTER_PORT")};
+  found.host = get("MASTER_ADDR").value_or("");
+  if (found.host.empty()) throw UserError("the environment variable MASTER_ADDR is not set. It names the machine of rank 0.");
+  if (found.port < 1 || found.port > 65535) throw UserError("MASTER_PORT={} is no port: choose one from 1024 to 65535.", found.port);
+  return checked(std::move(found), "RANK", "WORLD_SIZE");
+}
+
+LaunchEnvironment from_slurm(const GetVariable& get) {
+  LaunchEnvironment found{LaunchEnvironment::Kind::tcp, number(get, "SLURM_PROCID"), number(get, "SLURM_STEP_NUM_TASKS"), {}, 0};
+  found.host = get("MASTER_ADDR").value_or(first_host(get("SLURM_STEP_NODELIST").value_or(get("SLURM_NODELIST").value_or(""))));
+  if (found.host.empty()) throw UserError("Slurm names no nodes (SLURM_STEP_NODELIST). Set MASTER_ADDR to the machine of rank 0.");
+  // Jobs that share a machine get ports of their own.
+  found.port = get("MASTER_PORT") ? number(get, "MASTER_PORT")
+                                  : 20000 + (number(get, "SLURM_JOB_ID") * 16 + number(get, "SLURM_STEP_ID") % 16) % 12000;
+  return checked(std::move(found), "SLURM_PROCID", "SLURM_STEP_NUM_TASKS");
+}
+
+}  // namespace
+
+LaunchEnvironment launch_environment(const GetVariable& get) {
+  using Kind = LaunchEnvironment::Kind;
+  if (get("OMPI_COMM_WORLD_SIZE") || (get("PMIX_RANK") && get("PMIX_NAMESPACE"))) return {Kind::mpi, 0, 1, {}, 0};
+  if (get("RANK") || get("WORLD_SIZE")) return from_torch_style_variables(get);
+  if (get("SLURM_PROCID") && get("SLURM_STEP_NUM_TASKS")) return from_slurm(get);
+  return {};
+}
+
+std::string first_host(const std::string& list) {
+  const size_t bracket = list.find('['), comma = list.find(',');
+  if (bracket == std::string::npos || comma < bracket) return list.substr(0, comma);
+  const size_t end = list.find_first_of(",-]", bracket + 1), close = list.find(']', bracket);
+  if (end == std::string::npos || close == std::string::npos) return "";
+  const size_t next = list.find_first_of(",", close);
+  return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1) +
+         list.substr(close + 1, next == std::string::npos ? next : next - close - 1);
+}
+
+}  // namespace longhaul::comm

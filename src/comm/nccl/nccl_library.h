@@ -1,0 +1,34 @@
+// NCCL's functions, found in libnccl.so.2 at run time.
+#pragma once
+
+#include <nccl.h>
+
+namespace longhaul::comm {
+
+struct NcclLibrary {
+  // Loads the library on the first call. Throws EnvironmentError when it is missing or too old.
+  static const NcclLibrary& get();
+
+  decltype(&ncclGetVersion) get_version;
+  decltype(&ncclGetErrorString) error_string;
+  decltype(&ncclGetLastError) last_error;
+  decltype(&ncclGetUniqueId) unique_id;
+  decltype(&ncclCommInitRankConfig) init;
+  decltype(&ncclCommSplit) split;
+  decltype(&ncclCommFinalize) finalize;
+  decltype(&ncclCommDestroy) destroy;
+  decltype(&ncclCommAbort) abort;
+  decltype(&ncclCommGetAsyncError) async_error;
+  decltype(&ncclCommCount) count;
+  decltype(&ncclCommUserRank) user_rank;
+  decltype(&ncclAllReduce) all_reduce;
+  decltype(&ncclReduceScatter) reduce_scatter;
+  decltype(&ncclAllGather) all_gather;
+  decltype(&ncclBroadcast) broadcast;
+  decltype(&ncclSend) send;
+  decltype(&ncclRecv) receive;
+  decltype(&ncclGroupStart) group_start;
+  decltype(&ncclGroupEnd) group_end;
+};
+
+}  // namespace longhaul::comm

@@ -1,0 +1,111 @@
+#include "comm/operation.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "longhaul/comm/error.h"
+
+namespace longhaul::comm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How a waiting rank leaves the core to those it waits for: at first it only yields, later it sleeps.
+void pause(Clock::duration idle) {
+  if (idle < std::chrono::milliseconds(2)) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(std::chrono::microseconds(idle < std::chrono::milliseconds(200) ? 50 : 500));
+  }
+}
+
+}  // namespace
+
+bool Operation::advance() {
+  bool moved = false;
+  while (true) {
+    moved |= std::erase_if(messages_, [](Message& m) { return m.transfer->done(); }) > 0;
+    if (!messages_.empty() || steps_.empty()) return moved;
+    const Step step = std::move(steps_.front());
+    steps_.pop_front();
+    step(messages_);
+    moved = true;
+  }
+}
+
+std::set<int> Operation::waiting_for() const {
+  std::set<int> ranks;
+  for (const Message& message : messages_) ranks.insert(message.peer);
+  return ranks;
+}
+
+class Progress::Pending final : public Work::State {
+ public:
+  Pending(std::shared_ptr<Progress> progress, std::shared_ptr<Operation> operation, std::chrono::milliseconds timeout)
+      : progress_(std::move(progress)), operation_(std::move(operation)), timeout_(timeout) {}
+
+  ~Pending() override {
+    const std::lock_guard lock(progress_->mutex_);
+    if (!operation_->done()) std::erase(progress_->operations_, operation_);
+  }
+
+  void wait() override {
+    const auto start = Clock::now();
+    auto last_move = start;
+    while (true) {
+      {
+        const std::lock_guard lock(progress_->mutex_);
+        const bool moved = progress_->advance_all();
+        if (operation_->done()) return;
+        if (moved) last_move = Clock::now();
+        if (timeout_.count() > 0 && Clock::now() - start > timeout_) {
+          const std::set<int> missing = operation_->waiting_for();
+          throw CommunicationError("{} waited {:.1f} s in vain for rank{} {}", operation_->what(),
+                                   static_cast<double>(timeout_.count()) / 1000, missing.size() == 1 ? "" : "s",
+                                   fmt::join(missing, ", "));
+        }
+      }
+      pause(Clock::now() - last_move);
+    }
+  }
+
+  bool done() override {
+    const std::lock_guard lock(progress_->mutex_);
+    progress_->advance_all();
+    return operation_->done();
+  }
+
+ private:
+  std::shared_ptr<Progress> progress_;
+  std::shared_ptr<Operation> operation_;
+  std::chrono::milliseconds timeout_;
+};
+
+Work Progress::start(std::shared_ptr<Operation> operation, std::chrono::milliseconds timeout) {
+  {
+    const std::lock_guard lock(mutex_);
+    operations_.push_back(operation);
+    advance_all();
+  }
+  return Work(std::make_shared<Pending>(shared_from_this(), std::move(operation), timeout));
+}
+
+bool Progress::advance_all() {
+  bool moved = false;
+  for (const auto& operation : operations_) moved |= operation->advance();
+  std::erase_if(operations_, [](const auto& operation) { return operation->done(); });
+  return moved;
+}
+
+std::string Progress::describe() {
+  const std::lock_guard lock(mutex_);
+  std::string lines;
+  for (const auto& operation : operations_) {
+    lines += fmt::format("{} waits for ranks {}\n", operation->what(), fmt::join(operation->waiting_for(), ", "));
+  }
+  return lines;
+}
+
+}  // namespace longhaul::comm

@@ -1,0 +1,94 @@
+#include "longhaul/comm/rendezvous.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <numeric>
+#include <set>
+
+#include "comm/direct_communicator.h"
+#include "comm/launch_environment.h"
+#include "comm/tcp_rendezvous.h"
+#include "comm/tcp_transport.h"
+#include "longhaul/comm/failure_note.h"
+#include "longhaul/comm/thread_communicator.h"
+#include "longhaul/core/error.h"
+
+namespace longhaul::comm {
+namespace {
+
+std::optional<std::string> variable(const char* name) {
+  const char* text = std::getenv(name);
+  return text ? std::optional<std::string>(text) : std::nullopt;
+}
+
+std::unique_ptr<Communicator> tcp_communicator(const LaunchEnvironment& found, const RendezvousOptions& options) {
+  std::vector<int> members(static_cast<size_t>(found.size));
+  std::iota(members.begin(), members.end(), 0);
+  auto sockets = meet({found.rank, found.size, found.host, found.port, options.join_timeout});
+  return std::make_unique<DirectCommunicator>(std::make_shared<Progress>(), tcp_transport(std::move(sockets), found.rank),
+                                              std::move(members), found.rank, "world", options.timeout);
+}
+
+void learn_hosts(World& world) {
+  constexpr int64_t kLength = 256;
+  Communicator& all = *world.communicator;
+  std::vector<char> name(kLength), names(static_cast<size_t>(kLength * all.size()));
+  ::gethostname(name.data(), kLength - 1);
+  all.all_gather({name.data(), kLength, DataType::u8}, {names.data(), kLength * all.size(), DataType::u8}).wait();
+  for (int r = 0; r < all.size(); ++r) world.hosts.emplace_back(names.data() + r * kLength);
+  world.local_ranks = 0;
+  for (int r = 0; r < all.size(); ++r) {
+    if (world.hosts[r] != world.hosts[all.rank()]) continue;
+    if (r == all.rank()) world.local_rank = world.local_ranks;
+    ++world.local_ranks;
+  }
+  world.node_count = static_cast<int>(std::set<std::string>(world.hosts.begin(), world.hosts.end()).size());
+  all.reset_traffic();
+}
+
+}  // namespace
+
+World join_world(const RendezvousOptions& options) {
+  const LaunchEnvironment found = launch_environment(variable);
+  World world;
+  switch (found.kind) {
+    case LaunchEnvironment::Kind::mpi:
+      world.mpi = std::make_unique<MpiSession>();
+      world.communicator = world.mpi->world();
+      world.backend = "mpi";
+      break;
+    case LaunchEnvironment::Kind::tcp:
+      world.communicator = tcp_communicator(found, options);
+      world.backend = "tcp";
+      break;
+    case LaunchEnvironment::Kind::single:
+      world.communicator = single_communicator();
+      world.backend = "single";
+      break;
+  }
+  world.communicator->set_timeout(options.join_timeout);
+  learn_hosts(world);
+  world.communicator->set_timeout(options.timeout);
+  return world;
+}
+
+void run_in_world(const RendezvousOptions& options, const std::function<void(World&)>& body) {
+  World world = join_world(options);
+  const auto tell_all = [&world](int exit_code, const std::string& cause) {
+    leave_failure_note({world.communicator->rank(), exit_code, cause});
+    world.communicator->abort(cause);
+  };
+  try {
+    body(world);
+    world.communicator->barrier();  // nobody leaves while others still talk
+  } catch (const Error& error) {
+    tell_all(error.exit_code(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    tell_all(1, error.what());
+    throw;
+  }
+}
+
+}  // namespace longhaul::comm

@@ -1,0 +1,287 @@
+#include "comm/tcp_transport.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <string>
+
+#include "longhaul/comm/error.h"
+#include "longhaul/comm/failure_note.h"
+#include "longhaul/core/log.h"
+
+namespace longhaul::comm {
+namespace {
+
+constexpr int32_t kAbortTag = -1;  // the message is the cause of a failure
+
+struct Header {
+  uint64_t group = 0;
+  int32_t tag = 0, rank = 0;  // rank: the sender's in the job
+  uint64_t bytes = 0;
+};
+
+using Key = std::pair<uint64_t, int32_t>;  // group and tag
+
+struct Outgoing {
+  Header header;
+  const char* data = nullptr;
+  size_t sent = 0;  // bytes of header and data together
+  bool done = false;
+  std::vector<char> kept;  // a copy of the data where they may not be read any more
+};
+
+struct Incoming {
+  char* data = nullptr;
+  size_t bytes = 0;
+  bool done = false;
+};
+
+// A message that came before it was asked for, or the one that is coming.
+struct Arrival {
+  Header header;
+  std::vector<char> room;             // unless `wanted`
+  std::shared_ptr<Incoming> wanted;
+  size_t got_header = 0, got = 0;
+};
+
+struct Peer {
+  Socket socket;
+  bool gone = false;
+  std::deque<std::shared_ptr<Outgoing>> outgoing;
+  std::map<Key, std::deque<std::shared_ptr<Incoming>>> wanted;
+  std::map<Key, std::deque<std::vector<char>>> early;
+  Arrival arriving;
+};
+
+// All connections of this rank; groups share it.
+class Mesh {
+ public:
+  Mesh(std::vector<Socket> sockets, int rank) : rank_(rank), peers_(sockets.size()) {
+    for (size_t r = 0; r < sockets.size(); ++r) peers_[r].socket = std::move(sockets[r]);
+  }
+
+  Peer& peer(int rank) { return peers_[static_cast<size_t>(rank)]; }
+  int rank() const { return rank_; }
+
+  void receive(int from, Key key, const std::shared_ptr<Incoming>& incoming) {
+    Peer& p = peer(from);
+    auto& early = p.early[key];
+    if (!early.empty()) {
+      finish(*incoming, early.front().data(), early.front().size());
+      early.pop_front();
+    } else {
+      p.wanted[key].push_back(incoming);
+    }
+  }
+
+  void send(int to, const std::shared_ptr<Outgoing>& outgoing) {
+    Peer& p = peer(to);
+    if (to != rank_) {
+      p.outgoing.push_back(outgoing);
+      return;
+    }
+    deliver(p, {outgoing->header.group, outgoing->header.tag}, {outgoing->data, outgoing->data + outgoing->header.bytes});
+    outgoing->done = true;
+  }
+
+  // A message is given up: its buffer may not be touched any more.
+  void forget(int to, const std::shared_ptr<Outgoing>& outgoing) {
+    if (outgoing->sent == 0) {
+      std::erase(peer(to).outgoing, outgoing);
+    } else {  // the peer has its header and counts on the rest
+      outgoing->kept.assign(outgoing->data, outgoing->data + outgoing->header.bytes);
+      outgoing->data = outgoing->kept.data();
+    }
+  }
+  void forget(int from, const std::shared_ptr<Incoming>& incoming) {
+    Peer& p = peer(from);
+    for (auto& [key, queue] : p.wanted) std::erase(queue, incoming);
+    if (p.arriving.wanted != incoming) return;
+    p.arriving.room.assign(incoming->data, incoming->data + incoming->bytes);
+    p.arriving.wanted = nullptr;
+  }
+
+  // Writes and reads what goes without waiting.
+  void progress() {
+    for (size_t r = 0; r < peers_.size(); ++r) {
+      if (static_cast<int>(r) == rank_ || peers_[r].gone) continue;
+      write(peers_[r]);
+      read(peers_[r]);
+    }
+    if (!failure_.empty()) throw CommunicationError("{}", failure_);
+  }
+
+  void abort(int rank, const std::string& cause) {
+    const Deadline deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    const Header header{0, kAbortTag, rank, cause.size()};
+    for (Peer& p : peers_) {
+      if (!p.socket || p.gone) continue;
+      // What is half written must end first, or the peer would take the header for its rest.
+      while (!p.outgoing.empty() && p.outgoing.front()->sent > 0 && !p.gone && std::chrono::steady_clock::now() < deadline) write(p, 1);
+      if (p.socket.send_all(&header, sizeof header, deadline)) p.socket.send_all(cause.data(), cause.size(), deadline);
+    }
+  }
+
+ private:
+  static void finish(Incoming& incoming, const char* data, size_t bytes) {
+    LONGHAUL_CHECK(bytes == incoming.bytes, "{} bytes came where {} are expected", bytes, incoming.bytes);
+    if (data != incoming.data) std::memcpy(incoming.data, data, bytes);
+    incoming.done = true;
+  }
+
+  // At most `messages` of them.
+  static void write(Peer& p, size_t messages = SIZE_MAX) {
+    while (!p.outgoing.empty() && messages > 0) {
+      Outgoing& o = *p.outgoing.front();
+      const size_t whole = sizeof(Header) + o.header.bytes;
+      const bool in_header = o.sent < sizeof(Header);
+      const char* from = in_header ? reinterpret_cast<const char*>(&o.header) + o.sent : o.data + (o.sent - sizeof(Header));
+      const ssize_t sent = ::send(p.socket.descriptor(), from, (in_header ? sizeof(Header) : whole) - o.sent, MSG_NOSIGNAL);
+      if (sent < 0) {
+        p.gone = errno != EAGAIN && errno != EINTR;
+        return;
+      }
+      o.sent += static_cast<size_t>(sent);
+      if (o.sent < whole) continue;
+      o.done = true;
+      p.outgoing.pop_front();
+      --messages;
+    }
+  }
+
+  void read(Peer& p) {
+    while (true) {
+      Arrival& a = p.arriving;
+      const bool in_header = a.got_header < sizeof(Header);
+      char* to = in_header ? reinterpret_cast<char*>(&a.header) + a.got_header : (a.wanted ? a.wanted->data : a.room.data()) + a.got;
+      const size_t left = in_header ? sizeof(Header) - a.got_header : a.header.bytes - a.got;
+      if (left > 0) {
+        const ssize_t got = ::recv(p.socket.descriptor(), to, left, 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (got <= 0) {
+          p.gone = true;
+          return;
+        }
+        (in_header ? a.got_header : a.got) += static_cast<size_t>(got);
+        if (static_cast<size_t>(got) < left) continue;
+      }
+      if (in_header) {
+        begin(p);
+      } else {
+        end(p);
+      }
+    }
+  }
+
+  // The header is there: straight into the buffer of who asked for the message, if it was asked for.
+  static void begin(Peer& p) {
+    Arrival& a = p.arriving;
+    auto& wanted = p.wanted[{a.header.group, a.header.tag}];
+    if (wanted.empty() || a.header.tag == kAbortTag) {
+      a.room.resize(a.header.bytes);
+    } else {
+      LONGHAUL_CHECK(a.header.bytes == wanted.front()->bytes, "{} bytes came where {} are expected", a.header.bytes, wanted.front()->bytes);
+      a.wanted = wanted.front();
+      wanted.pop_front();
+    }
+  }
+
+  void end(Peer& p) {
+    Arrival a = std::exchange(p.arriving, {});
+    const Key key(a.header.group, a.header.tag);
+    if (a.header.tag == kAbortTag) {
+      if (failure_.empty()) failure_ = fmt::format("rank {} failed: {}", a.header.rank, std::string(a.room.begin(), a.room.end()));
+    } else if (a.wanted) {
+      a.wanted->done = true;
+    } else {
+      deliver(p, key, std::move(a.room));
+    }
+  }
+
+  static void deliver(Peer& p, Key key, std::vector<char> message) {
+    if (auto& wanted = p.wanted[key]; !wanted.empty()) {
+      finish(*wanted.front(), message.data(), message.size());
+      wanted.pop_front();
+    } else {
+      p.early[key].push_back(std::move(message));
+    }
+  }
+
+  int rank_;
+  std::vector<Peer> peers_;
+  std::string failure_;
+};
+
+// Either a send or a receive.
+template <typename Message>
+class TcpTransfer final : public Transfer {
+ public:
+  TcpTransfer(std::shared_ptr<Mesh> mesh, std::shared_ptr<Message> message, int peer)
+      : mesh_(std::move(mesh)), message_(std::move(message)), peer_(peer) {}
+  ~TcpTransfer() override {
+    if (!message_->done) mesh_->forget(peer_, message_);
+  }
+  bool done() override {
+    if (!message_->done) mesh_->progress();
+    if (!message_->done && mesh_->peer(peer_).gone)
+      throw CommunicationError("rank {} is gone: its connection to rank {} was closed", peer_, mesh_->rank());
+    return message_->done;
+  }
+
+ private:
+  std::shared_ptr<Mesh> mesh_;
+  std::shared_ptr<Message> message_;
+  int peer_;
+};
+
+class TcpTransport final : public Transport {
+ public:
+  TcpTransport(std::shared_ptr<Mesh> mesh, uint64_t group, std::vector<int> members)
+      : mesh_(std::move(mesh)), group_(group), members_(std::move(members)) {}
+
+  std::unique_ptr<Transfer> send(const void* data, size_t bytes, int to, int tag) override {
+    const int peer = members_[static_cast<size_t>(to)];
+    auto message = std::make_shared<Outgoing>(Outgoing{{group_, tag, mesh_->rank(), bytes}, static_cast<const char*>(data), 0, false, {}});
+    mesh_->send(peer, message);
+    return std::make_unique<TcpTransfer<Outgoing>>(mesh_, std::move(message), peer);
+  }
+  std::unique_ptr<Transfer> receive(void* data, size_t bytes, int from, int tag) override {
+    const int peer = members_[static_cast<size_t>(from)];
+    auto message = std::make_shared<Incoming>(Incoming{static_cast<char*>(data), bytes, false});
+    mesh_->receive(peer, {group_, tag}, message);
+    return std::make_unique<TcpTransfer<Incoming>>(mesh_, std::move(message), peer);
+  }
+
+  std::unique_ptr<Transport> subgroup(const std::vector<int>& members, int number) override {
+    std::vector<int> in_job;
+    for (const int member : members) in_job.push_back(members_[static_cast<size_t>(member)]);
+    // Members name their group alike without talking: by what it comes from.
+    uint64_t name = group_;
+    for (const uint64_t part : {static_cast<uint64_t>(number) + 1, static_cast<uint64_t>(in_job[0]) + 1})
+      name = (name ^ part) * 0x9e3779b97f4a7c15ULL + (name >> 29);
+    return std::make_unique<TcpTransport>(mesh_, name, std::move(in_job));
+  }
+
+  void abort(int rank, const std::string& cause) override {
+    leave_failure_note({rank, 1, cause});
+    mesh_->abort(rank, cause);
+  }
+
+ private:
+  std::shared_ptr<Mesh> mesh_;
+  uint64_t group_;
+  std::vector<int> members_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> tcp_transport(std::vector<Socket> sockets, int rank) {
+  std::vector<int> members(sockets.size());
+  for (size_t r = 0; r < members.size(); ++r) members[r] = static_cast<int>(r);
+  return std::make_unique<TcpTransport>(std::make_shared<Mesh>(std::move(sockets), rank), 1, std::move(members));
+}
+
+}  // namespace longhaul::comm

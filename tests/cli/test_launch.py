@@ -1,0 +1,81 @@
+"""`launch local`: output by rank, failures, signals. launch_tool does for any program what the command does for its own."""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import cli_support
+
+BIN = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", pathlib.Path(__file__).parents[2] / "build")) / "bin"
+
+
+def launch(ranks, script, output_dir="-"):
+    return subprocess.run([BIN / "launch_tool", str(ranks), output_dir, "bash", "-c", script], capture_output=True, text=True, timeout=60)
+
+
+def test_output_is_told_apart_by_rank():
+    result = launch(3, "echo out $OMPI_COMM_WORLD_RANK; echo err $OMPI_COMM_WORLD_RANK >&2; [ $OMPI_COMM_WORLD_RANK = 0 ] || printf unfinished")
+    assert result.returncode == 0
+    expected = ["out 0", "[rank 1] out 1", "[rank 1] unfinished", "[rank 2] out 2", "[rank 2] unfinished"]
+    assert sorted(result.stdout.splitlines()) == sorted(expected)
+    assert sorted(result.stderr.splitlines()) == ["[rank 1] err 1", "[rank 2] err 2", "err 0"]
+
+
+def test_output_goes_to_files(tmp_path):
+    result = launch(2, "echo out $OMPI_COMM_WORLD_RANK", str(tmp_path / "logs"))
+    assert result.stdout == "out 0\n"
+    assert [(tmp_path / "logs" / f"rank_{r}.log").read_text() for r in (0, 1)] == ["out 0\n", "out 1\n"]
+
+
+def test_cores_and_threads_are_divided():
+    cores = len(os.sched_getaffinity(0))
+    result = launch(2, "echo $OMP_NUM_THREADS $(python3 -c 'import os; print(sorted(os.sched_getaffinity(0)))')")
+    lines = [line.removeprefix("[rank 1] ").split(" ", 1) for line in result.stdout.splitlines()]
+    assert [int(threads) for threads, _ in lines] == [max(1, cores // 2)] * 2
+    if cores >= 2:
+        sets = [set(eval(held)) for _, held in lines]
+        assert not sets[0] & sets[1] and sets[0] | sets[1] == os.sched_getaffinity(0)
+
+
+def test_the_first_failure_is_shown_last_and_its_exit_code_returned():
+    result = launch(3, "[ $OMPI_COMM_WORLD_RANK = 2 ] && { echo the reason >&2; exit 7; }; sleep 50")
+    assert result.returncode == 7
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("error: rank 2 failed first") and "the reason" in last
+
+
+def test_a_killed_rank_ends_all():
+    start = time.monotonic()
+    result = launch(2, "[ $OMPI_COMM_WORLD_RANK = 1 ] && kill -9 $$; sleep 50")
+    assert result.returncode == 128 + 9 and time.monotonic() - start < 20
+    assert "rank 1 failed first: was killed by signal 9" in result.stderr.splitlines()[-1]
+
+
+def test_a_rank_that_throws_in_a_collective_operation():
+    result = subprocess.run([BIN / "launch_tool", "3", "-", BIN / "comm_conformance", "--fail-rank", "1"], capture_output=True,
+                            text=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "error: rank 1 failed first: this rank was told to fail"
+
+
+def test_signals_reach_the_ranks_which_may_end_in_order(tmp_path):
+    script = f"trap 'echo saved; exit 0' TERM; touch {tmp_path}/up.$OMPI_COMM_WORLD_RANK; while true; do sleep 0.1; done"
+    process = subprocess.Popen([BIN / "launch_tool", "2", "-", "bash", "-c", script], stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while len(list(tmp_path.glob("up.*"))) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert sorted(output.splitlines()) == ["[rank 1] saved", "saved"]
+
+
+def test_the_command_line():
+    result = cli_support.ok("launch", "local", "--ranks", "2", "--", "recipes", "list")
+    plain = cli_support.ok("recipes", "list")
+    assert [line for line in result.stdout.splitlines() if not line.startswith("[rank 1]")] == plain.stdout.splitlines()
+    bad = cli_support.run("launch", "local", "--ranks", "2", "--", "pretrain", "no_such_recipe")
+    assert bad.returncode == 2 and "no_such_recipe" in bad.stderr.splitlines()[-1]
+    cli_support.fails(2, "COMMAND", "launch", "local", "--ranks", "2")

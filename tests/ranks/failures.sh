@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# failures.sh COMM_CONFORMANCE: a rank that throws, is killed, or does not come brings all down soon, under mpirun and over
+# TCP, and the output says why.
+set -uo pipefail
+program=$1
+here=$(cd "$(dirname "$0")" && pwd)
+failed=0
+
+# expect WHAT PATTERN COMMAND…: the command fails within 30 s, and its output has the pattern.
+expect() {
+  local what=$1 pattern=$2 output code
+  shift 2
+  output=$(timeout 30 "$@" 2>&1)
+  code=$?
+  if [ $code -ne 0 ] && [ $code -ne 124 ] && grep -q "$pattern" <<<"$output"; then
+    echo "ok: $what"
+  else
+    printf 'FAILED: %s: exit code %s, no "%s" in:\n%s\n' "$what" "$code" "$pattern" "$output"
+    failed=1
+  fi
+}
+
+expect "mpirun: a rank that throws" "rank 1 failed: this rank was told to fail" "$here/mpirun.sh" "$program" 3 --fail-rank 1
+expect "mpirun: a rank that does not come" "in vain for rank 2" "$here/mpirun.sh" "$program" 3 --hang-rank 2
+expect "mpirun: a rank that is killed" "signal 9" "$here/mpirun.sh" "$program" 3 --kill-rank 1
+expect "tcp: a rank that throws" "error: rank 1 failed: this rank was told to fail" "$here/tcp.sh" "$program" 3 --fail-rank 1
+expect "tcp: a rank that is killed" "rank 1 is gone" "$here/tcp.sh" "$program" 3 --kill-rank 1
+expect "tcp: a rank that is missing" "rank 2 of 3 had not come.*There were: rank 0 on .*, rank 1 on " \
+  env ABSENT=2 "$here/tcp.sh" "$program" 3 --join-timeout 1000
+expect "tcp: rank 0 is missing" "found no rank 0 at 127.0.0.1:" env ABSENT=0 "$here/tcp.sh" "$program" 2 --join-timeout 1000
+exit $failed

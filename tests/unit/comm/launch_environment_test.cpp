@@ -1,0 +1,74 @@
+#include "comm/launch_environment.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "longhaul/core/error.h"
+
+namespace longhaul::comm {
+namespace {
+
+using Kind = LaunchEnvironment::Kind;
+
+LaunchEnvironment with(const std::map<std::string, std::string>& variables) {
+  return launch_environment([&](const char* name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+TEST(LaunchEnvironment, KnowsWhoStartedIt) {
+  EXPECT_EQ(with({}).kind, Kind::single);
+  EXPECT_EQ(with({{"OMPI_COMM_WORLD_SIZE", "4"}, {"RANK", "1"}}).kind, Kind::mpi);
+  EXPECT_EQ(with({{"PMIX_RANK", "0"}, {"PMIX_NAMESPACE", "slurm.pmix.7.0"}, {"SLURM_PROCID", "0"}}).kind, Kind::mpi);
+  // A batch script is no rank, though Slurm numbers it 0.
+  EXPECT_EQ(with({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}}).kind, Kind::single);
+}
+
+TEST(LaunchEnvironment, TakesAnyLaunchersVariables) {
+  const auto found = with({{"RANK", "3"}, {"WORLD_SIZE", "8"}, {"MASTER_ADDR", "node7"}, {"MASTER_PORT", "29500"}});
+  EXPECT_EQ(found.kind, Kind::tcp);
+  EXPECT_EQ(found.rank, 3);
+  EXPECT_EQ(found.size, 8);
+  EXPECT_EQ(found.host, "node7");
+  EXPECT_EQ(found.port, 29500);
+}
+
+TEST(LaunchEnvironment, TakesSlurmsVariables) {
+  std::map<std::string, std::string> step{{"SLURM_PROCID", "2"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_JOB_ID", "11"},
+                                          {"SLURM_STEP_ID", "3"}, {"SLURM_STEP_NODELIST", "n[08-09]"}};
+  const auto found = with(step);
+  EXPECT_EQ(found.kind, Kind::tcp);
+  EXPECT_EQ(found.rank, 2);
+  EXPECT_EQ(found.size, 4);
+  EXPECT_EQ(found.host, "n08");
+  step["SLURM_STEP_ID"] = "4";
+  EXPECT_NE(with(step).port, found.port);
+}
+
+TEST(LaunchEnvironment, RefusesWhatContradictsItself) {
+  const std::map<std::string, std::string> good{{"RANK", "3"}, {"WORLD_SIZE", "8"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}};
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"RANK", "8"}, {"WORLD_SIZE", "two"}, {"MASTER_PORT", "70000"}, {"MASTER_ADDR", ""}}) {
+    auto bad = good;
+    bad[name] = value;
+    EXPECT_THROW(with(bad), UserError) << name;
+    if (name == "RANK" || name == "WORLD_SIZE") continue;
+    bad.erase(name);
+    EXPECT_THROW(with(bad), UserError) << name;
+  }
+}
+
+TEST(FirstHost, ReadsSlurmsLists) {
+  EXPECT_EQ(first_host("node1"), "node1");
+  EXPECT_EQ(first_host("b,a"), "b");
+  EXPECT_EQ(first_host("b,a[1-2]"), "b");
+  EXPECT_EQ(first_host("gpu[03-07,9],cpu1"), "gpu03");
+  EXPECT_EQ(first_host("gpu[4,9]"), "gpu4");
+  EXPECT_EQ(first_host("rack[1-2]-x,z"), "rack1-x");
+  EXPECT_EQ(first_host(""), "");
+}
+
+}  // namespace
+}  // namespace longhaul::comm
