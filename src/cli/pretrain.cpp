@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
@@ -36,20 +37,27 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
 }
 
 void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
-  const Recipe wanted = load_recipe(name, overrides);
-  refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
-  Trainer trainer(wanted);
-  const Recipe& recipe = trainer.recipe();
-  log::info("{}: {} parameters, {} sequences of {} tokens a step, {} steps", recipe.name,
-            group_digits(recipe.model.parameter_count()), recipe.batch.global, recipe.data.sequence_length,
-            recipe.trainer.max_steps);
-  if (trainer.step() >= recipe.trainer.max_steps) {
-    fmt::print("{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
-               "trainer.run_dir\n",
-               recipe.trainer.run_dir, trainer.step());
-    return;
-  }
-  print_summary(trainer, trainer.run());
+  comm::run_in_world({}, [&](comm::World& world) {
+    const bool alone = world.communicator->size() == 1, leads = world.communicator->rank() == 0;
+    const Recipe wanted = load_recipe(name, overrides);
+    refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
+    Trainer trainer(wanted, alone ? nullptr : world.communicator.get());
+    const Recipe& recipe = trainer.recipe();
+    log::info("{}: {} parameters, {} sequences of {} tokens a step, {} steps{}", recipe.name,
+              group_digits(recipe.model.parameter_count()), recipe.batch.global, recipe.data.sequence_length,
+              recipe.trainer.max_steps,
+              alone ? "" : fmt::format(", {} ranks over {}", world.communicator->size(), world.backend));
+    if (trainer.step() >= recipe.trainer.max_steps) {
+      if (leads) {
+        fmt::print("{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
+                   "trainer.run_dir\n",
+                   recipe.trainer.run_dir, trainer.step());
+      }
+      return;
+    }
+    const TrainResult result = trainer.run();
+    if (leads) print_summary(trainer, result);
+  });
 }
 
 }  // namespace
@@ -67,7 +75,8 @@ void add_pretrain_command(CLI::App& app) {
       "Examples:\n"
       "  llm-pretrain pretrain llama_tiny data.mock=true\n"
       "  llm-pretrain pretrain recipe.json model.from=HF_DIR data.train=data/corpus_text_document trainer.max_steps=500\n"
-      "A run folder that has checkpoints is resumed. SIGTERM and SIGINT save and end the run in order.\n"
+      "  llm-pretrain launch local --ranks 4 -- pretrain llama_tiny parallel.tensor=2   (or mpirun, srun)\n"
+      "A run folder that has checkpoints is resumed, in whatever layout. SIGTERM and SIGINT save and end the run in order.\n"
       "docs/configuration.md lists all keys; `llm-pretrain recipes list` the recipes.");
   command->callback([options] { pretrain(options->recipe, options->overrides); });
 }
