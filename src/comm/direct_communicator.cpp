@@ -1,5 +1,6 @@
 #include "comm/direct_communicator.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace longhaul::comm {
 namespace {
 
 constexpr int64_t kSmall = 16 * 1024;      // bytes up to which an all-reduce takes one round
+constexpr int64_t kPiece = 4 << 20;        // bytes that a reduction works on at a time: so the sums find them in the cache
 constexpr int kMessageTag = 0;             // of send and receive; collective operations number theirs from 1
 constexpr int kOperations = 1 << 20;       // after so many operations the numbers start again
 
@@ -18,16 +20,30 @@ void copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0 && to != from) std::memmove(to, from, bytes);
 }
 
-// Room for the parts of the other ranks, and pointers to all ranks' parts in order.
+// Room for parts of `bytes` from each rank, and pointers to all ranks' parts in order.
 struct Parts {
-  Parts(int ranks, size_t bytes) : bytes(bytes), room(static_cast<size_t>(ranks) * bytes), pointers(ranks) {
+  Parts(int ranks, size_t bytes)
+      : bytes(bytes), room(std::make_unique_for_overwrite<char[]>(static_cast<size_t>(ranks) * bytes)), pointers(ranks) {
     for (int r = 0; r < ranks; ++r) pointers[r] = at(r);
   }
-  char* at(int rank) { return room.data() + static_cast<size_t>(rank) * bytes; }
+  char* at(int rank) { return room.get() + static_cast<size_t>(rank) * bytes; }
   size_t bytes;
-  std::vector<char> room;
+  std::unique_ptr<char[]> room;
   std::vector<const void*> pointers;
 };
+
+// A run of elements, and who of n ranks sums which of them.
+struct Piece {
+  int64_t start = 0, count = 0;
+  int64_t start_of(int rank, int n) const { return start + count / n * rank + std::min<int64_t>(rank, count % n); }
+  int64_t count_of(int rank, int n) const { return start_of(rank + 1, n) - start_of(rank, n); }
+};
+
+std::vector<Piece> pieces_of(int64_t count, int64_t longest) {
+  std::vector<Piece> pieces;
+  for (int64_t start = 0; start < count; start += longest) pieces.push_back({start, std::min(longest, count - start)});
+  return pieces;
+}
 
 }  // namespace
 
@@ -77,35 +93,39 @@ Work DirectCommunicator::all_reduce(Buffer data, ReduceOp op) {
   count_all_reduce(traffic_, data, size());
   if (bytes_of(data) <= kSmall) return all_reduce_small(data, op);
   auto all = operation("all-reduce");
-  // Rank r sums the elements from start(r) up to start(r + 1).
   const int n = size();
-  const auto start_of = [n, count = data.count](int r) { return count / n * r + std::min<int64_t>(r, count % n); };
   const size_t width = size_of(data.type);
-  char* const bytes = static_cast<char*>(data.data);
-  const int64_t mine = start_of(rank()), my_count = start_of(rank() + 1) - mine;
-  const auto parts = std::make_shared<Parts>(n, static_cast<size_t>(my_count) * width);
+  const auto at = [data, width](int64_t element) { return static_cast<char*>(data.data) + static_cast<size_t>(element) * width; };
+  const auto pieces = pieces_of(data.count, kPiece / static_cast<int64_t>(width));
+  const auto parts = std::make_shared<Parts>(n, static_cast<size_t>(pieces[0].count_of(0, n)) * width);
   const int tag = next_tag();
-  const auto exchange = [=, this](Messages& messages, bool collect) {
+  const auto bytes_for = [n, width](Piece piece, int r) { return static_cast<size_t>(piece.count_of(r, n)) * width; };
+  // Everybody's elements for this rank to sum come, and this rank's go to those who sum them.
+  const auto collect = [=, this](Messages& messages, Piece piece) {
     for (int r = 0; r < n; ++r) {
       if (r == rank()) continue;
-      char* const theirs = bytes + static_cast<size_t>(start_of(r)) * width;
-      const size_t their_bytes = static_cast<size_t>(start_of(r + 1) - start_of(r)) * width;
-      if (collect) {
-        receive(messages, parts->at(r), parts->bytes, r, tag);
-        send(messages, theirs, their_bytes, r, tag);
-      } else {
-        receive(messages, theirs, their_bytes, r, tag + 1);
-        send(messages, bytes + static_cast<size_t>(mine) * width, parts->bytes, r, tag + 1);
-      }
+      receive(messages, parts->at(r), bytes_for(piece, rank()), r, tag);
+      send(messages, at(piece.start_of(r, n)), bytes_for(piece, r), r, tag);
     }
   };
-  all->then([=](Messages& messages) { exchange(messages, true); });
-  all->then([=, this](Messages& messages) {
-    char* const to = bytes + static_cast<size_t>(mine) * width;
-    parts->pointers[rank()] = to;
-    reduce(parts->pointers, to, my_count, data.type, op);
-    exchange(messages, false);
-  });
+  const auto hand_out = [=, this](Messages& messages, Piece piece) {
+    char* const mine = at(piece.start_of(rank(), n));
+    parts->pointers[rank()] = mine;
+    reduce(parts->pointers, mine, piece.count_of(rank(), n), data.type, op);
+    for (int r = 0; r < n; ++r) {
+      if (r == rank()) continue;
+      receive(messages, at(piece.start_of(r, n)), bytes_for(piece, r), r, tag + 1);
+      send(messages, mine, bytes_for(piece, rank()), r, tag + 1);
+    }
+  };
+  all->then([collect, first = pieces[0]](Messages& messages) { collect(messages, first); });
+  for (size_t k = 0; k < pieces.size(); ++k) {
+    const Piece piece = pieces[k], next = k + 1 < pieces.size() ? pieces[k + 1] : Piece();
+    all->then([collect, hand_out, piece, next](Messages& messages) {
+      hand_out(messages, piece);
+      if (next.count > 0) collect(messages, next);  // the room is free again
+    });
+  }
   return start(std::move(all));
 }
 
@@ -114,21 +134,31 @@ Work DirectCommunicator::reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op)
                  in.count, size(), out.count);
   count_reduce_scatter(traffic_, in, size());
   auto scatter = operation("reduce-scatter");
-  const size_t bytes = static_cast<size_t>(bytes_of(out));
-  const auto parts = std::make_shared<Parts>(size(), bytes);
-  const auto* from = static_cast<const char*>(in.data);
+  const size_t width = size_of(in.type);
+  const auto at = [=](int r, Piece piece) {
+    return static_cast<const char*>(in.data) + static_cast<size_t>(r * out.count + piece.start) * width;
+  };
+  const auto pieces = pieces_of(out.count, std::max<int64_t>(1, kPiece / size() / static_cast<int64_t>(width)));
+  if (pieces.empty()) return {};
+  const auto parts = std::make_shared<Parts>(size(), static_cast<size_t>(pieces[0].count) * width);
   const int tag = next_tag();
-  scatter->then([=, this](Messages& messages) {
+  const auto collect = [=, this](Messages& messages, Piece piece) {
+    const size_t bytes = static_cast<size_t>(piece.count) * width;
     for (int r = 0; r < size(); ++r) {
       if (r == rank()) continue;
       receive(messages, parts->at(r), bytes, r, tag);
-      send(messages, from + static_cast<size_t>(r) * bytes, bytes, r, tag);
+      send(messages, at(r, piece), bytes, r, tag);
     }
-  });
-  scatter->then([=, this](Messages&) {
-    parts->pointers[rank()] = from + static_cast<size_t>(rank()) * bytes;
-    reduce(parts->pointers, out.data, out.count, out.type, op);
-  });
+  };
+  scatter->then([collect, first = pieces[0]](Messages& messages) { collect(messages, first); });
+  for (size_t k = 0; k < pieces.size(); ++k) {
+    const Piece piece = pieces[k], next = k + 1 < pieces.size() ? pieces[k + 1] : Piece();
+    scatter->then([collect, at, parts, out, op, width, piece, next, this](Messages& messages) {
+      parts->pointers[rank()] = at(rank(), piece);
+      reduce(parts->pointers, static_cast<char*>(out.data) + static_cast<size_t>(piece.start) * width, piece.count, out.type, op);
+      if (next.count > 0) collect(messages, next);
+    });
+  }
   return start(std::move(scatter));
 }
 

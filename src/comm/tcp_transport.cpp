@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "longhaul/comm/error.h"
@@ -24,6 +25,28 @@ struct Header {
 };
 
 using Key = std::pair<uint64_t, int32_t>;  // group and tag
+
+// Messages of each key in order. A key stays only while it has some: every operation brings a new one.
+template <typename Message>
+class Queues {
+ public:
+  void push(Key key, Message message) { queues_[key].push_back(std::move(message)); }
+  std::optional<Message> pop(Key key) {
+    const auto found = queues_.find(key);
+    if (found == queues_.end()) return std::nullopt;
+    Message first = std::move(found->second.front());
+    found->second.pop_front();
+    if (found->second.empty()) queues_.erase(found);
+    return first;
+  }
+  void remove(const Message& message) {
+    for (auto& [key, queue] : queues_) std::erase(queue, message);
+    std::erase_if(queues_, [](const auto& entry) { return entry.second.empty(); });
+  }
+
+ private:
+  std::map<Key, std::deque<Message>> queues_;
+};
 
 struct Outgoing {
   Header header;
@@ -51,8 +74,8 @@ struct Peer {
   Socket socket;
   bool gone = false;
   std::deque<std::shared_ptr<Outgoing>> outgoing;
-  std::map<Key, std::deque<std::shared_ptr<Incoming>>> wanted;
-  std::map<Key, std::deque<std::vector<char>>> early;
+  Queues<std::shared_ptr<Incoming>> wanted;
+  Queues<std::vector<char>> early;  // came before they were asked for
   Arrival arriving;
 };
 
@@ -68,12 +91,10 @@ class Mesh {
 
   void receive(int from, Key key, const std::shared_ptr<Incoming>& incoming) {
     Peer& p = peer(from);
-    auto& early = p.early[key];
-    if (!early.empty()) {
-      finish(*incoming, early.front().data(), early.front().size());
-      early.pop_front();
+    if (const auto early = p.early.pop(key)) {
+      finish(*incoming, early->data(), early->size());
     } else {
-      p.wanted[key].push_back(incoming);
+      p.wanted.push(key, incoming);
     }
   }
 
@@ -98,7 +119,7 @@ class Mesh {
   }
   void forget(int from, const std::shared_ptr<Incoming>& incoming) {
     Peer& p = peer(from);
-    for (auto& [key, queue] : p.wanted) std::erase(queue, incoming);
+    p.wanted.remove(incoming);
     if (p.arriving.wanted != incoming) return;
     p.arriving.room.assign(incoming->data, incoming->data + incoming->bytes);
     p.arriving.wanted = nullptr;
@@ -179,13 +200,11 @@ class Mesh {
   // The header is there: straight into the buffer of who asked for the message, if it was asked for.
   static void begin(Peer& p) {
     Arrival& a = p.arriving;
-    auto& wanted = p.wanted[{a.header.group, a.header.tag}];
-    if (wanted.empty() || a.header.tag == kAbortTag) {
-      a.room.resize(a.header.bytes);
+    a.wanted = p.wanted.pop({a.header.group, a.header.tag}).value_or(nullptr);
+    if (a.wanted) {
+      LONGHAUL_CHECK(a.header.bytes == a.wanted->bytes, "{} bytes came where {} are expected", a.header.bytes, a.wanted->bytes);
     } else {
-      LONGHAUL_CHECK(a.header.bytes == wanted.front()->bytes, "{} bytes came where {} are expected", a.header.bytes, wanted.front()->bytes);
-      a.wanted = wanted.front();
-      wanted.pop_front();
+      a.room.resize(a.header.bytes);
     }
   }
 
@@ -202,11 +221,10 @@ class Mesh {
   }
 
   static void deliver(Peer& p, Key key, std::vector<char> message) {
-    if (auto& wanted = p.wanted[key]; !wanted.empty()) {
-      finish(*wanted.front(), message.data(), message.size());
-      wanted.pop_front();
+    if (const auto wanted = p.wanted.pop(key)) {
+      finish(**wanted, message.data(), message.size());
     } else {
-      p.early[key].push_back(std::move(message));
+      p.early.push(key, std::move(message));
     }
   }
 

@@ -37,10 +37,10 @@ requeue() {
   sleep 1
   output+=$(scancel --batch --signal=USR1 "$job" 2>&1)
   for _ in $(seq 50); do [ "$(squeue -h -j "$job" -o %T)" != RUNNING ] && break; sleep 0.2; done
-  scontrol update JobId="$job" StartTime=now 2>/dev/null  # a requeued job is held back for two minutes
-  scontrol release "$job" 2>/dev/null
+  # Slurm holds a requeued job back for two minutes, so that its nodes forget the first start. Some seconds do here.
+  scontrol update JobId="$job" StartTime=now+4
   local good=0
-  for _ in $(seq 900); do
+  for _ in $(seq 300); do
     [ "$(cat "$folder"/rank_? 2>/dev/null | grep -c '^30 .* start 1')" = 4 ] && { good=1; break; }
     sleep 0.2
   done

@@ -279,6 +279,28 @@ inline void bit_equal_sums(Communicator& world, const Place& place) {
   }
 }
 
+// Tensors of some megabytes, which travel in pieces.
+inline int64_t large_tensors(Communicator& world, const Place& place) {
+  int64_t compared = 0;
+  for (const DataType type : {DataType::f32, DataType::bf16}) {
+    const int64_t size = 2'500'003;
+    const Array all(place, type, size, [&](int64_t i) { return value(world.rank(), i); });
+    world.all_reduce(all.buffer()).wait();
+    const auto sum = [&](int64_t i) {
+      double x = 0;
+      for (int r = 0; r < world.size(); ++r) x += value(r, i);
+      return x;
+    };
+    all.expect("a large all-reduce", sum);
+    const int64_t part = size / world.size();
+    const Array in(place, type, part * world.size(), [&](int64_t i) { return value(world.rank(), i); });
+    world.reduce_scatter(in.buffer(), in.part(part * world.rank(), part)).wait();
+    in.expect("a large reduce-scatter", [&](int64_t i) { return i / part == world.rank() ? sum(i) : value(world.rank(), i); });
+    compared += 2;
+  }
+  return compared;
+}
+
 // All of it. Returns how many results this rank compared.
 inline int64_t run(Communicator& world, const Place& place = {}, const std::vector<int64_t>& sizes = {0, 1, 5, 127, 6007}) {
   int64_t compared = Suite(world, place).run(sizes);
@@ -286,6 +308,7 @@ inline int64_t run(Communicator& world, const Place& place = {}, const std::vect
     if (world.size() % width == 0) compared += concurrent_groups(world, place, width);
   }
   bit_equal_sums(world, place);
+  compared += large_tensors(world, place);
   return compared;
 }
 
