@@ -33,6 +33,8 @@ struct Pieces {
   std::vector<Span> matches;
   // The text becomes `spare`, whose pieces the caller has put into `spans`.
   void adopt_spare();
+  // The pieces become those in `next`, which are cut out of the same text.
+  void take_next();
 };
 
 class PreTokenizer {
@@ -53,6 +55,11 @@ std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, Split
 
 // Words (\w) and runs of what is neither word nor space.
 std::unique_ptr<PreTokenizer> make_whitespace();
+
+// Every `length` characters.
+std::unique_ptr<PreTokenizer> make_fixed_length(size_t length);
+// Where the script changes.
+std::unique_ptr<PreTokenizer> make_unicode_scripts();
 
 enum class PrependScheme { first, never, always };
 // Spaces become `replacement`, which may also be put before a text; with `split`, each one starts a piece.

@@ -15,6 +15,11 @@ void Pieces::adopt_spare() {
   text = own;
 }
 
+void Pieces::take_next() {
+  if (!spans.empty()) starts_input &= !next.empty() && next.front().begin == spans.front().begin;
+  spans.swap(next);
+}
+
 namespace {
 
 // A stretch of a piece: a match, or a gap between two.
@@ -35,10 +40,7 @@ class Split : public PreTokenizer {
       matcher_->find(pieces.piece(i), pieces.matches);
       cut(pieces.matches, pieces.spans[i], pieces.next);
     }
-    if (!pieces.spans.empty()) {
-      pieces.starts_input &= !pieces.next.empty() && pieces.next.front().begin == pieces.spans.front().begin;
-    }
-    pieces.spans.swap(pieces.next);
+    pieces.take_next();
   }
 
  private:

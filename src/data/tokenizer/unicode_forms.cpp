@@ -12,13 +12,6 @@
 namespace longhaul::tokenizer {
 namespace {
 
-bool ascii(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) >= 0x80) return false;
-  }
-  return true;
-}
-
 int options(UnicodeForm form) {
   switch (form) {
     case UnicodeForm::nfc:
