@@ -27,9 +27,12 @@ def run(path, texts, *arguments):
 def check(reference, path, texts):
     answers = run(path, texts)
     assert len(answers) == len(texts)
-    ids = [encoding.ids for encoding in reference.encode_batch_fast(texts)]
+    encodings = reference.encode_batch(texts)
+    ids = [encoding.ids for encoding in encodings]
     expected = {
         "ids": ids,
+        "placed_ids": ids,
+        "offsets": [list(map(list, encoding.offsets)) for encoding in encodings],
         "plain_ids": [e.ids for e in reference.encode_batch_fast(texts, add_special_tokens=False)],
         "decoded": reference.decode_batch(ids, skip_special_tokens=False),
         "skipped": reference.decode_batch(ids, skip_special_tokens=True),

@@ -1,6 +1,7 @@
 // Encodes and decodes for the parity tests, and measures.
 //   tokenizer_tool PATH             JSON lines {"text": …} on standard input; for each one
-//                                   {"ids": […], "plain_ids": […], "decoded": …, "skipped": …, "streamed": …}
+//                                   {"ids": […], "plain_ids": […], "decoded": …, "skipped": …, "streamed": …,
+//                                    "placed_ids": […], "offsets": [[begin, end], …]}
 //   tokenizer_tool PATH --bytes     the same for {"text": [byte, …]}
 //   tokenizer_tool PATH --decode    the same for {"text": [id, …]}, "decoded" and "streamed" only
 //   tokenizer_tool PATH --info      one line about the tokenizer
@@ -49,7 +50,15 @@ void answer(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view 
       text = input.get<std::string>();
     }
     tokenizer->encode(text, true, ids, scratch);
+    std::vector<int32_t> placed_ids;
+    std::vector<std::pair<size_t, size_t>> offsets;
+    for (const longhaul::TokenPlace& place : tokenizer->encode_with_offsets(text)) {
+      placed_ids.push_back(place.id);
+      offsets.emplace_back(place.begin_character, place.end_character);
+    }
     const nlohmann::json out{{"ids", ids},
+                             {"placed_ids", placed_ids},
+                             {"offsets", offsets},
                              {"plain_ids", tokenizer->encode(text, false)},
                              {"decoded", tokenizer->decode(ids)},
                              {"skipped", tokenizer->decode(ids, true)},

@@ -176,14 +176,21 @@ void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTok
 
 void read_post_processor(const JsonNode& node, std::vector<std::unique_ptr<PostProcessor>>& out) {
   const std::string& type = component_type(node);
+  const auto trim_offsets = [&] {
+    if (node.boolean_or("trim_offsets", true))
+      out.push_back(make_trim_offsets(node.boolean_or("add_prefix_space", true)));
+  };
   if (type == "TemplateProcessing") {
     out.push_back(read_template(node));
   } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+    if (type == "RobertaProcessing") trim_offsets();
     std::vector<TemplatePart> parts{special_part(node.at("cls")), {true, {}}, special_part(node.at("sep"))};
     out.push_back(make_template(std::move(parts)));
+  } else if (type == "ByteLevel") {
+    trim_offsets();
   } else if (type == "Sequence") {
     for (const JsonNode& part : node.at("processors").elements()) read_post_processor(part, out);
-  } else if (type != "ByteLevel") {  // which only trims offsets
+  } else {
     refuse_component(node, "post-processor",
                      "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and Sequence");
   }

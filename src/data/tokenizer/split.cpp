@@ -3,23 +3,6 @@
 
 namespace longhaul::tokenizer {
 
-void Pieces::reset(std::string_view new_text, bool new_starts_input) {
-  text = new_text;
-  starts_input = new_starts_input;
-  spans.clear();
-  if (!text.empty()) spans.push_back({0, text.size()});
-}
-
-void Pieces::adopt_spare() {
-  own.swap(spare);
-  text = own;
-}
-
-void Pieces::take_next() {
-  if (!spans.empty()) starts_input &= !next.empty() && next.front().begin == spans.front().begin;
-  spans.swap(next);
-}
-
 namespace {
 
 // A stretch of a piece: a match, or a gap between two.
