@@ -76,8 +76,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_file(const std::filesystem::pat
 std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::path& folder) {
   const std::filesystem::path file = tokenizer::tokenizer_file(folder);
   const std::string text = read_text(file);
-  auto pipeline = tokenizer::read_pipeline(text, file);
-  const tokenizer::FolderSettings settings = tokenizer::read_folder_settings(folder, *pipeline);
+  auto [pipeline, settings] = tokenizer::read_folder_tokenizer(folder, text, file);
   std::shared_ptr<Tokenizer> result(new Tokenizer(std::move(pipeline), xxh3(text)));
   result->bos_id_ = settings.bos_id;
   result->eos_id_ = settings.eos_id;
@@ -88,7 +87,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
     const bool present = std::find(around.begin(), around.end(), *id) != around.end();
     if (present != *wanted) {
       log::warning(
-          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that one counts",
+          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that counts",
           (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
     }
   };

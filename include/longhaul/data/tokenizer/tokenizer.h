@@ -33,7 +33,8 @@ struct TokenPlace {
 
 class Tokenizer {
  public:
-  // Reads `tokenizer.json` in a checkpoint's folder and, for the ids of the special tokens,
+  // Reads `tokenizer.json` in a checkpoint's folder (where there is none, SentencePiece's `tokenizer.model` or
+  // `spiece.model`) and, for the ids of the special tokens,
   // `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and `config.json` where they
   // exist. Which special tokens a text gets is up to `tokenizer.json` alone, as in `transformers` 5; where
   // the "add_bos_token" or "add_eos_token" of `tokenizer_config.json` says otherwise, a warning tells. Throws
