@@ -240,7 +240,9 @@ class Trainer {
       const auto ways = static_cast<double>(other.pieces.size());
       const double log_all = std::log(all_pieces + count * (ways - 1));
       double log_others = 0;
-      for (const size_t piece : other.pieces) log_others += std::log(counts[piece] + count) - log_all;
+      // From the first piece on: the losses of many pieces are equal, and stay so to the last digit.
+      for (auto piece = other.pieces.rbegin(); piece != other.pieces.rend(); ++piece)
+        log_others += std::log(counts[*piece] + count) - log_all;
       losses.emplace_back(count / all_words * (std::log(count) - std::log(all_pieces) - log_others), i);
     }
     std::stable_sort(losses.begin(), losses.end(), [](const auto& a, const auto& b) { return a.first > b.first; });

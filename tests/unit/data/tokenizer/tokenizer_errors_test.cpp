@@ -84,8 +84,10 @@ TEST(TokenizerErrors, SayWhatToDoAboutAFolder) {
   };
   EXPECT_SAYS(complain(folder.path() / "absent"), "not a folder");
   EXPECT_SAYS(complain(folder.path()), "has no tokenizer.json");
-  folder.write("tokenizer.model", "");
+  folder.write("vocab.json", "");
   EXPECT_SAYS(complain(folder.path()), "save_pretrained");
+  folder.write("tokenizer.model", "no protocol buffer");
+  EXPECT_SAYS(complain(folder.path()), "not a SentencePiece model");
 }
 
 TEST(TokenizerErrors, NameAnIdWithoutToken) {
