@@ -1,11 +1,17 @@
-"""Writes src/data/tokenizer/unicode_classes.inc: the character classes that tokenizers cut text by.
+"""Writes the tables of characters that tokenizers cut and clean text by:
 
-The classes are read off the reference library itself (`tokenizers`), code point by code point, so that they follow
-the Unicode versions it was built with (its regular expressions, its \\w and its punctuation differ in version).
+    src/data/tokenizer/unicode_classes.inc   letters, spaces, words, punctuation, …, as bits
+    src/data/tokenizer/bert_classes.inc      what BERT's normalizer removes, as bits
+    src/data/tokenizer/unicode_scripts.inc   the script of each character, as a number; 0: any
 
-    python tools/make_unicode_classes.py > src/data/tokenizer/unicode_classes.inc
+They are read off the reference library itself (`tokenizers`), code point by code point, so that they follow the
+Unicode versions it was built with (its regular expressions, its \\w and its punctuation differ in version).
+
+    python tools/make_unicode_classes.py src/data/tokenizer
 """
 
+import pathlib
+import sys
 import unicodedata
 
 from tokenizers import Regex, normalizers, pre_tokenizers
@@ -40,7 +46,7 @@ def nfc_inert():
     }
 
 
-def main():
+def char_classes():
     letter, number, space = matched(r"\p{L}"), matched(r"\p{N}"), matched(r"\s")
     assert space == set(CODE_POINTS) - kept(pre_tokenizers.WhitespaceSplit())
     # Whitespace keeps runs of \w and runs of what is neither \w nor space: one sandwich a character tells which.
@@ -63,22 +69,62 @@ def main():
     mark = set(CODE_POINTS) - survivors
     classes = [letter, number, space, word, numeric, punctuation, mark, nfc_inert()]
 
-    ranges = []
-    previous = None
-    for c in range(0x110000):
-        bits = sum(1 << i for i, members in enumerate(classes) if c in members)
-        if bits != previous:
-            ranges.append((c, bits))
-            previous = bits
-    print("// Written by tools/make_unicode_classes.py: {first code point, class bits} of each run of equal classes.")
+    return [sum(1 << i for i, members in enumerate(classes) if c in members) for c in range(0x110000)]
+
+
+def bert_classes():
+    def removed(normalizer):
+        return {c for c in CODE_POINTS if normalizer.normalize_str("a" + chr(c)) == "a"}
+
+    other = removed(normalizers.BertNormalizer(True, False, False, False))
+    nonspacing = removed(normalizers.BertNormalizer(False, False, True, False))
+    return [(c in other) + 2 * (c in nonspacing) for c in range(0x110000)]
+
+
+def scripts():
+    """Two characters are of one script where nothing is cut between them; of any script where that is so beside
+    characters of two scripts."""
+    cutter = pre_tokenizers.UnicodeScripts()
+
+    def together(a, b):
+        return len(cutter.pre_tokenize_str(a + chr(b))) == 1
+
+    numbers = [0] * 0x110000
+    representatives = []
+    for c in CODE_POINTS:
+        if together("A", c) and together("\u03b1", c):
+            continue
+        if numbers[c - 1] and together(representatives[numbers[c - 1] - 1], c):
+            numbers[c] = numbers[c - 1]
+            continue
+        for i, other in enumerate(representatives):
+            if together(other, c):
+                numbers[c] = i + 1
+                break
+        else:
+            representatives.append(chr(c))
+            numbers[c] = len(representatives)
+    return numbers
+
+
+def write(path, values, meaning):
+    ranges = [(c, v) for c, v in enumerate(values) if c == 0 or values[c - 1] != v]
+    lines = [f"// Written by tools/make_unicode_classes.py: {{first code point, {meaning}}} of each run of equal ones."]
     line = ""
-    for c, bits in ranges:
-        item = f"{{0x{c:X},{bits}}},"
+    for c, value in ranges:
+        item = f"{{0x{c:X},{value}}},"
         if len(line) + len(item) > 118:
-            print(line)
+            lines.append(line)
             line = ""
         line += item
-    print(line)
+    path.write_text("\n".join([*lines, line]) + "\n")
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    write(folder / "unicode_classes.inc", char_classes(), "class bits")
+    write(folder / "bert_classes.inc", bert_classes(), "class bits")
+    write(folder / "unicode_scripts.inc", scripts(), "script")
 
 
 main()

@@ -1,12 +1,14 @@
 """Each normalizer and pre-tokenizer by itself, made visible: the model below has one token a byte and no merges, so
 ids spell the text out; before that, Metaspace marks where each piece begins."""
 
+import itertools
 import json
 import unicodedata
 
 import pytest
 from test_tokenizer import check, run
 from tokenizer_kinds import LLAMA3, O200K, QWEN, fuzz
+from tokenizer_other_models import charsmap
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 CL100K = (
@@ -60,6 +62,12 @@ NORMALIZERS = {
     "replace": normalizers.Replace("a", "bc"),
     "remove": normalizers.Replace("a", ""),
     "replace_regex": normalizers.Replace(Regex(r"\s{2,}|\d+"), " "),
+    "bert": normalizers.BertNormalizer(),
+    "bert_clean": normalizers.BertNormalizer(True, False, False, False),
+    "bert_chinese": normalizers.BertNormalizer(False, True, False, False),
+    "bert_accents": normalizers.BertNormalizer(False, False, True, False),
+    "nmt": normalizers.Nmt(),
+    **{rules: normalizers.Precompiled(charsmap(rules)) for rules in ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf")},
     "sequence": normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()]),
 }
 
@@ -72,9 +80,29 @@ def test_normalizer(name, tmp_path):
     check(tokenizer, save(tokenizer, tmp_path), texts)
 
 
+def test_clusters_in_a_precompiled_table(tmp_path):
+    """What counts as one character there: combining marks, flags, joiners, prefixes, Hangul, \\r\\n."""
+    parts = ["\r", "\n", "e", "\u0301", "\u0600", "1", "\u00a9", "\u200d", "\u00ae", "\ufe0f", "\u1100", "\u1161", "\u11a8"]
+    parts += ["\U0001f1e6", "\U0001f1e7", "\u0903", "\ufb01", "\u2460", "\u00e9", "\u0340", "\u3000", "\u00bd", "\u0e33", "\x00"]
+    tokenizer = spelling(mark_pieces=False)
+    tokenizer.normalizer = normalizers.Precompiled(charsmap("nmt_nfkc"))
+    texts = ["".join(c) for length in (1, 2, 3) for c in itertools.product(parts, repeat=length)]
+    check(tokenizer, save(tokenizer, tmp_path), texts)
+
+
+def test_byte_level_normalizer(tmp_path):
+    tokenizer = spelling(mark_pieces=False)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.ByteLevel()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("Ġ|Ċ"), "merged_with_next")
+    check(tokenizer, save(tokenizer, tmp_path), [*fuzz(seed=6, characters=10_000), *every_character()])
+
+
 def test_metaspace_first_after_a_normalizer(tmp_path):
     """`first` means the first character of the input: not what comes to stand there when the front is cut off."""
-    for normalizer in (normalizers.Strip(), normalizers.Replace("a", ""), normalizers.Prepend("x"), normalizers.NFKD()):
+    for normalizer in (
+        *(normalizers.Strip(), normalizers.Replace("a", ""), normalizers.Prepend("x"), normalizers.NFKD()),
+        *(normalizers.BertNormalizer(), normalizers.Nmt(), normalizers.StripAccents()),
+    ):
         tokenizer = spelling(mark_pieces=False)
         tokenizer.normalizer = normalizer
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -84,7 +112,7 @@ def test_metaspace_first_after_a_normalizer(tmp_path):
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )
-        texts = ["abc", " abc", "  abc def", "aabc", "ba c", "é é", "", " "]
+        texts = ["abc", " abc", "  abc def", "aabc", "ba c", "é é", "", " ", "\x01abc", "\u0301abc", "\n中"]
         check(tokenizer, save(tokenizer, tmp_path), texts)
 
 
@@ -113,6 +141,10 @@ PRE_TOKENIZERS = {
     "metaspace": pre_tokenizers.Metaspace(),
     "digits": pre_tokenizers.Digits(individual_digits=False),
     "single_digits": pre_tokenizers.Digits(individual_digits=True),
+    "bert": pre_tokenizers.BertPreTokenizer(),
+    "delimiter": pre_tokenizers.CharDelimiterSplit("é"),
+    "fixed_length": pre_tokenizers.FixedLength(3),
+    "scripts": pre_tokenizers.UnicodeScripts(),
     "whitespace": pre_tokenizers.Whitespace(),
     "whitespace_split": pre_tokenizers.WhitespaceSplit(),
     **{f"punctuation_{b}": pre_tokenizers.Punctuation(b) for b in BEHAVIORS},
@@ -170,12 +202,22 @@ def test_decoders(tmp_path):
         decoders.Sequence([decoders.Fuse(), decoders.Strip("a", 1, 0), decoders.Replace("b", "\u00e9")]),
         decoders.Sequence([decoders.Replace(Regex("[a-c]"), "x"), decoders.ByteFallback()]),
         decoders.Sequence([decoders.Fuse(), decoders.Metaspace(replacement="b")]),
+        decoders.WordPiece(),
+        decoders.WordPiece(prefix="a", cleanup=False),
+        decoders.WordPiece(prefix=""),
+        decoders.BPEDecoder(suffix="a"),
+        decoders.BPEDecoder(suffix=""),
+        decoders.CTC(pad_token="b", word_delimiter_token="a"),
+        decoders.CTC(pad_token="<0x41>", word_delimiter_token="a", cleanup=False),
+        decoders.Sequence([decoders.Fuse(), decoders.WordPiece(prefix="a")]),
+        decoders.Sequence([decoders.WordPiece(prefix="a"), decoders.ByteFallback(), decoders.BPEDecoder("b")]),
     ]
     for chain in chains:
         tokenizer = spelling(mark_pieces=False)
         tokenizer.add_tokens(["<0xE4>", "<0xB8>", "<0xAD>", "<0x41>", AddedToken("中", special=True)])
         tokenizer.decoder = chain
-        texts = ["aaab", "abba", "<0xE4><0xB8><0xAD>a<0x41>", "<0xE4>b", "中<0xE4><0xB8>", "a中a", "", "é", "caab"]
+        texts = ["do not . ? ! , ' n't 'm 's 've 're", "x .", "aa ' bb", "##a"]
+        texts += ["aaab", "abba", "<0xE4><0xB8><0xAD>a<0x41>", "<0xE4>b", "中<0xE4><0xB8>", "a中a", "", "é", "caab"]
         check(tokenizer, save(tokenizer, tmp_path), texts)
 
 

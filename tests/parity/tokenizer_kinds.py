@@ -263,6 +263,20 @@ def plain():
     return tokenizer
 
 
+def nemotron():
+    """Mistral NeMo's Tekken and what NVIDIA built on it: GPT-4o's expression with single digits, and a first token."""
+    tokenizer = byte_level(split_then_bytes(O200K.replace(r"\p{N}{1,3}", r"\p{N}")), ["<unk>", "<s>", "</s>"], ignore_merges=True)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def mistral():
+    """Mistral and Mixtral, instructed."""
+    tokenizer = sentence_piece(pre_tokenizers.Metaspace(prepend_scheme="first", split=False))
+    tokenizer.add_special_tokens(["[INST]", "[/INST]"])
+    return tokenizer
+
+
 KINDS = {
     "gpt2": gpt2,
     "gpt2_prefix": lambda: gpt2(add_prefix_space=True),
@@ -270,6 +284,8 @@ KINDS = {
     "qwen2": qwen2,
     "o200k": o200k,
     "falcon": falcon,
+    "nemotron": nemotron,
+    "mistral": mistral,
     "llama2_legacy": lambda: sentence_piece(None),
     "metaspace_first": metaspace("first", False),
     "metaspace_always": metaspace("always", True),

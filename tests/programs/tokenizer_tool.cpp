@@ -1,17 +1,20 @@
 // Encodes and decodes for the parity tests, and measures.
 //   tokenizer_tool PATH             JSON lines {"text": …} on standard input; for each one
-//                                   {"ids": […], "plain_ids": […], "decoded": …, "skipped": …, "streamed": …}
+//                                   {"ids": […], "plain_ids": […], "decoded": …, "skipped": …, "streamed": …,
+//                                    "placed_ids": […], "offsets": [[begin, end], …]}
 //   tokenizer_tool PATH --bytes     the same for {"text": [byte, …]}
 //   tokenizer_tool PATH --decode    the same for {"text": [id, …]}, "decoded" and "streamed" only
 //   tokenizer_tool PATH --info      one line about the tokenizer
-//   tokenizer_tool PATH --speed F   encodes the lines of a text file and prints MB/s, the best of several
-//   rounds
+//   tokenizer_tool PATH --speed F N encodes the texts of a file of such lines with N threads and prints MB/s, the
+//                                   best of several rounds
 // PATH is a tokenizer.json or a folder with one.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "longhaul/core/error.h"
 #include "longhaul/data/tokenizer/stream_decoder.h"
@@ -49,7 +52,15 @@ void answer(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view 
       text = input.get<std::string>();
     }
     tokenizer->encode(text, true, ids, scratch);
+    std::vector<int32_t> placed_ids;
+    std::vector<std::pair<size_t, size_t>> offsets;
+    for (const longhaul::TokenPlace& place : tokenizer->encode_with_offsets(text)) {
+      placed_ids.push_back(place.id);
+      offsets.emplace_back(place.begin_character, place.end_character);
+    }
     const nlohmann::json out{{"ids", ids},
+                             {"placed_ids", placed_ids},
+                             {"offsets", offsets},
                              {"plain_ids", tokenizer->encode(text, false)},
                              {"decoded", tokenizer->decode(ids)},
                              {"skipped", tokenizer->decode(ids, true)},
@@ -68,23 +79,35 @@ void inform(const Tokenizer& tokenizer) {
             << '\n';
 }
 
-void measure(const Tokenizer& tokenizer, const char* path) {
+void measure(const Tokenizer& tokenizer, const char* path, int threads) {
   std::ifstream file(path);
-  std::vector<std::string> lines;
+  std::vector<std::string> texts;
   size_t bytes = 0;
-  for (std::string line; std::getline(file, line); lines.push_back(line)) bytes += line.size();
+  for (std::string line; std::getline(file, line); bytes += texts.back().size())
+    texts.push_back(nlohmann::json::parse(line).at("text").get<std::string>());
   double best = 1e9;
-  size_t tokens = 0;
-  for (int round = 0; round < 7; ++round) {
-    longhaul::EncodeScratch scratch(tokenizer);
-    std::vector<int32_t> ids;
+  std::atomic<size_t> tokens;
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<size_t> next = 0;
+    tokens = 0;
+    const auto work = [&] {
+      longhaul::EncodeScratch scratch(tokenizer);
+      std::vector<int32_t> ids;
+      for (size_t i; (i = next++) < texts.size();) {
+        ids.clear();
+        tokenizer.encode(texts[i], true, ids, scratch);
+        tokens += ids.size();
+      }
+    };
     const auto start = std::chrono::steady_clock::now();
-    for (const std::string& line : lines) tokenizer.encode(line, true, ids, scratch);
+    std::vector<std::thread> others;
+    for (int i = 1; i < threads; ++i) others.emplace_back(work);
+    work();
+    for (std::thread& thread : others) thread.join();
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    tokens = ids.size();
   }
   std::cout << nlohmann::json{{"bytes", bytes},
-                              {"tokens", tokens},
+                              {"tokens", tokens.load()},
                               {"mb_per_s", static_cast<double>(bytes) / best / 1e6}}
                    .dump()
             << '\n';
@@ -103,7 +126,7 @@ int main(int argc, char** argv) {
     if (mode == "--info") {
       inform(*tokenizer);
     } else if (mode == "--speed" && argc > 3) {
-      measure(*tokenizer, argv[3]);
+      measure(*tokenizer, argv[3], argc > 4 ? std::stoi(argv[4]) : 1);
     } else {
       answer(tokenizer, mode);
     }

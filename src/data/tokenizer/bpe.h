@@ -18,6 +18,10 @@ struct BpeConfig {
   std::optional<std::string> unknown_token;  // for characters without a token; none: they are dropped
   bool fuse_unknown = false;                 // several of them in a row become one
   bool byte_fallback = false;  // such characters become their bytes, "<0x00>" … "<0xFF>", where those exist
+  // What the first symbols of a word are looked up with: the prefix before all characters but a word's first,
+  // the suffix behind its last.
+  std::string continuing_prefix;
+  std::string end_suffix;
   bool ignore_merges = false;  // a word that is a token is that token, whatever the merges say
   // No merge makes a token that has "▁" behind another character, so a word can be cut before each "▁".
   bool cut_at_metaspace = false;

@@ -1,4 +1,6 @@
 // Reads a BPE model: its vocabulary, and its merges as "a b" (older files) or ["a", "b"].
+#include <algorithm>
+
 #include "data/tokenizer/bpe.h"
 #include "data/tokenizer/component_json.h"
 
@@ -6,19 +8,6 @@ namespace longhaul::tokenizer {
 namespace {
 
 constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // ▁
-
-Vocabulary read_vocabulary(const JsonNode& node) {
-  node.require(node.value().is_object(), "an object of tokens and ids");
-  Vocabulary vocabulary(node.value().size());
-  for (const auto& [token, id] : node.value().items()) {
-    if (!id.is_number_integer() || id < 0 || id >= INT32_MAX) {
-      throw UserError("{}: the id of token \"{}\" is {}; ids are whole numbers from 0.", node.where(), token,
-                      id.dump());
-    }
-    vocabulary.add(token, id.get<int32_t>());
-  }
-  return vocabulary;
-}
 
 struct Pair {
   std::string_view left;
@@ -50,22 +39,24 @@ void read_merges(const JsonNode& node, BpeConfig& config) {
   const nlohmann::json& merges = node.value();
   node.require(merges.is_array(), "an array of merges");
   config.merges = MergeTable(merges.size());
-  config.cut_at_metaspace = !config.ignore_merges && config.vocabulary.find(kMetaspace) >= 0;
+  // Words that are cut must be cut the same way wherever they stand, and be merged.
+  config.cut_at_metaspace = !config.ignore_merges && config.continuing_prefix.empty() &&
+                            config.end_suffix.empty() && config.vocabulary.find(kMetaspace) >= 0;
   uint32_t rank = 0;
   std::string merged;
   for (const JsonNode& merge : node.elements()) {
     if (merge.value().is_string() && merge.string().starts_with("#version")) continue;
     const Pair pair = read_merge(merge);
     merged = pair.left;
-    merged += pair.right;
+    // Of two tokens with the prefix the whole has only the left one's; by its length, as in the reference.
+    merged += pair.right.substr(std::min(config.continuing_prefix.size(), pair.right.size()));
     const int32_t left = config.vocabulary.find(pair.left);
     const int32_t right = config.vocabulary.find(pair.right);
     const int32_t id = config.vocabulary.find(merged);
     if (left < 0 || right < 0 || id < 0) {
       throw UserError(
           "{}: \"{}\" + \"{}\" needs the token \"{}\", which the vocabulary lacks. Vocabulary and merges "
-          "don't "
-          "belong together; get the file again.",
+          "don't belong together; get the file again.",
           merge.where(), pair.left, pair.right,
           left < 0    ? pair.left
           : right < 0 ? pair.right
@@ -76,16 +67,9 @@ void read_merges(const JsonNode& node, BpeConfig& config) {
   }
 }
 
-void refuse_affix(const JsonNode& node, const char* key) {
-  if (node.has(key))
-    node.at(key).require(node.at(key).string().empty(), "none, for Longhaul doesn't have it");
-}
-
 }  // namespace
 
 std::unique_ptr<Model> read_bpe(const JsonNode& node) {
-  refuse_affix(node, "continuing_subword_prefix");
-  refuse_affix(node, "end_of_word_suffix");
   if (node.has("dropout")) {
     const JsonNode dropout = node.at("dropout");
     dropout.require(dropout.value().is_number() && dropout.value() == 0,
@@ -96,6 +80,10 @@ std::unique_ptr<Model> read_bpe(const JsonNode& node) {
   config.fuse_unknown = node.boolean_or("fuse_unk", false);
   config.byte_fallback = node.boolean_or("byte_fallback", false);
   config.ignore_merges = node.boolean_or("ignore_merges", false);
+  if (node.has("continuing_subword_prefix")) {
+    config.continuing_prefix = node.at("continuing_subword_prefix").string();
+  }
+  if (node.has("end_of_word_suffix")) config.end_suffix = node.at("end_of_word_suffix").string();
   if (node.has("unk_token")) config.unknown_token = node.at("unk_token").string();
   read_merges(node.at("merges"), config);
   return make_bpe(std::move(config));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "longhaul/core/error.h"
 
@@ -16,7 +17,7 @@ constexpr int32_t kMerged = -1;  // the symbol has gone into the one left of it
 
 void BpeMerger::merge(const MergeTable& merges) {
   if (symbols.size() < 2) return;
-  if (symbols.size() <= kShort) {
+  if (symbols.size() <= kShort && !track_lengths) {
     merge_short(merges);
   } else {
     merge_long(merges);
@@ -80,10 +81,18 @@ void BpeMerger::merge_long(const MergeTable& merges) {
     const uint32_t right = next_[left];
     symbols[left] = found.id;
     symbols[right] = kMerged;
+    if (track_lengths) lengths[left] += std::exchange(lengths[right], 0);
     next_[left] = next_[right];
     if (next_[left] != kEnd) previous_[next_[left]] = left;
     if (previous_[left] != kEnd) push(previous_[left]);
     push(left);
+  }
+  if (track_lengths) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; ++i) {
+      if (symbols[i] != kMerged) lengths[kept++] = lengths[i];
+    }
+    lengths.resize(kept);
   }
   std::erase(symbols, kMerged);
 }

@@ -14,7 +14,14 @@ class BpeMerger {
  public:
   // The symbols of the word, to be filled in; `merge` leaves the merged ones there.
   std::vector<int32_t> symbols;
+  // If so asked, how many bytes of the word each of them stands for.
+  bool track_lengths = false;
+  std::vector<size_t> lengths;
 
+  void push(int32_t symbol, size_t length) {
+    symbols.push_back(symbol);
+    if (track_lengths) lengths.push_back(length);
+  }
   void merge(const MergeTable& merges);
 
  private:

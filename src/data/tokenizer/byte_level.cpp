@@ -32,13 +32,12 @@ struct Alphabet {
 class PrefixSpace : public PreTokenizer {
  public:
   void apply(Pieces& pieces) const override {
-    pieces.spare.clear();
+    pieces.start_spare();
     for (Span& span : pieces.spans) {
-      const std::string_view piece = pieces.text.substr(span.begin, span.end - span.begin);
-      span.begin = pieces.spare.size();
-      if (!piece.starts_with(' ')) pieces.spare += ' ';
-      pieces.spare += piece;
-      span.end = pieces.spare.size();
+      const size_t begin = pieces.spare.size();
+      if (pieces.text[span.begin] != ' ') pieces.put(" ", span.begin);
+      pieces.keep(span.begin, span.end);
+      span = {begin, pieces.spare.size()};
     }
     pieces.adopt_spare();
   }
@@ -47,13 +46,14 @@ class PrefixSpace : public PreTokenizer {
 class ByteLetters : public PreTokenizer {
  public:
   void apply(Pieces& pieces) const override {
-    pieces.spare.clear();
+    pieces.start_spare();
     const auto& letters = byte_letters();
     for (Span& span : pieces.spans) {
-      const std::string_view piece = pieces.text.substr(span.begin, span.end - span.begin);
-      span.begin = pieces.spare.size();
-      for (const char byte : piece) pieces.spare += letters[static_cast<unsigned char>(byte)];
-      span.end = pieces.spare.size();
+      const size_t begin = pieces.spare.size();
+      for (size_t at = span.begin; at < span.end; ++at) {
+        pieces.put(letters[static_cast<unsigned char>(pieces.text[at])], at);
+      }
+      span = {begin, pieces.spare.size()};
     }
     pieces.adopt_spare();
   }

@@ -1,5 +1,6 @@
 #include "data/tokenizer/component_json.h"
 
+#include "data/tokenizer/base64.h"
 #include "data/tokenizer/unicode.h"
 
 namespace longhaul::tokenizer {
@@ -104,8 +105,24 @@ std::unique_ptr<Normalizer> read_normalizer(const JsonNode& node) {
     for (const JsonNode& part : node.at("normalizers").elements()) parts.push_back(read_normalizer(part));
     return make_normalizer_sequence(std::move(parts));
   }
+  if (type == "BertNormalizer") {
+    const bool lowercase = node.at("lowercase").boolean();
+    return make_bert_normalizer({.clean_text = node.at("clean_text").boolean(),
+                                 .handle_chinese_chars = node.at("handle_chinese_chars").boolean(),
+                                 .strip_accents = node.boolean_or("strip_accents", lowercase),
+                                 .lowercase = lowercase});
+  }
+  if (type == "Nmt") return make_nmt();
+  if (type == "ByteLevel") return make_byte_letters_normalizer();
+  if (type == "Precompiled") {
+    const JsonNode map = node.at("precompiled_charsmap");
+    const auto bytes = decode_base64(map.string());
+    map.require(bytes.has_value(), "base64");
+    return make_precompiled(*bytes, map.where());
+  }
   refuse_component(node, "normalizer",
-                   "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace and Sequence");
+                   "BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Nmt, Precompiled, "
+                   "Prepend, Replace, ByteLevel and Sequence");
 }
 
 void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTokenizer>>& out) {
@@ -134,31 +151,46 @@ void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTok
     out.push_back(make_whitespace());
   } else if (type == "WhitespaceSplit") {
     out.push_back(make_split(make_class_matcher(kSpace), SplitBehavior::removed, false));
+  } else if (type == "BertPreTokenizer") {
+    out.push_back(make_split(make_class_matcher(kSpace), SplitBehavior::removed, false));
+    out.push_back(make_split(make_class_matcher(kPunctuation), SplitBehavior::isolated, false));
+  } else if (type == "CharDelimiterSplit") {
+    const JsonNode delimiter = node.at("delimiter");
+    const std::string& text = delimiter.string();
+    delimiter.require(!text.empty() && decode_utf8(text.data()).bytes == text.size(), "one character");
+    out.push_back(make_split(make_literal_matcher(text), SplitBehavior::removed, false));
+  } else if (type == "FixedLength") {
+    const int32_t length = node.has("length") ? node.at("length").integer() : 5;
+    if (node.has("length")) node.at("length").require(length > 0, "a length above 0");
+    out.push_back(make_fixed_length(static_cast<size_t>(length)));
+  } else if (type == "UnicodeScripts") {
+    out.push_back(make_unicode_scripts());
   } else if (type == "Sequence") {
     for (const JsonNode& part : node.at("pretokenizers").elements()) read_pre_tokenizer(part, out);
   } else {
-    refuse_component(
-        node, "pre-tokenizer",
-        "ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, WhitespaceSplit and Sequence");
+    refuse_component(node, "pre-tokenizer",
+                     "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, FixedLength, Metaspace, "
+                     "Punctuation, Split, UnicodeScripts, Whitespace, WhitespaceSplit and Sequence");
   }
-}
-
-std::unique_ptr<Model> read_model(const JsonNode& node) {
-  // Old files leave the type out; merges tell.
-  if (node.has("type") ? component_type(node) == "BPE" : node.has("merges")) return read_bpe(node);
-  refuse_component(node, "model", "BPE");
 }
 
 void read_post_processor(const JsonNode& node, std::vector<std::unique_ptr<PostProcessor>>& out) {
   const std::string& type = component_type(node);
+  const auto trim_offsets = [&] {
+    if (node.boolean_or("trim_offsets", true))
+      out.push_back(make_trim_offsets(node.boolean_or("add_prefix_space", true)));
+  };
   if (type == "TemplateProcessing") {
     out.push_back(read_template(node));
   } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+    if (type == "RobertaProcessing") trim_offsets();
     std::vector<TemplatePart> parts{special_part(node.at("cls")), {true, {}}, special_part(node.at("sep"))};
     out.push_back(make_template(std::move(parts)));
+  } else if (type == "ByteLevel") {
+    trim_offsets();
   } else if (type == "Sequence") {
     for (const JsonNode& part : node.at("processors").elements()) read_post_processor(part, out);
-  } else if (type != "ByteLevel") {  // which only trims offsets
+  } else {
     refuse_component(node, "post-processor",
                      "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and Sequence");
   }
@@ -184,7 +216,16 @@ std::unique_ptr<Decoder> read_decoder(const JsonNode& node) {
     for (const JsonNode& part : node.at("decoders").elements()) parts.push_back(read_decoder(part));
     return make_decoder_sequence(std::move(parts));
   }
-  refuse_component(node, "decoder", "ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace and Sequence");
+  if (type == "WordPiece")
+    return make_word_piece_decoder(node.at("prefix").string(), node.at("cleanup").boolean());
+  if (type == "BPEDecoder") return make_suffix_decoder(node.at("suffix").string());
+  if (type == "CTC") {
+    return make_ctc_decoder(node.at("pad_token").string(), node.at("word_delimiter_token").string(),
+                            node.at("cleanup").boolean());
+  }
+  refuse_component(node, "decoder",
+                   "BPEDecoder, ByteFallback, ByteLevel, CTC, Fuse, Metaspace, Replace, Strip, WordPiece and "
+                   "Sequence");
 }
 
 }  // namespace longhaul::tokenizer

@@ -21,6 +21,8 @@ void read_post_processor(const JsonNode& node, std::vector<std::unique_ptr<PostP
 std::unique_ptr<Decoder> read_decoder(const JsonNode& node);
 
 std::unique_ptr<Model> read_bpe(const JsonNode& node);
+// {"token": id, …}
+Vocabulary read_vocabulary(const JsonNode& node);
 
 // {"String": …} or {"Regex": …}
 std::unique_ptr<Matcher> read_pattern(const JsonNode& node);

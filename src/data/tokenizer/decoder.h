@@ -36,6 +36,13 @@ std::unique_ptr<Decoder> make_replace_decoder(std::unique_ptr<Matcher> matcher, 
 // Cuts up to `start` of `content` (one character) off the front of each token, and up to `stop` off its back.
 std::unique_ptr<Decoder> make_strip_decoder(std::string content, size_t start, size_t stop);
 std::unique_ptr<Decoder> make_metaspace_decoder(std::string replacement, bool drop_first);
+// Tokens with a space between, but for those that start with `prefix`, which is cut off; `clean` mends English
+// punctuation and contractions.
+std::unique_ptr<Decoder> make_word_piece_decoder(std::string prefix, bool clean);
+// `suffix`, which ends words, becomes a space; in the last token nothing.
+std::unique_ptr<Decoder> make_suffix_decoder(std::string suffix);
+// One of several equal tokens in a row, without `pad`; with `clean` as above, and `delimiter` as a space.
+std::unique_ptr<Decoder> make_ctc_decoder(std::string pad, std::string delimiter, bool clean);
 // For a tokenizer without a decoder: tokens with a space between.
 std::unique_ptr<Decoder> make_joining_decoder();
 std::unique_ptr<Decoder> make_decoder_sequence(std::vector<std::unique_ptr<Decoder>> parts);

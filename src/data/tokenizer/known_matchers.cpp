@@ -12,13 +12,6 @@
 namespace longhaul::tokenizer {
 namespace {
 
-constexpr std::string_view kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kLlama3 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
 struct Shape {
   bool any_case;         // contractions in either case
   bool stray_character;  // letters take any one character before them that is no letter, number or newline,
@@ -158,9 +151,9 @@ std::unique_ptr<Matcher> make_gpt2_matcher() {
 }
 
 std::unique_ptr<Matcher> make_known_matcher(std::string_view pattern) {
-  if (pattern == kGpt2) return make_gpt2_matcher();
-  if (pattern == kLlama3) return std::make_unique<KnownMatcher<kLlama3Shape>>();
-  if (pattern == kQwen) return std::make_unique<KnownMatcher<kQwenShape>>();
+  if (pattern == kGpt2Pattern) return make_gpt2_matcher();
+  if (pattern == kLlama3Pattern) return std::make_unique<KnownMatcher<kLlama3Shape>>();
+  if (pattern == kQwenPattern) return std::make_unique<KnownMatcher<kQwenShape>>();
   return nullptr;
 }
 

@@ -37,6 +37,14 @@ std::unique_ptr<Matcher> make_class_matcher(uint8_t classes);
 // exactly.
 std::unique_ptr<Matcher> make_regex_matcher(std::string_view pattern, std::string_view where);
 
+// The expressions that have a matcher by hand, see known_matchers.cpp.
+inline constexpr std::string_view kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+inline constexpr std::string_view kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+inline constexpr std::string_view kQwenPattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
 // GPT-2's expression, the one that ByteLevel applies by itself.
 std::unique_ptr<Matcher> make_gpt2_matcher();
 

@@ -1,5 +1,7 @@
 // Metaspace makes spaces visible, as SentencePiece does: " " becomes "▁", and a word at the start gets one
 // too.
+#include <algorithm>
+
 #include "data/tokenizer/pre_tokenizer.h"
 
 namespace longhaul::tokenizer {
@@ -11,7 +13,7 @@ class Metaspace : public PreTokenizer {
       : replacement_(std::move(replacement)), scheme_(scheme), split_(split) {}
 
   void apply(Pieces& pieces) const override {
-    pieces.spare.clear();
+    pieces.start_spare();
     pieces.next.clear();
     for (size_t i = 0; i < pieces.spans.size(); ++i) {
       const std::string_view piece = pieces.piece(i);
@@ -19,8 +21,8 @@ class Metaspace : public PreTokenizer {
       const bool may_prepend = scheme_ == PrependScheme::always ||
                                (scheme_ == PrependScheme::first && i == 0 && pieces.starts_input);
       if (may_prepend && !piece.starts_with(' ') && !piece.starts_with(replacement_))
-        pieces.spare += replacement_;
-      append_replaced(piece, pieces.spare);
+        pieces.put(replacement_, pieces.spans[i].begin);
+      append_replaced(pieces, pieces.spans[i]);
       cut(pieces.spare, begin, pieces.next);
     }
     pieces.spans.swap(pieces.next);
@@ -28,13 +30,13 @@ class Metaspace : public PreTokenizer {
   }
 
  private:
-  void append_replaced(std::string_view piece, std::string& out) const {
-    for (;;) {
-      const size_t space = piece.find(' ');
-      out += piece.substr(0, space);
-      if (space == std::string_view::npos) return;
-      out += replacement_;
-      piece.remove_prefix(space + 1);
+  void append_replaced(Pieces& pieces, Span piece) const {
+    for (size_t at = piece.begin;;) {
+      const size_t space = std::min(pieces.text.find(' ', at), piece.end);
+      pieces.keep(at, space);
+      if (space == piece.end) return;
+      pieces.put(replacement_, space);
+      at = space + 1;
     }
   }
 

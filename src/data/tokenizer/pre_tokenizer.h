@@ -26,13 +26,31 @@ struct Pieces {
     return text.substr(spans[i].begin, spans[i].end - spans[i].begin);
   }
 
+  // If wanted: of each byte of `text`, the bytes of the original text that it stands for.
+  bool tracks = false;
+  std::vector<Span> origins;
+
+  // Rewriting: a new text is made in `spare`, from `start_spare` to `adopt_spare`; the caller puts its pieces
+  // into `spans`.
+  void start_spare();
+  // `bytes` in the place of the character at `at`.
+  void put(std::string_view bytes, size_t at) {
+    spare += bytes;
+    if (tracks) spare_origins.insert(spare_origins.end(), bytes.size(), origins[at]);
+  }
+  // The bytes [begin, end) as they are.
+  void keep(size_t begin, size_t end);
+  void adopt_spare();
+
+  // The pieces become those in `next`, which are cut out of the same text.
+  void take_next();
+
   // Buffers of the pre-tokenizers.
   std::string own;
   std::string spare;
+  std::vector<Span> spare_origins;
   std::vector<Span> next;
   std::vector<Span> matches;
-  // The text becomes `spare`, whose pieces the caller has put into `spans`.
-  void adopt_spare();
 };
 
 class PreTokenizer {
@@ -53,6 +71,11 @@ std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, Split
 
 // Words (\w) and runs of what is neither word nor space.
 std::unique_ptr<PreTokenizer> make_whitespace();
+
+// Every `length` characters.
+std::unique_ptr<PreTokenizer> make_fixed_length(size_t length);
+// Where the script changes.
+std::unique_ptr<PreTokenizer> make_unicode_scripts();
 
 enum class PrependScheme { first, never, always };
 // Spaces become `replacement`, which may also be put before a text; with `split`, each one starts a piece.

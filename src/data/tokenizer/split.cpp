@@ -3,18 +3,6 @@
 
 namespace longhaul::tokenizer {
 
-void Pieces::reset(std::string_view new_text, bool new_starts_input) {
-  text = new_text;
-  starts_input = new_starts_input;
-  spans.clear();
-  if (!text.empty()) spans.push_back({0, text.size()});
-}
-
-void Pieces::adopt_spare() {
-  own.swap(spare);
-  text = own;
-}
-
 namespace {
 
 // A stretch of a piece: a match, or a gap between two.
@@ -35,10 +23,7 @@ class Split : public PreTokenizer {
       matcher_->find(pieces.piece(i), pieces.matches);
       cut(pieces.matches, pieces.spans[i], pieces.next);
     }
-    if (!pieces.spans.empty()) {
-      pieces.starts_input &= !pieces.next.empty() && pieces.next.front().begin == pieces.spans.front().begin;
-    }
-    pieces.spans.swap(pieces.next);
+    pieces.take_next();
   }
 
  private:

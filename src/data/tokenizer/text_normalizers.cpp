@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "data/tokenizer/keep_characters.h"
 #include "data/tokenizer/normalizer.h"
+#include "data/tokenizer/rewrite.h"
 #include "data/tokenizer/unicode.h"
 
 namespace longhaul::tokenizer {
@@ -12,38 +14,38 @@ namespace {
 
 class Lowercase : public Normalizer {
  public:
-  bool leaves_alone(std::string_view text) const override { return text.empty(); }
+  bool leaves_alone(std::string_view text) const override {
+    return std::none_of(text.begin(), text.end(), [](char c) {
+      return static_cast<unsigned char>(c) >= 0x80 || (c >= 'A' && c <= 'Z');
+    });
+  }
   void normalize(NormalizedText& normalized) const override {
-    std::string out;
-    out.reserve(normalized.text.size());
-    for (size_t at = 0; at < normalized.text.size();) {
-      const CodePoint c = decode_utf8(normalized.text.data() + at);
-      at += c.bytes;
-      if (c.value == 0x130) {  // the one character whose lower case is two: i and a dot above
-        out += "i\xCC\x87";
+    Rewrite rewrite(normalized);
+    const std::string_view text = rewrite.old();
+    std::string lower;
+    for (size_t at = 0; at < text.size();) {
+      const CodePoint c = decode_utf8(text.data() + at);
+      lower.clear();
+      if (c.value < 0x80) {
+        lower += static_cast<char>(c.value >= 'A' && c.value <= 'Z' ? c.value + 32 : c.value);
+      } else if (c.value == 0x130) {  // the one character whose lower case is two: i and a dot above
+        lower = "i\xCC\x87";
       } else {
-        append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.value))));
+        append_utf8(lower, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.value))));
       }
+      rewrite.put(lower, at);
+      at += c.bytes;
     }
-    normalized.text = std::move(out);
+    rewrite.finish();
   }
 };
 
 class StripAccents : public Normalizer {
  public:
-  bool leaves_alone(std::string_view text) const override { return text.empty(); }
+  bool leaves_alone(std::string_view text) const override { return ascii(text); }
   void normalize(NormalizedText& normalized) const override {
     const CharClasses& table = CharClasses::get();
-    std::string out;
-    out.reserve(normalized.text.size());
-    for (size_t at = 0; at < normalized.text.size();) {
-      const CodePoint c = decode_utf8(normalized.text.data() + at);
-      const bool mark = table.is(c.value, kMark);
-      if (!mark) out.append(normalized.text, at, c.bytes);
-      if (mark && at == 0) normalized.keeps_start = false;
-      at += c.bytes;
-    }
-    normalized.text = std::move(out);
+    keep_characters(normalized, [&](char32_t c) { return !table.is(c, kMark); });
   }
 };
 
@@ -54,7 +56,9 @@ class Strip : public Normalizer {
   void normalize(NormalizedText& normalized) const override {
     const Span kept = bounds(normalized.text);
     if (kept.begin != 0) normalized.keeps_start = false;
-    normalized.text = normalized.text.substr(kept.begin, kept.end - kept.begin);
+    Rewrite rewrite(normalized);
+    rewrite.keep(kept.begin, kept.end);
+    rewrite.finish();
   }
 
  private:
@@ -82,7 +86,11 @@ class Prepend : public Normalizer {
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
   bool leaves_alone(std::string_view text) const override { return text.empty(); }
   void normalize(NormalizedText& normalized) const override {
-    if (!normalized.text.empty()) normalized.text.insert(0, prefix_);
+    if (normalized.text.empty()) return;
+    Rewrite rewrite(normalized);
+    rewrite.put(prefix_, 0);
+    rewrite.keep(0, rewrite.old().size());
+    rewrite.finish();
   }
 
  private:
@@ -95,20 +103,19 @@ class Replace : public Normalizer {
       : matcher_(std::move(matcher)), content_(std::move(content)) {}
   bool leaves_alone(std::string_view text) const override { return text.empty(); }
   void normalize(NormalizedText& normalized) const override {
-    const std::string_view text = normalized.text;
     std::vector<Span> matches;
-    matcher_->find(text, matches);
+    matcher_->find(normalized.text, matches);
     if (matches.empty()) return;
-    std::string out;
+    Rewrite rewrite(normalized);
     size_t done = 0;
     for (const Span& match : matches) {
-      out += text.substr(done, match.begin - done);
-      if (content_.empty() && out.empty() && match.end > match.begin) normalized.keeps_start = false;
-      out += content_;
+      rewrite.keep(done, match.begin);
+      if (content_.empty() && rewrite.empty() && match.end > match.begin) normalized.keeps_start = false;
+      rewrite.insert(content_, match.end);
       done = match.end;
     }
-    out += text.substr(done);
-    normalized.text = std::move(out);
+    rewrite.keep(done, normalized.text.size());
+    rewrite.finish();
   }
 
  private:
@@ -124,7 +131,9 @@ class Sequence : public Normalizer {
                        [&](const auto& part) { return part->leaves_alone(text); });
   }
   void normalize(NormalizedText& normalized) const override {
-    for (const auto& part : parts_) part->normalize(normalized);
+    for (const auto& part : parts_) {
+      if (!part->leaves_alone(normalized.text)) part->normalize(normalized);
+    }
   }
 
  private:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "data/tokenizer/encode_offsets.h"
+#include "data/tokenizer/encode_run.h"
 #include "data/tokenizer/pipeline.h"
 #include "data/tokenizer/tokenizer_folder.h"
 #include "data/tokenizer/tokenizer_json.h"
@@ -14,16 +16,23 @@
 
 namespace longhaul {
 
-using tokenizer::AddedTokenFinder;
-
-struct EncodeScratch::Buffers {
-  explicit Buffers(const tokenizer::Pipeline& pipeline) : model(pipeline.model->make_scratch()) {}
-  std::unique_ptr<tokenizer::ModelScratch> model;
-  tokenizer::Pieces pieces;
-  tokenizer::NormalizedText normalized;
-  std::vector<AddedTokenFinder::Part> as_is;
-  std::vector<AddedTokenFinder::Part> parts;
+struct EncodeScratch::Buffers : tokenizer::EncodeBuffers {
+  using EncodeBuffers::EncodeBuffers;
 };
+
+namespace {
+
+struct IdSink {
+  static constexpr bool kTracks = false;
+  void added(int32_t id, tokenizer::Span) { ids.push_back(id); }
+  void pieces(const tokenizer::Pieces& pieces, tokenizer::ModelScratch& scratch) {
+    model.encode(pieces, scratch, ids);
+  }
+  const tokenizer::Model& model;
+  std::vector<int32_t>& ids;
+};
+
+}  // namespace
 
 EncodeScratch::EncodeScratch(const Tokenizer& tokenizer)
     : buffers_(std::make_unique<Buffers>(*tokenizer.pipeline_)) {}
@@ -35,6 +44,23 @@ EncodeScratch& EncodeScratch::operator=(EncodeScratch&&) noexcept = default;
 struct Tokenizer::ScratchPool {
   std::mutex mutex;
   std::vector<EncodeScratch> free;
+
+  template <typename Use>
+  auto lend(const Tokenizer& tokenizer, Use&& use) {
+    std::optional<EncodeScratch> scratch;
+    {
+      const std::lock_guard lock(mutex);
+      if (!free.empty()) {
+        scratch = std::move(free.back());
+        free.pop_back();
+      }
+    }
+    if (!scratch) scratch.emplace(tokenizer);
+    auto result = use(*scratch);
+    const std::lock_guard lock(mutex);
+    free.push_back(*std::move(scratch));
+    return result;
+  }
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<const tokenizer::Pipeline> pipeline, uint64_t fingerprint)
@@ -50,8 +76,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_file(const std::filesystem::pat
 std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::path& folder) {
   const std::filesystem::path file = tokenizer::tokenizer_file(folder);
   const std::string text = read_text(file);
-  auto pipeline = tokenizer::read_pipeline(text, file);
-  const tokenizer::FolderSettings settings = tokenizer::read_folder_settings(folder, *pipeline);
+  auto [pipeline, settings] = tokenizer::read_folder_tokenizer(folder, text, file);
   std::shared_ptr<Tokenizer> result(new Tokenizer(std::move(pipeline), xxh3(text)));
   result->bos_id_ = settings.bos_id;
   result->eos_id_ = settings.eos_id;
@@ -62,7 +87,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
     const bool present = std::find(around.begin(), around.end(), *id) != around.end();
     if (present != *wanted) {
       log::warning(
-          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that one counts",
+          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that counts",
           (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
     }
   };
@@ -72,20 +97,11 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
-  std::optional<EncodeScratch> scratch;
-  {
-    const std::lock_guard lock(pool_->mutex);
-    if (!pool_->free.empty()) {
-      scratch = std::move(pool_->free.back());
-      pool_->free.pop_back();
-    }
-  }
-  if (!scratch) scratch.emplace(*this);
-  std::vector<int32_t> ids;
-  encode(text, add_special_tokens, ids, *scratch);
-  const std::lock_guard lock(pool_->mutex);
-  pool_->free.push_back(*std::move(scratch));
-  return ids;
+  return pool_->lend(*this, [&](EncodeScratch& scratch) {
+    std::vector<int32_t> ids;
+    encode(text, add_special_tokens, ids, scratch);
+    return ids;
+  });
 }
 
 void Tokenizer::encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids,
@@ -95,49 +111,18 @@ void Tokenizer::encode(std::string_view text, bool add_special_tokens, std::vect
     mended = tokenizer::replace_invalid_utf8(text);
     text = mended;
   }
-  const tokenizer::Pipeline& pipeline = *pipeline_;
-  EncodeScratch::Buffers& own = *scratch.buffers_;
   const size_t begin = ids.size();
-
-  // The text between added tokens. `starts_input`: nothing of the input stands before it.
-  const auto encode_stretch = [&](std::string_view stretch, bool starts_input) {
-    own.pieces.reset(stretch, starts_input);
-    for (const auto& pre_tokenizer : pipeline.pre_tokenizers) pre_tokenizer->apply(own.pieces);
-    pipeline.model->encode(own.pieces, *own.model, ids);
-  };
-  const auto normalize = [&](std::string_view stretch, bool starts_input) {
-    own.normalized.keeps_start = true;
-    if (pipeline.normalizer && !pipeline.normalizer->leaves_alone(stretch)) {
-      own.normalized.text.assign(stretch);
-      pipeline.normalizer->normalize(own.normalized);
-      stretch = own.normalized.text;
-    }
-    starts_input &= own.normalized.keeps_start;
-    if (pipeline.added_normalized.empty()) return encode_stretch(stretch, starts_input);
-    pipeline.added_normalized.split(stretch, own.parts);
-    for (const auto& part : own.parts) {
-      if (part.id >= 0) {
-        ids.push_back(part.id);
-      } else {
-        encode_stretch(stretch.substr(part.span.begin, part.span.end - part.span.begin),
-                       starts_input && part.span.begin == 0);
-      }
-    }
-  };
-  if (pipeline.added_as_is.empty()) {
-    normalize(text, true);
-  } else {
-    pipeline.added_as_is.split(text, own.as_is);
-    for (const auto& part : own.as_is) {
-      if (part.id >= 0) {
-        ids.push_back(part.id);
-      } else {
-        normalize(text.substr(part.span.begin, part.span.end - part.span.begin), part.span.begin == 0);
-      }
-    }
-  }
-  for (const auto& post_processor : pipeline.post_processors)
+  IdSink sink{*pipeline_->model, ids};
+  scratch.buffers_->normalized.origins.reset();
+  tokenizer::EncodeRun(*pipeline_, *scratch.buffers_, sink).run(text);
+  for (const auto& post_processor : pipeline_->post_processors)
     post_processor->process(ids, begin, add_special_tokens);
+}
+
+std::vector<TokenPlace> Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens) const {
+  return pool_->lend(*this, [&](EncodeScratch& scratch) {
+    return tokenizer::encode_with_offsets(*pipeline_, *scratch.buffers_, text, add_special_tokens);
+  });
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {

@@ -1,6 +1,8 @@
 #include "data/tokenizer/tokenizer_folder.h"
 
 #include "data/tokenizer/json_node.h"
+#include "data/tokenizer/sentencepiece_model.h"
+#include "data/tokenizer/tokenizer_json.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 
@@ -53,30 +55,7 @@ std::optional<int32_t> id_of_key(const JsonNode& root, const char* key) {
   return ids.front().integer();
 }
 
-}  // namespace
-
-fs::path tokenizer_file(const fs::path& folder) {
-  if (!fs::is_directory(folder)) {
-    throw UserError(
-        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
-        folder.string());
-  }
-  const fs::path file = folder / "tokenizer.json";
-  if (fs::exists(file)) return file;
-  for (const char* other : {"tokenizer.model", "vocab.json", "spiece.model", "tekken.json"}) {
-    if (fs::exists(folder / other)) {
-      throw UserError(
-          "{}: has {}, but Longhaul reads tokenizer.json. Make it with transformers: "
-          "AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\").",
-          folder.string(), other, folder.string(), folder.string());
-    }
-  }
-  throw UserError("{}: has no tokenizer.json. Copy it there from the checkpoint whose tokenizer you want.",
-                  folder.string());
-}
-
-FolderSettings read_folder_settings(const fs::path& folder, const Pipeline& pipeline) {
-  const File config(folder / "tokenizer_config.json");
+FolderSettings read_settings(const fs::path& folder, const File& config, const Pipeline& pipeline) {
   const File map(folder / "special_tokens_map.json");
   const File generation(folder / "generation_config.json");
   const File model(folder / "config.json");
@@ -95,6 +74,57 @@ FolderSettings read_folder_settings(const fs::path& folder, const Pipeline& pipe
   if (config.root().has("add_bos_token")) settings.add_bos = config.root().at("add_bos_token").boolean();
   if (config.root().has("add_eos_token")) settings.add_eos = config.root().at("add_eos_token").boolean();
   return settings;
+}
+
+// Whether a text gets a first and a last token goes by the class, where nothing says so.
+SentencePieceSettings sentencepiece_settings(const JsonNode& config) {
+  const std::string name = config.has("tokenizer_class") ? config.at("tokenizer_class").string() : "";
+  SentencePieceSettings settings;
+  settings.add_bos = config.boolean_or("add_bos_token", name.starts_with("Llama") || name.starts_with("Gemma"));
+  settings.add_eos = config.boolean_or("add_eos_token", name.starts_with("T5"));
+  settings.prefix_everywhere = config.boolean_or("legacy", true);
+  return settings;
+}
+
+}  // namespace
+
+fs::path tokenizer_file(const fs::path& folder) {
+  if (!fs::is_directory(folder)) {
+    throw UserError(
+        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
+        folder.string());
+  }
+  const fs::path file = folder / "tokenizer.json";
+  if (fs::exists(file)) return file;
+  for (const char* model : {"tokenizer.model", "spiece.model"}) {
+    if (fs::exists(folder / model)) return folder / model;
+  }
+  for (const char* other : {"vocab.json", "vocab.txt", "tekken.json"}) {
+    if (fs::exists(folder / other)) {
+      throw UserError(
+          "{}: has {}, but Longhaul reads tokenizer.json. Make it with transformers: "
+          "AutoTokenizer.from_pretrained(\"{}\").save_pretrained(\"{}\").",
+          folder.string(), other, folder.string(), folder.string());
+    }
+  }
+  throw UserError("{}: has no tokenizer.json. Copy it there from the checkpoint whose tokenizer you want.",
+                  folder.string());
+}
+
+FolderTokenizer read_folder_tokenizer(const fs::path& folder, std::string_view text, const fs::path& file) {
+  const File config(folder / "tokenizer_config.json");
+  if (file.extension() == ".json") {
+    auto pipeline = read_pipeline(text, file);
+    const FolderSettings settings = read_settings(folder, config, *pipeline);
+    return {std::move(pipeline), settings};
+  }
+  const SentencePieceModel model = read_sentencepiece_model(text, sentencepiece_settings(config.root()), file);
+  auto pipeline = read_pipeline(model.tokenizer_json.dump(), file);
+  FolderSettings settings = read_settings(folder, config, *pipeline);
+  if (!settings.bos_id) settings.bos_id = model.bos_id;
+  if (!settings.eos_id) settings.eos_id = model.eos_id;
+  if (!settings.pad_id) settings.pad_id = model.pad_id;
+  return {std::move(pipeline), settings};
 }
 
 }  // namespace longhaul::tokenizer

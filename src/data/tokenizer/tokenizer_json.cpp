@@ -25,7 +25,8 @@ void add_token(const JsonNode& node, AddedToken token, int32_t& next_id, Pipelin
   }
   token.pattern = token.content;
   if (token.normalized && pipeline.normalizer) {
-    NormalizedText normalized{token.content};
+    NormalizedText normalized;
+    normalized.text = token.content;
     pipeline.normalizer->normalize(normalized);
     token.pattern = normalized.text;
     if (token.pattern != token.content) pipeline.added_patterns[token.id] = token.pattern;
@@ -64,9 +65,9 @@ std::unique_ptr<Pipeline> read_pipeline(std::string_view text, const std::filesy
   root.require(json.is_object() && root.has("model"), "a tokenizer (an object with a \"model\")");
   if (root.has("version"))
     root.at("version").require(root.at("version").string() == "1.0", "version \"1.0\"");
-  for (const char* key : {"truncation", "padding"}) {
-    if (root.has(key))
-      log::warning("{}: \"{}\" is set; Longhaul cuts and pads by itself and ignores it", file.string(), key);
+  if (root.has("truncation") || root.has("padding")) {
+    log::warning("{}: \"truncation\" and \"padding\" are ignored; texts are neither cut nor filled up",
+                 file.string());
   }
 
   auto pipeline = std::make_unique<Pipeline>();

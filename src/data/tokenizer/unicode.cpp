@@ -1,16 +1,11 @@
 #include "data/tokenizer/unicode.h"
 
 #include <cstring>
-#include <map>
 
 namespace longhaul::tokenizer {
 namespace {
 
-struct ClassRun {
-  uint32_t first;
-  uint8_t classes;
-};
-constexpr ClassRun kClassRuns[] = {
+constexpr CodePointTable::Run kClassRuns[] = {
 #include "data/tokenizer/unicode_classes.inc"
 };
 
@@ -32,20 +27,7 @@ SecondByte second_byte(unsigned char first) {
 
 }  // namespace
 
-CharClasses::CharClasses() {
-  std::map<std::string, uint16_t> known;
-  size_t run = 0;
-  std::string block(256, '\0');
-  for (uint32_t i = 0; i < index_.size(); ++i) {
-    for (uint32_t j = 0; j < 256; ++j) {
-      while (run + 1 < std::size(kClassRuns) && kClassRuns[run + 1].first <= (i << 8 | j)) ++run;
-      block[j] = static_cast<char>(kClassRuns[run].classes);
-    }
-    const auto [at, fresh] = known.emplace(block, static_cast<uint16_t>(known.size()));
-    if (fresh) blocks_.insert(blocks_.end(), block.begin(), block.end());
-    index_[i] = at->second;
-  }
-}
+CharClasses::CharClasses() : table_(kClassRuns) {}
 
 const CharClasses& CharClasses::get() {
   static const CharClasses classes;
@@ -68,6 +50,19 @@ void append_utf8(std::string& out, char32_t c) {
     out += static_cast<char>(0x80 | (c >> 6 & 0x3F));
     out += static_cast<char>(0x80 | (c & 0x3F));
   }
+}
+
+bool ascii(std::string_view text) {
+  size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    if (word & 0x8080808080808080ULL) return false;
+  }
+  for (; i < text.size(); ++i) {
+    if (static_cast<unsigned char>(text[i]) >= 0x80) return false;
+  }
+  return true;
 }
 
 size_t valid_utf8_prefix(std::string_view text) {

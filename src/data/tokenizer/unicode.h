@@ -2,12 +2,12 @@
 // from outside passes `valid_utf8` (or is mended by `replace_invalid_utf8`) first.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "data/tokenizer/code_point_table.h"
 
 namespace longhaul::tokenizer {
 
@@ -36,6 +36,7 @@ void append_utf8(std::string& out, char32_t code_point);
 
 // The length of the longest valid prefix of `text`.
 size_t valid_utf8_prefix(std::string_view text);
+bool ascii(std::string_view text);
 inline bool valid_utf8(std::string_view text) {
   return valid_utf8_prefix(text) == text.size();
 }
@@ -70,15 +71,12 @@ enum CharClass : uint8_t {
 class CharClasses {
  public:
   static const CharClasses& get();
-  uint8_t of(char32_t code_point) const {
-    return blocks_[static_cast<size_t>(index_[code_point >> 8]) << 8 | (code_point & 0xFF)];
-  }
+  uint8_t of(char32_t code_point) const { return table_[code_point]; }
   bool is(char32_t code_point, uint8_t classes) const { return (of(code_point) & classes) != 0; }
 
  private:
   CharClasses();
-  std::array<uint16_t, 0x1100> index_;  // block of 256 code points -> which of blocks_
-  std::vector<uint8_t> blocks_;
+  CodePointTable table_;
 };
 
 }  // namespace longhaul::tokenizer

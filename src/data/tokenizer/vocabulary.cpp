@@ -47,4 +47,11 @@ std::optional<std::string_view> Vocabulary::token(int32_t id) const {
   return text(entries_[entry_of_id_[id]]);
 }
 
+std::vector<std::pair<std::string_view, int32_t>> Vocabulary::entries() const {
+  std::vector<std::pair<std::string_view, int32_t>> entries;
+  entries.reserve(entries_.size());
+  for (const Entry& entry : entries_) entries.emplace_back(text(entry), entry.id);
+  return entries;
+}
+
 }  // namespace longhaul::tokenizer

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace longhaul::tokenizer {
@@ -19,6 +20,9 @@ class Vocabulary {
   // -1 when there is no such token.
   int32_t find(std::string_view token) const;
   std::optional<std::string_view> token(int32_t id) const;
+
+  // All tokens with their ids, in order of their addition. The views last as long as nothing is added.
+  std::vector<std::pair<std::string_view, int32_t>> entries() const;
 
   size_t size() const { return entries_.size(); }  // tokens
   int32_t max_id() const { return static_cast<int32_t>(entry_of_id_.size()) - 1; }

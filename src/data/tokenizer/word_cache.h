@@ -17,6 +17,21 @@ class WordCache {
 
   WordCache() : slots_(kSlots) {}
 
+  // Appends the ids of `word`: from memory, or else as `encode()` appends them.
+  template <typename Encode>
+  void append(std::string_view word, std::vector<int32_t>& ids, Encode&& encode) {
+    if (word.size() > kMaxBytes || word.empty()) return encode();
+    Slot& slot = slots_[hash(word) & (kSlots - 1)];
+    if (slot.bytes == word.size() && std::memcmp(slot.word, word.data(), word.size()) == 0) {
+      ids.insert(ids.end(), slot.id, slot.id + slot.ids);
+      return;
+    }
+    const size_t begin = ids.size();
+    encode();
+    fill(slot, word, std::span(ids).subspan(begin));
+  }
+
+ private:
   struct alignas(64) Slot {
     uint8_t bytes = 0;  // 0: free
     uint8_t ids = 0;
@@ -25,12 +40,6 @@ class WordCache {
   };
   static_assert(sizeof(Slot) == 64);
 
-  // The slot for `word` (1 … kMaxBytes bytes), which holds that word or another one or nothing.
-  Slot& slot(std::string_view word) { return slots_[hash(word) & (kSlots - 1)]; }
-
-  static bool holds(const Slot& slot, std::string_view word) {
-    return slot.bytes == word.size() && std::memcmp(slot.word, word.data(), word.size()) == 0;
-  }
   // Does nothing when there are more ids than fit.
   static void fill(Slot& slot, std::string_view word, std::span<const int32_t> ids) {
     if (ids.size() > kMaxIds) return;
@@ -40,7 +49,6 @@ class WordCache {
     std::memcpy(slot.id, ids.data(), ids.size() * sizeof(int32_t));
   }
 
- private:
   static constexpr size_t kSlots = size_t{1} << 15;  // 2 MiB
 
   template <typename T>

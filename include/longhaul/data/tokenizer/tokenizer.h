@@ -1,6 +1,7 @@
-// Text to token ids and back, for tokenizers in the format of Hugging Face's `tokenizer.json`. The ids are
-// those that the `tokenizers` library gives, apart from characters so new that the two sides' Unicode
-// versions differ about them.
+// Text to token ids and back, for tokenizers in the format of Hugging Face's `tokenizer.json`: every model
+// (BPE, Unigram, WordPiece, WordLevel) and every component that the `tokenizers` library 0.23 has. The ids are
+// those that this library gives, apart from characters so new that the two sides' Unicode versions differ
+// about them. What the library leaves to chance is refused: BPE with dropout.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,21 @@ struct Pipeline;
 }
 class EncodeScratch;
 
+// A token and the part of the text that it stands for, [begin, end), in bytes and in characters; nothing (0 to
+// 0) for a special token that was put around the text. Bytes that are no UTF-8 are one character where one
+// U+FFFD stands for them.
+struct TokenPlace {
+  int32_t id;
+  size_t begin_byte;
+  size_t end_byte;
+  size_t begin_character;
+  size_t end_character;
+};
+
 class Tokenizer {
  public:
-  // Reads `tokenizer.json` in a checkpoint's folder and, for the ids of the special tokens,
+  // Reads `tokenizer.json` in a checkpoint's folder (where there is none, SentencePiece's `tokenizer.model` or
+  // `spiece.model`) and, for the ids of the special tokens,
   // `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and `config.json` where they
   // exist. Which special tokens a text gets is up to `tokenizer.json` alone, as in `transformers` 5; where
   // the "add_bos_token" or "add_eos_token" of `tokenizer_config.json` says otherwise, a warning tells. Throws
@@ -40,6 +53,11 @@ class Tokenizer {
   // The same, appended to `ids`, with the caller's memory: for many texts, one EncodeScratch a thread.
   void encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids,
               EncodeScratch& scratch) const;
+
+  // The ids together with their places in `text`, which are those that the `tokenizers` library gives: several
+  // tokens of one character all have its place, for example. For looking at texts; many times slower than
+  // `encode`.
+  std::vector<TokenPlace> encode_with_offsets(std::string_view text, bool add_special_tokens = true) const;
 
   // The text of `ids`; bytes that are no UTF-8 become U+FFFD, ids without a token are passed over.
   // `skip_special_tokens` leaves out the special ones. Thread-safe. For one id at a time see StreamDecoder.

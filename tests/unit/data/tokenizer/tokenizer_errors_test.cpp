@@ -28,10 +28,9 @@ std::string complaint(const char* key, const nlohmann::json& value) {
 #define EXPECT_SAYS(message, part) EXPECT_NE((message).find(part), std::string::npos) << (message)
 
 TEST(TokenizerErrors, NameUnknownComponents) {
-  EXPECT_SAYS(complaint("/normalizer", {{"type", "Precompiled"}}), "normalizer of type \"Precompiled\"");
-  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "UnicodeScripts"}}),
-              "pre-tokenizer of type \"UnicodeScripts\"");
-  EXPECT_SAYS(complaint("/decoder", {{"type", "CTC"}}), "decoder of type \"CTC\"");
+  EXPECT_SAYS(complaint("/normalizer", {{"type", "Odd"}}), "normalizer of type \"Odd\"");
+  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Odd"}}), "pre-tokenizer of type \"Odd\"");
+  EXPECT_SAYS(complaint("/decoder", {{"type", "Odd"}}), "decoder of type \"Odd\"");
   EXPECT_SAYS(complaint("/post_processor", {{"type", "Odd"}}), "post-processor of type \"Odd\"");
   EXPECT_SAYS(complaint("/model/type", "Odd"), "model of type \"Odd\"");
   EXPECT_SAYS(complaint("/normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Odd"}}}}}),
@@ -43,12 +42,27 @@ TEST(TokenizerErrors, NameWrongValues) {
   EXPECT_SAYS(complaint("/model/merges", {"a b", "a b c"}), "model.merges[1]: expected two tokens");
   EXPECT_SAYS(complaint("/model/merges", nlohmann::json::parse(R"([["a", "z"]])")), "needs the token \"az\"");
   EXPECT_SAYS(complaint("/model/vocab/x", -1), "the id of token \"x\" is -1");
-  EXPECT_SAYS(complaint("/model/end_of_word_suffix", "</w>"), "model.end_of_word_suffix");
+  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "FixedLength"}, {"length", 0}}), "a length above 0");
+  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "CharDelimiterSplit"}, {"delimiter", "ab"}}),
+              "pre_tokenizer.delimiter: expected one character");
+  EXPECT_SAYS(complaint("/model", {{"type", "Unigram"}, {"vocab", nlohmann::json::parse(R"([["a", "b"]])")}}), "a token and its score");
+  EXPECT_SAYS(complaint("/model", {{"type", "Unigram"}, {"unk_id", 1}, {"vocab", nlohmann::json::parse(R"([["a", 1]])")}}),
+              "model.unk_id: expected one of the 1 ids");
   EXPECT_SAYS(complaint("/pre_tokenizer/add_prefix_space", "yes"),
               "pre_tokenizer.add_prefix_space: expected true or false");
   EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Odd"}}),
               "\"Odd\" is no behavior");
   EXPECT_SAYS(complaint("/version", "2.0"), "version");
+}
+
+TEST(TokenizerErrors, NameADamagedTableOfReplacements) {
+  const auto precompiled = [](const char* base64) {
+    return complaint("/normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", base64}});
+  };
+  EXPECT_SAYS(precompiled("a?=="), "precompiled_charsmap: expected base64");
+  EXPECT_SAYS(precompiled("AAA="), "is damaged");      // too short for a size
+  EXPECT_SAYS(precompiled("CAAAAAAAAAA="), "is damaged");  // an array of 8 bytes, of which 4 are there
+  EXPECT_SAYS(precompiled("BAAAAAAEAAA="), "is damaged");  // leads out of the array
 }
 
 TEST(TokenizerErrors, NameDamage) {
@@ -70,8 +84,10 @@ TEST(TokenizerErrors, SayWhatToDoAboutAFolder) {
   };
   EXPECT_SAYS(complain(folder.path() / "absent"), "not a folder");
   EXPECT_SAYS(complain(folder.path()), "has no tokenizer.json");
-  folder.write("tokenizer.model", "");
+  folder.write("vocab.json", "");
   EXPECT_SAYS(complain(folder.path()), "save_pretrained");
+  folder.write("tokenizer.model", "no protocol buffer");
+  EXPECT_SAYS(complain(folder.path()), "not a SentencePiece model");
 }
 
 TEST(TokenizerErrors, NameAnIdWithoutToken) {

@@ -1,0 +1,26 @@
+// Trains a Unigram model by expectation maximization: beginning with far more pieces than wanted, their
+// probabilities are fitted to the words, and then those are dropped that the words can do without best. The
+// steps, thresholds and starting pieces are those of the `tokenizers` library, and without any dropping the
+// scores agree to the last digits. Among pieces that are equally good to drop the two choose differently, so that
+// a few of a hundred pieces can differ (tests/cli/test_tokenizer_cli.py says how many).
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/tokenizer/train/word_counts.h"
+
+namespace longhaul::tokenizer {
+
+struct UnigramTraining {
+  int64_t vocab_size;
+  std::vector<std::string> special_tokens;  // get the first ids and the score 0
+  int64_t threads;
+  bool show_progress;
+};
+
+// The pieces with their scores, by id.
+std::vector<std::pair<std::string, double>> train_unigram(const WordCounts& words, const UnigramTraining& training);
+
+}  // namespace longhaul::tokenizer
