@@ -30,10 +30,8 @@ void run(const std::vector<std::string>& arguments) {
 
   std::vector<Parameter> parameters;
   for (auto& [name, shard] : parameter_layout(model)) {
-    std::vector<int64_t> shape = shard.global_shape;
-    const bool vocabulary = name == "embedding.word_embeddings.weight" || name == "output_layer.weight";
-    if (vocabulary) shape[0] = model.padded_vocab_size();
-    parameters.push_back({name, at::full(shape, 7.0), {}, shard});
+    const TensorCut whole{.vocab_multiple = model.vocab_multiple};
+    parameters.push_back({name, at::full(local_shape(shard, whole), 7.0), {}, shard, blocks_of(shard, whole)});
   }
   const HfImportReport report = load_hf_weights(source, family, model, parameters);
 

@@ -119,14 +119,13 @@ class HfExportTest : public testing::TemporaryFolder {
   }
 
   static std::vector<Parameter> make_parameters(const ModelConfig& model, uint64_t seed,
-                                                at::ScalarType dtype) {
+                                                at::ScalarType dtype, TensorCut cut = {}) {
     std::vector<Parameter> parameters;
+    cut.vocab_multiple = model.vocab_multiple;
     for (auto& [name, shard] : parameter_layout(model)) {
-      std::vector<int64_t> shape = shard.global_shape;
-      if (shape[0] == model.vocab_size) shape[0] = model.padded_vocab_size();
-      at::Tensor value = random_bytes(at::kShort, shape, seed++).to(at::kFloat).div(997).to(dtype);
+      at::Tensor value = random_bytes(at::kShort, local_shape(shard, cut), seed++).to(at::kFloat).div(997).to(dtype);
       value.set_requires_grad(true);
-      parameters.push_back({name, value, {}, shard});
+      parameters.push_back({name, value, {}, shard, blocks_of(shard, cut)});
     }
     return parameters;
   }
@@ -156,6 +155,33 @@ TEST_F(HfExportTest, FromScratchAndBack) {
                             parameters[i].value.detach().narrow(0, 0, rows)));
       if (padded > rows) {
         EXPECT_EQ(again[i].value.detach().narrow(0, rows, padded - rows).abs().max().item<float>(), 0);
+      }
+    }
+  }
+}
+
+TEST_F(HfExportTest, ARankGetsItsBlocks) {
+  for (const char* name : {"llama", "gpt"}) {
+    const ModelConfig model = make_model(name);
+    const auto whole = make_parameters(model, 1, at::kFloat);
+    const fs::path output = folder_ / (std::string(name) + "-whole");
+    export_from(model, whole, {.output = output, .dtype = at::kFloat});
+    for (int rank = 0; rank < 2; ++rank) {
+      auto cut = make_parameters(model, 99, at::kFloat, {.rank = rank, .size = 2});
+      cut.pop_back();  // a pipeline stage has some of the parameters only
+      load_hf_weights(HfFolder(output), family(name), model, cut);
+      for (size_t i = 0; i < cut.size(); ++i) {
+        const at::Tensor& global = whole[i].value;
+        int64_t at = 0;
+        for (const Block& block : cut[i].blocks) {
+          EXPECT_TRUE(cut[i].value.detach().narrow(block.dim, at, block.length)
+                          .equal(global.detach().narrow(block.dim, block.begin, block.length)))
+              << cut[i].name << " on rank " << rank;
+          at += block.length;
+        }
+        if (cut[i].shard.tensor_dim >= 0) {
+          EXPECT_LT(cut[i].value.numel(), global.numel()) << cut[i].name;
+        }
       }
     }
   }
