@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# two_nodes.sh COMM_CONFORMANCE: what Longhaul does under Slurm, on the cluster that cluster.sh brings up:
-#   cluster.sh two_nodes.sh build/bin/comm_conformance
+# two_nodes.sh COMM_CONFORMANCE LLM_PRETRAIN: what Longhaul does under Slurm, on the cluster that cluster.sh brings up:
+#   cluster.sh two_nodes.sh build/bin/comm_conformance build/bin/llm-pretrain
 set -uo pipefail
 program=$1
+trainer=$2
 here=$(cd "$(dirname "$0")" && pwd)
 work=$LONGHAUL_CLUSTER_FOLDER
 export OMPI_MCA_mpi_yield_when_idle=1
@@ -28,28 +29,32 @@ killed_rank() {  # killed_rank MPI
 
 # Slurm's time limits are whole minutes, so the signal that announces one is sent by hand.
 requeue() {
-  local folder=$work/run job output
-  mkdir "$folder"
-  output=$(cd "$work" && LLM_PRETRAIN=$here/stand_in_trainer.sh sbatch --parsable --nodes=2 --ntasks-per-node=2 --gpus-per-node=0 \
-    --cpus-per-task=1 --time=10 "$here/../../scripts/slurm/pretrain.sbatch" "$folder" 30 2>&1)
+  local steps=120 folder=$work/run whole=$work/whole job output
+  local recipe=(llama_tiny data.mock=true trainer.device=cpu trainer.precision=fp32 trainer.max_steps=$steps batch.micro=1
+    parallel.tensor=2 parallel.sharding=optimizer checkpoint.every=0)
+  output=$(cd "$work" && LLM_PRETRAIN=$trainer sbatch --parsable --nodes=2 --ntasks-per-node=2 --gpus-per-node=0 \
+    --cpus-per-task=1 --time=10 "$here/../../scripts/slurm/pretrain.sbatch" "${recipe[@]}" trainer.run_dir="$folder" 2>&1)
   job=$output
-  for _ in $(seq 100); do [ -s "$folder/rank_3" ] && break; sleep 0.2; done
-  sleep 1
+  lines() { wc -l 2>/dev/null <"$folder/metrics.jsonl" || echo 0; }
+  for _ in $(seq 300); do [ "$(lines)" -ge 10 ] && break; sleep 0.1; done
   output+=$(scancel --batch --signal=USR1 "$job" 2>&1)
-  for _ in $(seq 50); do [ "$(squeue -h -j "$job" -o %T)" != RUNNING ] && break; sleep 0.2; done
+  for _ in $(seq 100); do [ "$(squeue -h -j "$job" -o %T)" != RUNNING ] && break; sleep 0.2; done
+  local first; first=$(lines)
   # Slurm holds a requeued job back for two minutes, so that its nodes forget the first start. Some seconds do here.
   scontrol update JobId="$job" StartTime=now+4
-  local good=0
-  for _ in $(seq 300); do
-    [ "$(cat "$folder"/rank_? 2>/dev/null | grep -c '^30 .* start 1')" = 4 ] && { good=1; break; }
-    sleep 0.2
+  for _ in $(seq 400); do [ -d "$folder/checkpoints/step_00000$steps" ] && break; sleep 0.2; done
+  # The same run without an interruption, on four ranks of this machine.
+  "$trainer" launch local --ranks 4 --threads-per-rank 1 -- pretrain "${recipe[@]}" trainer.run_dir="$whole" >"$work/whole.log" 2>&1
+  local good=1
+  [ "$first" -ge 10 ] && [ "$first" -lt "$steps" ] || good=0  # it was in the middle
+  numbers() { cut -d, -f1-4 "$1/metrics.jsonl"; }  # step, tokens, loss, norm of the gradient
+  [ "$(numbers "$folder")" = "$(numbers "$whole")" ] || good=0
+  local file
+  for file in "$whole/checkpoints/step_00000$steps"/*.safetensors; do
+    cmp -s "$file" "$folder/checkpoints/step_00000$steps/$(basename "$file")" || good=0
   done
-  for r in 0 1 2 3; do
-    [ "$(cut -d' ' -f1 "$folder/rank_$r" | tr '\n' ' ')" = "$(seq -s' ' 30) " ] || good=0
-    grep -q ' start 0 ' "$folder/rank_$r" || good=0
-  done
-  report "near the time limit the job saves, queues again and goes on where it was" "$good" \
-    "$output; $(scontrol show job "$job" 2>&1); $(tail -n 20 "$work"/pretrain-*.log); $(tail -n 2 "$folder"/rank_?)"
+  report "near the time limit the job saves, queues again, and ends with the bits of a run without interruption" "$good" \
+    "$output; after $first steps; $(scontrol show job "$job" 2>&1); $(tail -n 20 "$work"/pretrain-*.log "$work/whole.log")"
 }
 
 collectives pmix mpi
