@@ -159,6 +159,12 @@ const FieldTable& fields<ParallelConfig>() {
               .known_as("expert_model_parallel_size"),
           field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
               .known_as("data_parallel_sharding_strategy"),
+          field<&C::timeout>("timeout",
+                             "how long a rank waits for the others, a save or an evaluation of theirs included, before "
+                             "it ends the run and names who is missing; 0: for ever")
+              .in("seconds")
+              .at_least(0)
+              .known_as("distributed_timeout_minutes"),
       });
   return table;
 }

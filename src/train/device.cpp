@@ -5,11 +5,11 @@
 
 namespace longhaul {
 
-c10::Device resolve_device(DeviceChoice choice) {
+c10::Device resolve_device(DeviceChoice choice, int64_t index) {
   const c10::Device cpu(c10::DeviceType::CPU);
   if (choice == DeviceChoice::cpu) return cpu;
   const std::string& problem = ops::cuda_problem();
-  if (problem.empty()) return c10::Device(c10::DeviceType::CUDA, 0);
+  if (problem.empty()) return c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index));
   if (choice == DeviceChoice::automatic) return cpu;
   throw UserError("no CUDA device can be used. {} `llm-pretrain doctor` shows what there is", problem);
 }

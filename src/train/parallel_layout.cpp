@@ -4,12 +4,12 @@
 
 namespace longhaul {
 
-ParallelLayout::ParallelLayout(const Recipe& recipe, comm::Communicator* world)
+ParallelLayout::ParallelLayout(const Recipe& recipe, comm::Communicator* world, comm::Communicator* tensors)
     : config_(recipe.parallel), layers_(recipe.model.layers), world_(world) {
   require_layout(recipe, ranks());
   if (ranks() == 1) return;
   mesh_ = std::make_unique<comm::ProcessMesh>(
-      *world, comm::MeshShape{.tensor = config_.tensor,
+      tensors != nullptr ? *tensors : *world, comm::MeshShape{.tensor = config_.tensor,
                               .context = config_.context,
                               .data = ranks() / config_.model_ranks(),
                               .pipeline = config_.pipeline});

@@ -16,13 +16,14 @@ namespace longhaul {
 
 class ParallelLayout {
  public:
-  // A collective call over `world`, which outlives this; null: one process. `recipe` is resolved. UserError where the
-  // layout does not fit the world, the model or the batch.
-  ParallelLayout(const Recipe& recipe, comm::Communicator* world);
+  // A collective call over `world`, which outlives this; null: one process. `tensors`: the same ranks, where tensors
+  // travel another way than through `world` (DeviceRanks). `recipe` is resolved. UserError where the layout does not
+  // fit the world, the model or the batch.
+  ParallelLayout(const Recipe& recipe, comm::Communicator* world, comm::Communicator* tensors = nullptr);
 
   int64_t ranks() const { return world_ != nullptr ? world_->size() : 1; }
   bool leads() const { return world_ == nullptr || world_->rank() == 0; }  // writes what a run writes once
-  comm::Communicator* world() const { return world_; }
+  comm::Communicator* world() const { return world_; }  // over host memory
 
   int64_t data_ranks() const { return mesh_ ? mesh_->data().size() : 1; }
   int64_t data_rank() const { return mesh_ ? mesh_->data().rank() : 0; }

@@ -16,6 +16,7 @@
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/device.h"
+#include "train/device_ranks.h"
 #include "train/evaluate_in_layout.h"
 #include "train/global_step.h"
 #include "train/memory.h"
@@ -48,8 +49,9 @@ struct Trainer::State {
   State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
       : source(wanted),
         recipe(source.recipe()),
-        layout(recipe, world),
-        device(resolve_device(recipe.trainer.device)),
+        device(resolve_device(recipe.trainer.device, rank_on_this_machine(world))),
+        tensors(world, device, std::chrono::seconds(recipe.parallel.timeout)),
+        layout(recipe, world, tensors.get()),
         resumed(find_resumed(recipe, layout.world())),
         progress(progress_of(resumed)),
         data(open_run_data(recipe, source.side_car(), progress)),
@@ -62,8 +64,9 @@ struct Trainer::State {
 
   ModelSource source;
   const Recipe recipe;  // resolved
-  const ParallelLayout layout;
   const c10::Device device;
+  const DeviceRanks tensors;
+  const ParallelLayout layout;
   std::optional<CheckpointReader> resumed;  // until the optimiser is filled
   RunProgress progress;
   RunData data;

@@ -62,6 +62,7 @@ struct ParallelConfig {
   int64_t context = 1;
   int64_t expert = 1;
   Sharding sharding = Sharding::none;
+  int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever
   int64_t model_ranks() const { return tensor * pipeline * context; }
   bool operator==(const ParallelConfig&) const = default;
 };

@@ -7,7 +7,7 @@
 namespace longhaul {
 
 // The device to train on. `automatic` takes a GPU where this build and this machine have one. Asking for CUDA where
-// there is none is a UserError that says what is missing.
-c10::Device resolve_device(DeviceChoice choice);
+// there is none is a UserError that says what is missing. `index`: which GPU, for several ranks on a machine.
+c10::Device resolve_device(DeviceChoice choice, int64_t index = 0);
 
 }  // namespace longhaul

@@ -1,0 +1,41 @@
+#include "train/device_ranks.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "longhaul/comm/exchange.h"
+#include "longhaul/core/error.h"
+#ifdef LONGHAUL_HAS_CUDA
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "longhaul/comm/nccl_communicator.h"
+#endif
+
+namespace longhaul {
+
+int64_t rank_on_this_machine(comm::Communicator* host) {
+  if (host == nullptr) return 0;
+  char name[256] = {};
+  ::gethostname(name, sizeof(name) - 1);
+  const auto names = comm::all_gather_text(host, name);
+  return std::count(names.begin(), names.begin() + host->rank(), std::string(name));
+}
+
+DeviceRanks::DeviceRanks(comm::Communicator* host, c10::Device device, std::chrono::milliseconds timeout) : host_(host) {
+  if (host == nullptr) return;
+  host->set_timeout(timeout);
+  if (!device.is_cuda()) return;
+#ifdef LONGHAUL_HAS_CUDA
+  // Through LibTorch's virtual interface: linking libc10_cuda would tie every program to CUDA's libraries.
+  const auto current_stream = [device] {
+    return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(device).native_handle();
+  };
+  nccl_ = comm::nccl_communicator(*host, {.device = device.index(), .current_stream = current_stream, .timeout = timeout});
+#else
+  LONGHAUL_CHECK(false, "a CUDA device in a build without CUDA");
+#endif
+}
+
+}  // namespace longhaul

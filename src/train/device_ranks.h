@@ -1,0 +1,29 @@
+// How the ranks of a run exchange tensors: those in host memory through the communicator that brought the ranks
+// together, those on GPUs through NCCL.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <chrono>
+#include <memory>
+
+#include "longhaul/comm/communicator.h"
+
+namespace longhaul {
+
+// This rank's number among those on its machine, which names its GPU. A collective call; 0 for one process.
+int64_t rank_on_this_machine(comm::Communicator* host);
+
+class DeviceRanks {
+ public:
+  // A collective call. `host` outlives this; null: one process. `timeout` of every operation; 0: none.
+  DeviceRanks(comm::Communicator* host, c10::Device device, std::chrono::milliseconds timeout);
+
+  comm::Communicator* get() const { return nccl_ ? nccl_.get() : host_; }
+
+ private:
+  comm::Communicator* host_;
+  std::unique_ptr<comm::Communicator> nccl_;
+};
+
+}  // namespace longhaul
