@@ -119,6 +119,7 @@ Composition draw_composition(uint64_t seed, int64_t index) {
   draw_layout(draw, c);
   draw_model(draw, r.model, r.parallel);
   draw_batch(draw, c);
+  c.documents = draw.between(1, 5);
   r.recompute.mode = draw.of<RecomputeMode>({RecomputeMode::none, RecomputeMode::selective, RecomputeMode::full});
   if (r.recompute.mode != RecomputeMode::none) r.recompute.layers = draw.between(0, r.model.layers);
   if (draw.percent(1)) r.recompute.layers = r.model.layers + 1;
@@ -160,9 +161,10 @@ std::string describe(const Composition& c) {
       fmt::format("{} ranks, tensor {}{} pipeline {} {} × {} sharding {} recompute {} {}", c.ranks, p.tensor,
                   p.sequence ? " sequence" : "", p.pipeline, name_of(p.schedule), p.virtual_pipeline,
                   name_of(p.sharding), name_of(r.recompute.mode), r.recompute.layers);
-  return fmt::format("{}; batch {}/{} of {} tokens, positions {}; {}; z-loss {} clip {} decay {} steps {}", layout,
-                     r.batch.global, r.batch.micro, r.data.sequence_length, m.max_positions, model, r.loss.z_loss,
-                     r.optimizer.clip_norm, r.optimizer.weight_decay, r.trainer.max_steps);
+  return fmt::format(
+      "{}; batch {}/{} of {} tokens in {} documents, positions {}; {}; z-loss {} clip {} decay {} steps {}", layout,
+      r.batch.global, r.batch.micro, r.data.sequence_length, c.documents, m.max_positions, model, r.loss.z_loss,
+      r.optimizer.clip_norm, r.optimizer.weight_decay, r.trainer.max_steps);
 }
 
 }  // namespace longhaul

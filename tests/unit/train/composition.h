@@ -11,7 +11,8 @@ namespace longhaul {
 
 struct Composition {
   Recipe recipe;
-  int ranks = 1;  // at most 16
+  int ranks = 1;          // at most 16
+  int64_t documents = 1;  // of a sample, at most
 };
 
 // Number `index` of the sequence that `seed` names, the same on every machine. Most fit together; some do

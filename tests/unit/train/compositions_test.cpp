@@ -56,8 +56,9 @@ TEST(Compositions, TrainAsOneRankDoesOrAreRefused) {
       continue;
     }
     try {
-      const LayoutRun truth = train_in_layout(on_one_rank(composition.recipe), 1, {}, at::kDouble);
-      const LayoutRun run = train_in_layout(composition.recipe, composition.ranks, {}, at::kDouble);
+      const RunOptions options{.dtype = at::kDouble, .documents = composition.documents};
+      const LayoutRun truth = train_in_layout(on_one_rank(composition.recipe), 1, options);
+      const LayoutRun run = train_in_layout(composition.recipe, composition.ranks, options);
       ASSERT_EQ(run.losses.size(), truth.losses.size());
       const double distance = difference(truth, run);
       EXPECT_LT(distance, 1e-11);

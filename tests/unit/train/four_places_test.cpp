@@ -84,7 +84,7 @@ TEST_F(FourPlaces, EachLogicalParameterCountsOnceInTheGlobalNorm) {
     SCOPED_TRACE(name_of(row));
     const Recipe recipe = one_step(row);
     const Gradients truth = gradients_of(recipe, batches_of(recipe, 0));
-    const LayoutRun run = train_in_layout(recipe, row.ranks(), {}, at::kDouble);
+    const LayoutRun run = train_in_layout(recipe, row.ranks(), {.dtype = at::kDouble});
     EXPECT_LT(relative_difference(truth.norm(), run.norms[0]), kExact);
     for (const auto& [name, gradient] : truth.by_name) {
       // Counted twice, it would show.
@@ -132,7 +132,7 @@ TEST_F(FourPlaces, TheLossIsDividedByTheValidTokensOfAllRanks) {
     const std::vector<Batch> all = batches_of(recipe, 0);
     ASSERT_GT(valid_tokens(all), 0);
     const double by_hand = token_losses(recipe, all) / static_cast<double>(valid_tokens(all));
-    const LayoutRun run = train_in_layout(recipe, static_cast<int>(data), {}, at::kDouble);
+    const LayoutRun run = train_in_layout(recipe, static_cast<int>(data), {.dtype = at::kDouble});
     // The weights of the tokens, 1 / count, are FP32.
     EXPECT_LT(relative_difference(by_hand, run.losses[0]), 1e-7);
     EXPECT_LT(relative_difference(gradients_of(recipe, all).norm(), run.norms[0]), kExact);
@@ -252,13 +252,13 @@ TEST_F(FourPlaces, AVocabularyThatDoesNotDivideLeavesLossAndGradientsUnchanged) 
     recipe.model.vocab_multiple = 1;
     recipe.batch.global = 2;
     recipe.optimizer.clip_norm = 0;
-    const LayoutRun truth = train_in_layout(recipe, 1, {}, at::kDouble);
+    const LayoutRun truth = train_in_layout(recipe, 1, {.dtype = at::kDouble});
     for (const int64_t tensor : {2, 4}) {
       for (const int64_t multiple : {1, 128}) {
         SCOPED_TRACE(fmt::format("{} ranks, multiples of {}", tensor, multiple));
         recipe.model.vocab_multiple = multiple;
         recipe.parallel.tensor = tensor;
-        const LayoutRun run = train_in_layout(recipe, static_cast<int>(tensor), {}, at::kDouble);
+        const LayoutRun run = train_in_layout(recipe, static_cast<int>(tensor), {.dtype = at::kDouble});
         EXPECT_LT(relative_difference(truth.losses[0], run.losses[0]), kExact);
         EXPECT_LT(relative_difference(truth.norms[0], run.norms[0]), kExact);
         EXPECT_LT(relative_difference(truth.moments2, run.moments2), kExact);

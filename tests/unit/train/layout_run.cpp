@@ -20,9 +20,9 @@
 namespace longhaul {
 namespace {
 
-// Sample `index` of the data: random tokens in one to four documents, the loss mask 0 here and there. All of
+// Sample `index` of the data: random tokens in at most `documents` documents, the loss mask 0 here and there. All of
 // sample 1 of each step has none at all, so that one data-parallel rank may be left without a valid token.
-void append_random(Batch& batch, int64_t index, const Recipe& recipe) {
+void append_random(Batch& batch, int64_t index, const Recipe& recipe, int64_t documents) {
   const RandomStream stream(7, "sample");
   const int64_t length = recipe.data.sequence_length;
   const auto draw = [&](int64_t place, int64_t below) {
@@ -30,7 +30,8 @@ void append_random(Batch& batch, int64_t index, const Recipe& recipe) {
                                 static_cast<float>(below));
   };
   std::set<int64_t> borders{length};
-  for (int64_t i = draw(3 * length, 4); i > 0; --i) borders.insert(1 + draw(3 * length + i, length));
+  for (int64_t i = 0; i < documents - 1; ++i)
+    borders.insert(1 + draw(3 * length + i, std::max<int64_t>(length - 1, 1)));
   const auto begin = static_cast<int32_t>(batch.tokens.size());
   for (int64_t i = 0; i < length; ++i) {
     batch.tokens.push_back(draw(i, recipe.model.vocab_size));
@@ -63,7 +64,8 @@ void save(const std::vector<Optimizer::Piece>& pieces, LayoutRun& run, std::map<
 
 }  // namespace
 
-std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_rank, int64_t data_ranks) {
+std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_rank, int64_t data_ranks,
+                              int64_t documents) {
   const int64_t micro = recipe.batch.micro, stride = micro * data_ranks;
   std::vector<Batch> batches;
   for (int64_t first = 0; first < recipe.batch.global; first += stride) {
@@ -71,13 +73,13 @@ std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_r
     batch.sequence_length = recipe.data.sequence_length;
     batch.cu_seqlens = {0};
     for (int64_t i = 0; i < micro; ++i) {
-      append_random(batch, step * recipe.batch.global + first + data_rank * micro + i, recipe);
+      append_random(batch, step * recipe.batch.global + first + data_rank * micro + i, recipe, documents);
     }
   }
   return batches;
 }
 
-LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at::ScalarType dtype) {
+LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& options) {
   const Recipe recipe = resolved(wanted);
   validate_shape(recipe);
   LayoutRun run;
@@ -86,10 +88,11 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at:
   run.sent.resize(ranks);
   comm::run_thread_ranks(ranks, [&](comm::Communicator& threads) {
     at::set_num_threads(1);
-    const std::unique_ptr<comm::Communicator> wrapper = wrap ? wrap(threads) : nullptr;
+    const std::unique_ptr<comm::Communicator> wrapper = options.wrap ? options.wrap(threads) : nullptr;
     comm::Communicator& world = wrapper ? *wrapper : threads;
     const ParallelLayout layout(recipe, &world);
-    Transformer model(recipe.model, {.dtype = dtype, .flat_multiple = layout.data_ranks(), .tensor = layout.tensor()},
+    Transformer model(recipe.model,
+                      {.dtype = options.dtype, .flat_multiple = layout.data_ranks(), .tensor = layout.tensor()},
                       decoder_layer_spec(), layout.stages());
     Optimizer optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings));
     optimizer.fill([&](std::vector<Parameter>& parameters) {
@@ -100,8 +103,9 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at:
       if (group != nullptr) group->reset_traffic();
     }
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
-      const double loss = run_global_step(model, layout, recipe, step + 1,
-                                          batches_of(recipe, step, layout.data_rank(), layout.data_ranks()));
+      const double loss =
+          run_global_step(model, layout, recipe, step + 1,
+                          batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents));
       const double norm =
           optimizer.step(learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, step + 1));
       if (!layout.leads()) continue;

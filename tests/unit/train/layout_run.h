@@ -25,14 +25,20 @@ struct LayoutRun {
   std::vector<Sent> sent;  // by rank, over all steps
 };
 
-// A rank's micro-batches of a step: made-up samples, with documents of many lengths and some tokens without a
-// loss, of sample 1 of a step all.
-std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_rank = 0, int64_t data_ranks = 1);
+// A rank's micro-batches of a step: made-up samples of at most so many documents each, of many lengths, with some
+// tokens without a loss, of sample 1 of a step all.
+std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_rank = 0, int64_t data_ranks = 1,
+                              int64_t documents = 2);
 
-// Trains `recipe` on those for trainer.max_steps steps. `wrap` may put something between the ranks and their
-// communicator.
-using Wrap = std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)>;
-LayoutRun train_in_layout(const Recipe& recipe, int ranks, const Wrap& wrap = {}, at::ScalarType dtype = at::kFloat);
+struct RunOptions {
+  at::ScalarType dtype = at::kFloat;
+  int64_t documents = 2;
+  // May put something between the ranks and their communicator.
+  std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)> wrap;
+};
+
+// Trains `recipe` on those for trainer.max_steps steps.
+LayoutRun train_in_layout(const Recipe& recipe, int ranks, const RunOptions& options = {});
 
 double relative_difference(double truth, double other);
 // Largest difference over the largest magnitude, over all tensors.

@@ -33,7 +33,7 @@ Recipe steps_of(Recipe recipe, at::ScalarType dtype) {
 const LayoutRun& one_rank(Family family, int64_t layers, at::ScalarType dtype) {
   static std::map<std::tuple<Family, int64_t, at::ScalarType>, LayoutRun> runs;
   const auto [entry, fresh] = runs.try_emplace({family, layers, dtype});
-  if (fresh) entry->second = train_in_layout(steps_of(small_recipe(family, layers), dtype), 1, {}, dtype);
+  if (fresh) entry->second = train_in_layout(steps_of(small_recipe(family, layers), dtype), 1, {.dtype = dtype});
   return entry->second;
 }
 
@@ -44,7 +44,7 @@ struct Distance {
 Distance distance(const Row& row, at::ScalarType dtype) {
   const Recipe recipe = steps_of(recipe_of(row), dtype);
   const LayoutRun& truth = one_rank(row.family, recipe.model.layers, dtype);
-  const LayoutRun run = train_in_layout(recipe, row.ranks(), {}, dtype);
+  const LayoutRun run = train_in_layout(recipe, row.ranks(), {.dtype = dtype});
   Distance worst{0, 0, relative_difference(truth.weights, run.weights)};
   EXPECT_EQ(run.losses.size(), truth.losses.size());
   for (size_t step = 0; step < truth.losses.size(); ++step) {

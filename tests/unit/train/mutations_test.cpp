@@ -42,7 +42,9 @@ const Mistake kMistakes[] = {
     {"the shards of the weights come in the wrong order",
      {Family::llama, 1, false, 1, 1, k1f1b, 2, Sharding::optimizer},
      {"data", "all_gather", 1, How::rotate}},
-    {"the norm is the shard's own", {Family::llama, 2}, {"tensor × pipeline", "all_reduce", 0, How::drop, comm::DataType::f64}},
+    {"the norm is the shard's own",
+     {Family::llama, 2},
+     {"tensor × pipeline", "all_reduce", 0, How::drop, comm::DataType::f64}},
     {"an activation is lost between stages", {Family::llama, 1, false, 2}, {"pipeline", "send", 3}},
     {"a gradient counts twice between stages", {Family::llama, 1, false, 2}, {"pipeline", "send", 5, How::twice}},
     {"a tied embedding's ends go their own ways", {Family::gpt, 1, false, 2}, {"embedding", "all_reduce", 0}},
@@ -56,9 +58,9 @@ TEST(Mutations, EachMakesTheMatrixFail) {
     alone.trainer.max_steps = 4;
     const LayoutRun truth = train_in_layout(alone, 1);
     std::atomic<bool> hit = false;
-    const LayoutRun run = train_in_layout(recipe, mistake.row.ranks(), [&](comm::Communicator& world) {
-      return make_mutant(world, mistake.mutation, hit);
-    });
+    const LayoutRun run =
+        train_in_layout(recipe, mistake.row.ranks(),
+                        {.wrap = [&](comm::Communicator& world) { return make_mutant(world, mistake.mutation, hit); }});
     EXPECT_TRUE(hit) << mistake.what << ": no such call";
     double worst = 0;
     for (size_t step = 0; step < truth.losses.size(); ++step) {
