@@ -26,9 +26,12 @@ void check_tensor(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std
   if (!divides(p.tensor, n.ffn_hidden))
     problems.push_back(
         fmt::format("model.ffn_hidden {} does not divide by parallel.tensor {}", n.ffn_hidden, p.tensor));
-  if (n.vocab_size > 0 && n.vocab_size < p.tensor)
-    problems.push_back(fmt::format("model.vocab_size {} has not one row for each of parallel.tensor {}",
-                                   n.vocab_size, p.tensor));
+  const int64_t rows = vocabulary_rows(n.vocab_size, n.vocab_multiple, p.tensor);
+  if (n.vocab_size > 0 && n.vocab_size <= (p.tensor - 1) * rows)
+    problems.push_back(
+        fmt::format("model.vocab_size {}, cut into parallel.tensor {} × {} rows (multiples of model.vocab_multiple {}), "
+                    "leaves none to the last rank",
+                    n.vocab_size, p.tensor, rows, n.vocab_multiple));
   if (p.sequence && p.tensor == 1) problems.push_back("parallel.sequence needs parallel.tensor above 1");
 }
 
@@ -131,8 +134,14 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
           r.model.layers,
           r.model.ffn_hidden,
           r.model.vocab_size,
+          r.model.vocab_multiple,
           r.data.sequence_length,
           r.batch.global / r.batch.micro};
+}
+
+int64_t vocabulary_rows(int64_t vocab_size, int64_t vocab_multiple, int64_t tensor) {
+  const int64_t multiple = vocab_multiple * tensor;
+  return (vocab_size + multiple - 1) / multiple * vocab_multiple;
 }
 
 std::vector<std::string> layout_problems(const ParallelConfig& layout, const LayoutNeeds& needs) {

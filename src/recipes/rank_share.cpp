@@ -21,9 +21,8 @@ IndexRange kv_heads_of(const ModelConfig& m, int64_t tensor, int64_t i) {
 
 // Every rank gets equally many rows of the padded table.
 IndexRange vocabulary_of(const ModelConfig& m, int64_t tensor, int64_t i) {
-  const int64_t multiple = m.vocab_multiple * tensor;
-  const IndexRange padded = part((m.vocab_size + multiple - 1) / multiple * multiple, tensor, i);
-  return {std::min(padded.begin, m.vocab_size), std::min(padded.end, m.vocab_size)};
+  const int64_t rows = vocabulary_rows(m.vocab_size, m.vocab_multiple, tensor);
+  return {std::min(i * rows, m.vocab_size), std::min((i + 1) * rows, m.vocab_size)};
 }
 
 int64_t norm_parameters(const ModelConfig& m) {

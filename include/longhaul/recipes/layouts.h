@@ -17,6 +17,7 @@ struct LayoutNeeds {
   int64_t layers = 1;
   int64_t ffn_hidden = 1;
   int64_t vocab_size = 0;  // 0: not known yet
+  int64_t vocab_multiple = 1;
   int64_t sequence_length = 1;
   int64_t micro_batches = 0;  // of a global batch, which the data-parallel ranks share; 0: any
   bool operator==(const LayoutNeeds&) const = default;
@@ -24,6 +25,9 @@ struct LayoutNeeds {
 
 // Of a recipe whose model is resolved.
 LayoutNeeds layout_needs(const Recipe& recipe, int64_t ranks = 0);
+
+// Rows of the word embeddings that each of `tensor` ranks holds, padding included; the padding is on the last ones.
+int64_t vocabulary_rows(int64_t vocab_size, int64_t vocab_multiple, int64_t tensor);
 
 // Why the layout doesn't fit, a clause a reason, each with the keys and their values: "model.heads 32 does
 // not divide by parallel.tensor 3". Empty: it fits.

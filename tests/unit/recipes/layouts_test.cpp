@@ -61,7 +61,19 @@ TEST(Layouts, ProblemsNameKeysAndValues) {
   LayoutNeeds small = needs();
   small.vocab_size = 3;
   EXPECT_EQ(layout_problems(sizes(4, 1), small),
-            (Texts{"model.vocab_size 3 has not one row for each of parallel.tensor 4"}));
+            (Texts{"model.vocab_size 3, cut into parallel.tensor 4 × 1 rows (multiples of model.vocab_multiple 1), "
+                   "leaves none to the last rank"}));
+}
+
+// Padding goes to the last ranks, and may take all that a small vocabulary has for them.
+TEST(Layouts, EachRankNeedsARowOfTheVocabulary) {
+  LayoutNeeds padded = needs();
+  padded.vocab_multiple = 16;
+  padded.vocab_size = 113;
+  EXPECT_EQ(layout_problems(sizes(8, 1), padded), Texts{});
+  padded.vocab_size = 112;
+  EXPECT_EQ(layout_problems(sizes(8, 1), padded).size(), 1U);
+  EXPECT_EQ(layout_problems(sizes(4, 1), padded), Texts{});
 }
 
 TEST(Layouts, TheNearestComeFirst) {

@@ -43,18 +43,18 @@ TEST_P(CheckpointLayouts, MoveBitForBit) {
     recipe.trainer.run_dir = (root / "run").string();
     return recipe;
   };
-  std::string saved = Trainer(recipe_for({"", family})).run().checkpoint;
+  std::string saved = Trainer(recipe_for({family})).run().checkpoint;
   const auto truth = tensors_of(saved);
   constexpr auto k1f1b = PipelineSchedule::one_f_one_b;
   const Row rows[] = {
-      {"", family, 2},
-      {"", family, 4, true, 2, 1, k1f1b, 1},
-      {"", family, 1, false, 4, 1, k1f1b, 2, Sharding::optimizer},
-      {"", family, 1, false, 2, 2, PipelineSchedule::interleaved, 2},
-      {"", family, 2, true, 2, 1, k1f1b, 2, Sharding::optimizer},
-      {"", family, 1, false, 1, 1, k1f1b, 8, Sharding::optimizer},
-      {"", family, 8},
-      {"", family},
+      {family, 2},
+      {family, 4, true, 2, 1, k1f1b, 1},
+      {family, 1, false, 4, 1, k1f1b, 2, Sharding::optimizer},
+      {family, 1, false, 2, 2, PipelineSchedule::interleaved, 2},
+      {family, 2, true, 2, 1, k1f1b, 2, Sharding::optimizer},
+      {family, 1, false, 1, 1, k1f1b, 8, Sharding::optimizer},
+      {family, 8},
+      {family},
   };
   for (const Row& row : rows) {
     comm::run_thread_ranks(row.ranks(), [&](comm::Communicator& world) {

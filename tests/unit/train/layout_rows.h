@@ -1,6 +1,8 @@
 // Small models and layouts for the tests of parallel training.
 #pragma once
 
+#include <string>
+
 #include "longhaul/recipes/library.h"
 
 namespace longhaul {
@@ -8,8 +10,7 @@ namespace longhaul {
 enum class Family { llama, gpt, nemotron };
 
 struct Row {
-  const char* name;
-  Family family;
+  Family family = Family::llama;
   int64_t tensor = 1;
   bool sequence = false;
   int64_t pipeline = 1;
@@ -21,9 +22,13 @@ struct Row {
   int ranks() const { return static_cast<int>(tensor * pipeline * data); }
 };
 
-// Small, and awkward: fewer key/value heads than some rows have ranks, a vocabulary that no number of ranks divides,
-// tied embeddings, dropout of every kind.
-Recipe small_recipe(Family family);
+// "llama tp2 sp pp2 dp2 zero1 full": what isn't as on one rank.
+std::string name_of(const Row& row);
+
+// Small, and awkward: fewer key/value heads than some rows have ranks, a vocabulary that no number of ranks
+// divides, tied embeddings, dropout of every kind.
+Recipe small_recipe(Family family, int64_t layers = 4);
+// Of four layers, or as many as the row has pipeline chunks.
 Recipe recipe_of(const Row& row);
 
 }  // namespace longhaul

@@ -5,7 +5,10 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
+#include <cmath>
+#include <limits>
 #include <mutex>
+#include <set>
 
 #include "longhaul/comm/thread_communicator.h"
 #include "longhaul/core/error.h"
@@ -17,16 +20,18 @@
 namespace longhaul {
 namespace {
 
-// Sample `index` of the data: random tokens, a border of attention somewhere, the loss mask 0 here and there. All of
+// Sample `index` of the data: random tokens in at most `documents` documents, the loss mask 0 here and there. All of
 // sample 1 of each step has none at all, so that one data-parallel rank may be left without a valid token.
-void append_random(Batch& batch, int64_t index, const Recipe& recipe) {
+void append_random(Batch& batch, int64_t index, const Recipe& recipe, int64_t documents) {
   const RandomStream stream(7, "sample");
   const int64_t length = recipe.data.sequence_length;
   const auto draw = [&](int64_t place, int64_t below) {
     return static_cast<int64_t>(stream.uniform(static_cast<uint64_t>(place), static_cast<uint64_t>(index)) *
                                 static_cast<float>(below));
   };
-  const int64_t border = 1 + draw(3 * length, length - 1);
+  std::set<int64_t> borders{length};
+  for (int64_t i = 0; i < documents - 1; ++i)
+    borders.insert(1 + draw(3 * length + i, std::max<int64_t>(length - 1, 1)));
   const auto begin = static_cast<int32_t>(batch.tokens.size());
   for (int64_t i = 0; i < length; ++i) {
     batch.tokens.push_back(draw(i, recipe.model.vocab_size));
@@ -34,23 +39,8 @@ void append_random(Batch& batch, int64_t index, const Recipe& recipe) {
     const bool masked = index % recipe.batch.global == 1 || draw(2 * length + i, 5) == 0;
     batch.loss_mask.push_back(masked ? 0.0F : 1.0F);
   }
-  batch.cu_seqlens.push_back(begin + static_cast<int32_t>(border));
-  batch.cu_seqlens.push_back(begin + static_cast<int32_t>(length));
+  for (const int64_t border : borders) batch.cu_seqlens.push_back(begin + static_cast<int32_t>(border));
   ++batch.sequences;
-}
-
-std::vector<Batch> batches_of(const Recipe& recipe, const ParallelLayout& layout, int64_t step) {
-  const int64_t micro = recipe.batch.micro, stride = micro * layout.data_ranks();
-  std::vector<Batch> batches;
-  for (int64_t first = 0; first < recipe.batch.global; first += stride) {
-    Batch& batch = batches.emplace_back();
-    batch.sequence_length = recipe.data.sequence_length;
-    batch.cu_seqlens = {0};
-    for (int64_t i = 0; i < micro; ++i) {
-      append_random(batch, step * recipe.batch.global + first + layout.data_rank() * micro + i, recipe);
-    }
-  }
-  return batches;
 }
 
 void save(const std::vector<Optimizer::Piece>& pieces, LayoutRun& run, std::map<std::string, at::Tensor>& counts) {
@@ -74,7 +64,22 @@ void save(const std::vector<Optimizer::Piece>& pieces, LayoutRun& run, std::map<
 
 }  // namespace
 
-LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at::ScalarType dtype) {
+std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_rank, int64_t data_ranks,
+                              int64_t documents) {
+  const int64_t micro = recipe.batch.micro, stride = micro * data_ranks;
+  std::vector<Batch> batches;
+  for (int64_t first = 0; first < recipe.batch.global; first += stride) {
+    Batch& batch = batches.emplace_back();
+    batch.sequence_length = recipe.data.sequence_length;
+    batch.cu_seqlens = {0};
+    for (int64_t i = 0; i < micro; ++i) {
+      append_random(batch, step * recipe.batch.global + first + data_rank * micro + i, recipe, documents);
+    }
+  }
+  return batches;
+}
+
+LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& options) {
   const Recipe recipe = resolved(wanted);
   validate_shape(recipe);
   LayoutRun run;
@@ -83,13 +88,11 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at:
   run.sent.resize(ranks);
   comm::run_thread_ranks(ranks, [&](comm::Communicator& threads) {
     at::set_num_threads(1);
-    const std::unique_ptr<comm::Communicator> wrapper = wrap ? wrap(threads) : nullptr;
+    const std::unique_ptr<comm::Communicator> wrapper = options.wrap ? options.wrap(threads) : nullptr;
     comm::Communicator& world = wrapper ? *wrapper : threads;
     const ParallelLayout layout(recipe, &world);
     Transformer model(recipe.model,
-                      {.dtype = dtype,
-                       .flat_multiple = layout.data_ranks(),
-                       .tensor = layout.tensor()},
+                      {.dtype = options.dtype, .flat_multiple = layout.data_ranks(), .tensor = layout.tensor()},
                       decoder_layer_spec(), layout.stages());
     Optimizer optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings));
     optimizer.fill([&](std::vector<Parameter>& parameters) {
@@ -100,7 +103,9 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at:
       if (group != nullptr) group->reset_traffic();
     }
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
-      const double loss = run_global_step(model, layout, recipe, step + 1, batches_of(recipe, layout, step));
+      const double loss =
+          run_global_step(model, layout, recipe, step + 1,
+                          batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents));
       const double norm =
           optimizer.step(learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, step + 1));
       if (!layout.leads()) continue;
@@ -122,12 +127,18 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const Wrap& wrap, at:
   return run;
 }
 
+double relative_difference(double truth, double other) {
+  const double difference = truth == other ? 0 : std::abs(other / truth - 1);
+  return std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+}
+
 double relative_difference(const std::map<std::string, at::Tensor>& a, const std::map<std::string, at::Tensor>& b) {
-  double worst = a.size() == b.size() ? 0 : 1e9;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double worst = a.size() == b.size() ? 0 : kInfinity;
   for (const auto& [name, tensor] : a) {
-    const at::Tensor& other = b.at(name);
     const double magnitude = tensor.abs().max().item<double>();
-    worst = std::max(worst, (tensor - other).abs().max().item<double>() / std::max(magnitude, 1e-12));
+    const double difference = (tensor - b.at(name)).abs().max().item<double>() / std::max(magnitude, 1e-12);
+    worst = std::max(worst, std::isnan(difference) ? kInfinity : difference);
   }
   return worst;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "longhaul/comm/communicator.h"
+#include "longhaul/data/batch.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -24,11 +25,22 @@ struct LayoutRun {
   std::vector<Sent> sent;  // by rank, over all steps
 };
 
-// Trains `recipe`, on made-up data with documents of many lengths and some tokens without a loss, for
-// trainer.max_steps steps. `wrap` may put something between the ranks and their communicator.
-using Wrap = std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)>;
-LayoutRun train_in_layout(const Recipe& recipe, int ranks, const Wrap& wrap = {}, at::ScalarType dtype = at::kFloat);
+// A rank's micro-batches of a step: made-up samples of at most so many documents each, of many lengths, with some
+// tokens without a loss, of sample 1 of a step all.
+std::vector<Batch> batches_of(const Recipe& recipe, int64_t step, int64_t data_rank = 0, int64_t data_ranks = 1,
+                              int64_t documents = 2);
 
+struct RunOptions {
+  at::ScalarType dtype = at::kFloat;
+  int64_t documents = 2;
+  // May put something between the ranks and their communicator.
+  std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)> wrap;
+};
+
+// Trains `recipe` on those for trainer.max_steps steps.
+LayoutRun train_in_layout(const Recipe& recipe, int ranks, const RunOptions& options = {});
+
+double relative_difference(double truth, double other);
 // Largest difference over the largest magnitude, over all tensors.
 double relative_difference(const std::map<std::string, at::Tensor>& a, const std::map<std::string, at::Tensor>& b);
 

@@ -1,14 +1,26 @@
 // The parity matrix: training in every layout is the training on one rank.
+#include "longhaul/recipes/layouts.h"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
 #include <ostream>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "unit/train/layout_rows.h"
 #include "unit/train/layout_run.h"
 
 namespace longhaul {
 
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Row& row, std::ostream* out) {
+  *out << name_of(row);
+}
 
 namespace {
 
@@ -18,12 +30,11 @@ Recipe steps_of(Recipe recipe, at::ScalarType dtype) {
   return recipe;
 }
 
-const LayoutRun& one_rank(Family family, at::ScalarType dtype) {
-  static std::map<std::pair<Family, at::ScalarType>, LayoutRun> runs;
-  const std::pair key{family, dtype};
-  const auto found = runs.find(key);
-  if (found != runs.end()) return found->second;
-  return runs.emplace(key, train_in_layout(steps_of(small_recipe(family), dtype), 1, {}, dtype)).first->second;
+const LayoutRun& one_rank(Family family, int64_t layers, at::ScalarType dtype) {
+  static std::map<std::tuple<Family, int64_t, at::ScalarType>, LayoutRun> runs;
+  const auto [entry, fresh] = runs.try_emplace({family, layers, dtype});
+  if (fresh) entry->second = train_in_layout(steps_of(small_recipe(family, layers), dtype), 1, {.dtype = dtype});
+  return entry->second;
 }
 
 struct Distance {
@@ -31,25 +42,38 @@ struct Distance {
 };
 
 Distance distance(const Row& row, at::ScalarType dtype) {
-  const LayoutRun& truth = one_rank(row.family, dtype);
-  const LayoutRun run = train_in_layout(steps_of(recipe_of(row), dtype), row.ranks(), {}, dtype);
+  const Recipe recipe = steps_of(recipe_of(row), dtype);
+  const LayoutRun& truth = one_rank(row.family, recipe.model.layers, dtype);
+  const LayoutRun run = train_in_layout(recipe, row.ranks(), {.dtype = dtype});
   Distance worst{0, 0, relative_difference(truth.weights, run.weights)};
   EXPECT_EQ(run.losses.size(), truth.losses.size());
   for (size_t step = 0; step < truth.losses.size(); ++step) {
-    worst.loss = std::max(worst.loss, std::abs(run.losses[step] / truth.losses[step] - 1));
-    worst.norm = std::max(worst.norm, std::abs(run.norms[step] / truth.norms[step] - 1));
+    worst.loss = std::max(worst.loss, relative_difference(truth.losses[step], run.losses[step]));
+    worst.norm = std::max(worst.norm, relative_difference(truth.norms[step], run.norms[step]));
   }
   return worst;
 }
 
-class Layouts : public testing::TestWithParam<Row> {};
+class Layouts : public testing::TestWithParam<Row> {
+ protected:
+  static bool markdown() { return std::getenv("LONGHAUL_PRINT_MATRIX") != nullptr; }
+  static void SetUpTestSuite() {
+    if (!markdown()) return;
+    std::puts("| layout | ranks | FP32: loss | norm | weights | FP64: loss | norm | weights |");
+    std::puts("|---|---|---|---|---|---|---|---|");
+  }
+};
 
-// Twenty steps in FP32, as users train; six in FP64, where rounding is no excuse.
+// Twenty steps in FP32, as users train; six in FP64, where rounding is no excuse. With
+// LONGHAUL_PRINT_MATRIX=1 the lines that begin with | are the table of docs/parallelism.md.
 TEST_P(Layouts, TrainAsOneRankDoes) {
   const Row& row = GetParam();
   const Distance single = distance(row, at::kFloat), twice = distance(row, at::kDouble);
-  std::printf("%-34s %2d ranks  FP32: loss %.1e  norm %.1e  weights %.1e   FP64: %.1e  %.1e  %.1e\n", row.name,
-              row.ranks(), single.loss, single.norm, single.weights, twice.loss, twice.norm, twice.weights);
+  const char* line = markdown()
+                         ? "| %s | %d | %.1e | %.1e | %.1e | %.1e | %.1e | %.1e |\n"
+                         : "%-36s %2d ranks  FP32: loss %.1e  norm %.1e  weights %.1e   FP64: %.1e  %.1e  %.1e\n";
+  std::printf(line, name_of(row).c_str(), row.ranks(), single.loss, single.norm, single.weights, twice.loss, twice.norm,
+              twice.weights);
   EXPECT_LT(single.loss, 1e-5);
   EXPECT_LT(single.norm, 1e-4);
   EXPECT_LT(single.weights, 1e-4);
@@ -58,44 +82,175 @@ TEST_P(Layouts, TrainAsOneRankDoes) {
   EXPECT_LT(twice.weights, 1e-11);
 }
 
-constexpr auto k1f1b = PipelineSchedule::one_f_one_b;
 constexpr auto kInterleaved = PipelineSchedule::interleaved;
 constexpr auto kGpipe = PipelineSchedule::gpipe;
 constexpr auto kZero1 = Sharding::optimizer;
-constexpr auto kZero0 = Sharding::none;
+constexpr auto kSelective = RecomputeMode::selective;
+constexpr auto kFull = RecomputeMode::full;
 
-INSTANTIATE_TEST_SUITE_P(
-    Matrix, Layouts,
-    testing::Values(
-        Row{"llama tp2", Family::llama, 2}, Row{"llama tp4 (kv shared)", Family::llama, 4},
-        Row{"llama tp2 sp", Family::llama, 2, true}, Row{"llama tp4 sp", Family::llama, 4, true},
-        Row{"llama tp8 sp", Family::llama, 8, true},
-        Row{"llama dp2", Family::llama, 1, false, 1, 1, k1f1b, 2},
-        Row{"llama dp4 zero1", Family::llama, 1, false, 1, 1, k1f1b, 4, kZero1},
-        Row{"llama pp2", Family::llama, 1, false, 2}, Row{"llama pp4", Family::llama, 1, false, 4},
-        Row{"llama pp2 gpipe", Family::llama, 1, false, 2, 1, kGpipe},
-        Row{"llama pp2 interleaved", Family::llama, 1, false, 2, 2, kInterleaved},
-        Row{"llama tp2 sp pp2 dp2 zero1", Family::llama, 2, true, 2, 1, k1f1b, 2, kZero1},
-        Row{"llama tp4 sp pp2 dp2 zero1 full", Family::llama, 4, true, 2, 1, k1f1b, 2, kZero1, RecomputeMode::full},
-        Row{"llama tp2 sp pp2 vp2 dp2", Family::llama, 2, true, 2, 2, kInterleaved, 2, kZero0, RecomputeMode::selective},
-        Row{"gpt tp2", Family::gpt, 2}, Row{"gpt tp4 sp", Family::gpt, 4, true},
-        Row{"gpt dp2 zero1", Family::gpt, 1, false, 1, 1, k1f1b, 2, kZero1},
-        Row{"gpt pp2 (tied)", Family::gpt, 1, false, 2}, Row{"gpt pp4 (tied)", Family::gpt, 1, false, 4},
-        Row{"gpt pp2 interleaved", Family::gpt, 1, false, 2, 2, kInterleaved},
-        Row{"gpt tp2 sp pp2 dp2 zero1", Family::gpt, 2, true, 2, 1, k1f1b, 2, kZero1, RecomputeMode::selective},
-        Row{"gpt tp2 sp pp2 vp2 dp2 full", Family::gpt, 2, true, 2, 2, kInterleaved, 2, kZero1, RecomputeMode::full},
-        Row{"gpt tp4 pp4", Family::gpt, 4, false, 4},
-        Row{"nemotron tp2 sp", Family::nemotron, 2, true}, Row{"nemotron tp8", Family::nemotron, 8},
-        Row{"nemotron tp2 pp2 dp2 zero1", Family::nemotron, 2, false, 2, 1, k1f1b, 2, kZero1},
-        Row{"nemotron tp4 sp pp2 gpipe", Family::nemotron, 4, true, 2, 1, kGpipe, 1, kZero0, RecomputeMode::full},
-        Row{"nemotron pp4 dp2", Family::nemotron, 1, false, 4, 1, k1f1b, 2}),
-    [](const auto& info) {
-      std::string name = info.param.name;
-      for (char& c : name) {
-        if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
-      }
-      return name;
-    });
+// Every two values that fit together are together in some row; see EveryPairIsCovered.
+const Row kMatrix[] = {
+    {.family = Family::llama, .tensor = 2},
+    {.family = Family::llama, .tensor = 4},
+    {.family = Family::llama, .tensor = 2, .sequence = true},
+    {.family = Family::llama, .tensor = 4, .sequence = true},
+    {.family = Family::llama, .tensor = 8, .sequence = true},
+    {.family = Family::llama, .data = 2},
+    {.family = Family::llama, .data = 4, .sharding = kZero1},
+    {.family = Family::llama, .data = 8, .sharding = kZero1, .recompute = kFull},
+    {.family = Family::llama, .schedule = kGpipe, .data = 2, .recompute = kSelective},
+    {.family = Family::llama, .pipeline = 2},
+    {.family = Family::llama, .pipeline = 3},
+    {.family = Family::llama, .pipeline = 4},
+    {.family = Family::llama, .pipeline = 2, .schedule = kGpipe},
+    {.family = Family::llama, .pipeline = 2, .virtual_pipeline = 2, .schedule = kInterleaved},
+    {.family = Family::llama,
+     .pipeline = 4,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .sharding = kZero1},
+    {.family = Family::llama, .tensor = 2, .pipeline = 4, .data = 2, .sharding = kZero1, .recompute = kSelective},
+    {.family = Family::llama, .tensor = 2, .sequence = true, .pipeline = 2, .data = 2, .sharding = kZero1},
+    {.family = Family::llama,
+     .tensor = 4,
+     .sequence = true,
+     .pipeline = 2,
+     .data = 2,
+     .sharding = kZero1,
+     .recompute = kFull},
+    {.family = Family::llama,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 2,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .recompute = kSelective},
+    {.family = Family::gpt, .tensor = 2},
+    {.family = Family::gpt, .tensor = 4, .sequence = true},
+    {.family = Family::gpt, .tensor = 8, .sequence = true, .data = 2},
+    {.family = Family::gpt, .data = 2, .sharding = kZero1},
+    {.family = Family::gpt, .schedule = kGpipe, .data = 2, .sharding = kZero1, .recompute = kFull},
+    {.family = Family::gpt, .pipeline = 2},
+    {.family = Family::gpt, .pipeline = 3, .data = 2},
+    {.family = Family::gpt, .pipeline = 4},
+    {.family = Family::gpt, .pipeline = 4, .recompute = kFull},
+    {.family = Family::gpt, .pipeline = 2, .virtual_pipeline = 2, .schedule = kInterleaved},
+    {.family = Family::gpt, .tensor = 2, .data = 4, .sharding = kZero1},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 2,
+     .data = 2,
+     .sharding = kZero1,
+     .recompute = kSelective},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 2,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .sharding = kZero1,
+     .recompute = kFull},
+    {.family = Family::gpt, .tensor = 4, .pipeline = 4},
+    {.family = Family::gpt, .tensor = 4, .sequence = true, .pipeline = 4, .schedule = kGpipe},
+    {.family = Family::nemotron, .tensor = 2, .sequence = true},
+    {.family = Family::nemotron, .tensor = 8},
+    {.family = Family::nemotron, .data = 2, .recompute = kFull},
+    {.family = Family::nemotron, .tensor = 2, .pipeline = 2, .data = 2, .sharding = kZero1},
+    {.family = Family::nemotron, .tensor = 2, .pipeline = 2, .virtual_pipeline = 2, .schedule = kInterleaved},
+    {.family = Family::nemotron,
+     .tensor = 2,
+     .pipeline = 4,
+     .schedule = kGpipe,
+     .sharding = kZero1,
+     .recompute = kSelective},
+    {.family = Family::nemotron, .tensor = 4, .sequence = true, .pipeline = 2, .schedule = kGpipe, .recompute = kFull},
+    {.family = Family::nemotron,
+     .tensor = 4,
+     .sequence = true,
+     .pipeline = 4,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .sharding = kZero1,
+     .recompute = kSelective},
+    {.family = Family::nemotron, .pipeline = 4, .data = 2},
+    {.family = Family::nemotron, .tensor = 4, .sequence = true, .data = 4, .sharding = kZero1},
+};
+
+// Where a row stands on each axis of the matrix.
+using Place = std::vector<int64_t>;
+
+Place place_of(const Row& row) {
+  return {static_cast<int64_t>(row.family),
+          row.tensor,
+          row.sequence ? 1 : 0,
+          row.pipeline,
+          row.data,
+          static_cast<int64_t>(row.schedule),
+          static_cast<int64_t>(row.sharding),
+          static_cast<int64_t>(row.recompute)};
+}
+
+using Pair = std::tuple<size_t, int64_t, size_t, int64_t>;
+
+void add_pairs(const Place& place, std::map<Pair, std::string>& pairs, const std::string& name) {
+  for (size_t a = 0; a < place.size(); ++a) {
+    for (size_t b = a + 1; b < place.size(); ++b) pairs.try_emplace({a, place[a], b, place[b]}, name);
+  }
+}
+
+std::vector<Row> all_rows() {
+  std::vector<Row> rows{{}};
+  const auto times = [&](const auto& values, auto set) {
+    std::vector<Row> more;
+    for (const Row& row : rows) {
+      for (const auto value : values) set(more.emplace_back(row), value);
+    }
+    rows = std::move(more);
+  };
+  const std::array kSizes{1, 2, 4};
+  const std::array kTwo{1, 2};
+  times(std::array{Family::llama, Family::gpt, Family::nemotron}, [](Row& row, Family v) { row.family = v; });
+  times(kSizes, [](Row& row, int v) { row.tensor = v; });
+  times(std::array{false, true}, [](Row& row, bool v) { row.sequence = v; });
+  times(kSizes, [](Row& row, int v) { row.pipeline = v; });
+  times(std::array{PipelineSchedule::one_f_one_b, kGpipe, kInterleaved}, [](Row& row, PipelineSchedule v) {
+    row.schedule = v;
+    row.virtual_pipeline = v == kInterleaved ? 2 : 1;
+  });
+  times(kTwo, [](Row& row, int v) { row.data = v; });
+  times(std::array{Sharding::none, kZero1}, [](Row& row, Sharding v) { row.sharding = v; });
+  times(std::array{RecomputeMode::none, kSelective, kFull}, [](Row& row, RecomputeMode v) { row.recompute = v; });
+  return rows;
+}
+
+bool feasible(const Row& row) {
+  const Recipe recipe = recipe_of(row);
+  return row.ranks() <= 16 && layout_problems(recipe.parallel, layout_needs(recipe, row.ranks())).empty();
+}
+
+TEST(LayoutMatrix, EveryPairIsCovered) {
+  std::map<Pair, std::string> wanted, covered;
+  for (const Row& row : all_rows()) {
+    if (feasible(row)) add_pairs(place_of(row), wanted, name_of(row));
+  }
+  for (const Row& row : kMatrix) add_pairs(place_of(row), covered, name_of(row));
+  EXPECT_GT(wanted.size(), 180U);
+  EXPECT_GE(std::size(kMatrix), 40U);
+  for (const auto& [pair, example] : wanted) {
+    EXPECT_TRUE(covered.contains(pair)) << "axes " << std::get<0>(pair) << " and " << std::get<2>(pair)
+                                        << " need a row like " << example;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Matrix, Layouts, testing::ValuesIn(kMatrix), [](const auto& info) {
+  std::string name = name_of(info.param);
+  std::replace(name.begin(), name.end(), ' ', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace longhaul

@@ -35,7 +35,7 @@ int64_t flat_elements(const Recipe& recipe, int64_t multiple) {
 
 TEST(Traffic, TensorParallelism) {
   for (const int64_t n : {2, 4}) {
-    const Recipe recipe = two_steps({"", Family::llama, n});
+    const Recipe recipe = two_steps({Family::llama, n});
     const Sizes s = sizes_of(recipe, 1);
     for (const auto& sent : train_in_layout(recipe, static_cast<int>(n)).sent) {
       // Two sums a layer forward and two backward, one for the embedding, one for the output layer's input gradient; the
@@ -54,7 +54,7 @@ TEST(Traffic, TensorParallelism) {
 
 TEST(Traffic, SequenceParallelism) {
   const int64_t n = 4;
-  const Recipe recipe = two_steps({"", Family::llama, n, true});
+  const Recipe recipe = two_steps({Family::llama, n, true});
   const Sizes s = sizes_of(recipe, 1);
   for (const auto& sent : train_in_layout(recipe, n).sent) {
     const int64_t each = s.micro_batches * s.steps, bytes = (n - 1) * s.activation() / n;
@@ -68,7 +68,7 @@ TEST(Traffic, SequenceParallelism) {
 TEST(Traffic, DataParallelism) {
   const int64_t n = 4;
   for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
-    const Recipe recipe = two_steps({"", Family::llama, 1, false, 1, 1, PipelineSchedule::one_f_one_b, n, sharding});
+    const Recipe recipe = two_steps({Family::llama, 1, false, 1, 1, PipelineSchedule::one_f_one_b, n, sharding});
     const int64_t bytes = 4 * flat_elements(recipe, n);
     for (const auto& sent : train_in_layout(recipe, n).sent) {
       const int64_t numbers = (sharding == Sharding::none ? 2 : 3) * kSteps * 2 * (n - 1) * 8 / n;  // counts, loss, norm
@@ -86,7 +86,7 @@ TEST(Traffic, DataParallelism) {
 TEST(Traffic, PipelineParallelism) {
   for (const int64_t chunks : {1, 2}) {
     const int64_t n = 2;
-    const Recipe recipe = two_steps({"", Family::llama, 1, false, n, chunks,
+    const Recipe recipe = two_steps({Family::llama, 1, false, n, chunks,
                                      chunks == 1 ? PipelineSchedule::one_f_one_b : PipelineSchedule::interleaved});
     const Sizes s = sizes_of(recipe, 1);
     const auto run = train_in_layout(recipe, n);
