@@ -35,27 +35,33 @@ double pairwise_sum(std::span<const double> values) {
   return sum;
 }
 
-// Serves `size` samples; `limits` says how many each dataset has.
-BlendIndex greedy(std::span<const double> weights, std::span<const int64_t> limits, int64_t size) {
+// A dataset with samples left. Counts are doubles, exact up to 2^53.
+struct Candidate {
+  double weight;
+  double limit;  // samples in all
+  int16_t dataset;
+  double used = 0;
+};
+
+// Serves `size` samples to the candidates, which stand in ascending order.
+BlendIndex greedy(std::vector<Candidate> candidates, int64_t size) {
   std::vector<int16_t> datasets(static_cast<size_t>(size));
   std::vector<int64_t> samples(static_cast<size_t>(size));
-  std::vector<int64_t> used(weights.size(), 0);
-  std::vector<size_t> candidates(weights.size());  // those with samples left, in ascending order
-  std::iota(candidates.begin(), candidates.end(), size_t{0});
   for (size_t i = 0; i < datasets.size(); ++i) {
-    const double served = std::max(static_cast<double>(i), 1.0);
+    const double place = std::max(static_cast<double>(i), 1.0);
     size_t chosen = 0;
     double furthest = std::numeric_limits<double>::lowest();
-    for (const size_t dataset : candidates) {
-      const double behind = weights[dataset] * served - static_cast<double>(used[dataset]);
+    for (size_t at = 0; at < candidates.size(); ++at) {
+      const double behind = candidates[at].weight * place - candidates[at].used;
       if (behind > furthest) {
         furthest = behind;
-        chosen = dataset;
+        chosen = at;
       }
     }
-    datasets[i] = static_cast<int16_t>(chosen);
-    samples[i] = used[chosen]++;
-    if (used[chosen] == limits[chosen]) std::erase(candidates, chosen);
+    Candidate& next = candidates[chosen];
+    datasets[i] = next.dataset;
+    samples[i] = static_cast<int64_t>(next.used++);
+    if (next.used == next.limit) candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(chosen));
   }
   return {IndexArray(std::move(datasets)), IndexArray(std::move(samples))};
 }
@@ -70,16 +76,22 @@ std::vector<double> normalized(std::span<const double> weights) {
 }
 
 BlendIndex build_blend_index(std::span<const double> weights, int64_t size) {
-  const std::vector<int64_t> unlimited(weights.size(), std::numeric_limits<int64_t>::max());
-  return greedy(weights, unlimited, size);
+  std::vector<Candidate> candidates;
+  for (const double weight : weights) {
+    candidates.push_back({weight, std::numeric_limits<double>::infinity(), static_cast<int16_t>(candidates.size())});
+  }
+  return greedy(std::move(candidates), size);
 }
 
 BlendIndex build_blend_index_by_size(std::span<const int64_t> lengths, int64_t size) {
   const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
   LONGHAUL_CHECK(size <= total, "{} samples of {}", size, total);
-  std::vector<double> weights;
-  for (const int64_t length : lengths) weights.push_back(static_cast<double>(length) / static_cast<double>(total));
-  return greedy(weights, lengths, size);
+  std::vector<Candidate> candidates;
+  for (const int64_t length : lengths) {
+    const auto limit = static_cast<double>(length);
+    candidates.push_back({limit / static_cast<double>(total), limit, static_cast<int16_t>(candidates.size())});
+  }
+  return greedy(std::move(candidates), size);
 }
 
 std::vector<int64_t> samples_used(const BlendIndex& index, size_t datasets) {
