@@ -20,6 +20,7 @@ void add_schema_command(CLI::App& app);
 void add_verify_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_launch_command(CLI::App& app);
+void add_data_command(CLI::App& app);
 void add_tokenizer_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 

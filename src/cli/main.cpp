@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   add_import_command(app);
   add_verify_command(app);
   add_inspect_command(app);
+  add_data_command(app);
   add_tokenizer_command(app);
   add_recipes_command(app);
   add_plan_command(app);

@@ -10,7 +10,8 @@ const FieldTable& fields<DataConfig>() {
   static const FieldTable table = make_table<C>(
       "Where the tokens come from and how they are cut into sequences",
       {
-          field<&C::train>("train", "prefix of .bin/.idx files, as llm-pretrain prepare makes them")
+          field<&C::train>("train", "prefix of .bin/.idx files, as llm-pretrain prepare makes them; or a blend: \"0.3 PREFIX_A 0.7 PREFIX_B\", "
+                           "\"PREFIX_A PREFIX_B\" by size, or @FILE")
               .in("path")
               .known_as("train_data_path"),
           field<&C::valid>("valid", "the same for evaluation; empty: the second share of train, or none where test is given")
@@ -19,6 +20,9 @@ const FieldTable& fields<DataConfig>() {
           field<&C::test>("test", "the same for an evaluation after the last step; empty: none")
               .in("path")
               .known_as("test_data_path"),
+          field<&C::replay>("replay", "prefix or blend of what the model was trained on before, mixed into train against forgetting")
+              .in("path"),
+          field<&C::replay_fraction>("replay_fraction", "share of data.replay among the training samples").above(0).below(1),
           field<&C::split>("split", "shares of train, valid and test in train's documents").known_as("split"),
           field<&C::sequence_length>("sequence_length", "length of a training sequence")
               .in("tokens")

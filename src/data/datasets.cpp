@@ -2,9 +2,9 @@
 
 #include <limits>
 
+#include "data/build_blend.h"
 #include "longhaul/core/error.h"
-#include "longhaul/data/gpt_dataset.h"
-#include "longhaul/data/indexed_dataset.h"
+#include "longhaul/data/blend.h"
 #include "longhaul/data/mock_dataset.h"
 
 namespace longhaul {
@@ -23,9 +23,11 @@ void check(const DataConfig& config) {
   if (config.sequence_length < 1) {
     throw UserError("data.sequence_length is {}; it must be at least 1", config.sequence_length);
   }
-  const bool files = !config.train.empty() || !config.valid.empty() || !config.test.empty();
+  const bool files =
+      !config.train.empty() || !config.valid.empty() || !config.test.empty() || !config.replay.empty();
   if (config.mock && files) {
-    throw UserError("data.mock and data.train, data.valid or data.test exclude each other: drop one of them");
+    throw UserError(
+        "data.mock and data.train, data.valid, data.test or data.replay exclude each other: drop one of them");
   }
   if (!config.mock && config.train.empty()) {
     throw UserError(
@@ -52,18 +54,17 @@ std::shared_ptr<const Dataset> build_mock(const DataConfig& config, Split split,
   return std::make_shared<const MockDataset>(options);
 }
 
-std::shared_ptr<const Dataset> build_gpt(const DataConfig& config, Split split,
-                                         std::optional<int64_t> samples, const TokenizerFacts& tokenizer,
-                                         std::shared_ptr<const IndexedDatasetReader> reader, bool whole) {
+GptDatasetOptions corpus_options(const DataConfig& config, Split split, std::optional<int64_t> samples,
+                                 const TokenizerFacts& tokenizer, bool cut) {
   GptDatasetOptions options;
   options.split = split;
-  if (!whole) options.split_string = config.split;
+  if (cut) options.split_string = config.split;
   options.sequence_length = config.sequence_length;
   options.samples = samples;
   options.seed = order_seed(config);
   options.cache_dir = config.cache_dir;
   options.tokenizer_json = tokenizer.tokenizer_json;
-  return std::make_shared<const GptDataset>(std::move(reader), options);
+  return options;
 }
 
 }  // namespace
@@ -72,35 +73,24 @@ Datasets build_datasets(const DataConfig& config, const RequestedSamples& reques
                         const TokenizerFacts& tokenizer) {
   check(config);
   std::array<std::shared_ptr<const Dataset>, 3> built;
-  const auto wanted = [&](Split split) {
-    return requested[static_cast<size_t>(split)] != std::optional<int64_t>(0);
-  };
-  const auto samples = [&](Split split) { return requested[static_cast<size_t>(split)]; };
-
-  if (config.mock) {
-    for (const Split split : kSplits) {
-      if (wanted(split))
-        built[static_cast<size_t>(split)] = build_mock(config, split, samples(split), tokenizer);
+  const Blends blends = parse_blends(config);
+  const std::array<const Blend*, 3> parts{&blends.train, &blends.valid, &blends.test};
+  const SplitMatrix shares = parse_split(config.split);
+  CorpusReaders readers;
+  for (const Split split : kSplits) {
+    const auto i = static_cast<size_t>(split);
+    const std::optional<int64_t> samples = requested[i];
+    if (samples == std::optional<int64_t>(0)) continue;
+    if (config.mock) {
+      built[i] = build_mock(config, split, samples, tokenizer);
+      continue;
     }
-  } else if (config.valid.empty() && config.test.empty()) {
-    const SplitMatrix matrix = parse_split(config.split);
-    if (wanted(Split::train) && !matrix[0]) {
+    if (blends.cut && !shares[i]) {
+      if (split != Split::train) continue;
       throw UserError("data.split = \"{}\" leaves nothing to train on: its first share is 0", config.split);
     }
-    const auto reader = std::make_shared<const IndexedDatasetReader>(config.train);
-    for (const Split split : kSplits) {
-      if (!wanted(split) || !matrix[static_cast<size_t>(split)]) continue;
-      built[static_cast<size_t>(split)] = build_gpt(config, split, samples(split), tokenizer, reader, false);
-    }
-  } else {
-    for (const Split split : kSplits) {
-      const std::string& prefix = split == Split::train   ? config.train
-                                  : split == Split::valid ? config.valid
-                                                          : config.test;
-      if (!wanted(split) || prefix.empty()) continue;
-      const auto reader = std::make_shared<const IndexedDatasetReader>(prefix);
-      built[static_cast<size_t>(split)] = build_gpt(config, split, samples(split), tokenizer, reader, true);
-    }
+    if (parts[i]->prefixes.empty()) continue;
+    built[i] = build_blend(*parts[i], corpus_options(config, split, samples, tokenizer, blends.cut), readers);
   }
   return {built[0], built[1], built[2]};
 }

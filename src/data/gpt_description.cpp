@@ -2,31 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/python_json.h"
 #include "longhaul/core/error.h"
 
 namespace longhaul {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string indented(const std::string& json, std::string_view indent) {
-  std::string out;
-  for (const char c : json) {
-    out += c;
-    if (c == '\n') out += indent;
-  }
-  return out;
-}
-
-// Non-ASCII as \uXXXX; bytes that are not UTF-8 as the replacement character.
-std::string quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
-}
 
 std::string matrix_text(const SplitMatrix& matrix) {
   std::string out = "[";
@@ -44,17 +28,6 @@ std::string matrix_text(const SplitMatrix& matrix) {
 }
 
 }  // namespace
-
-std::string python_float(double value) {
-  std::array<char, 64> buffer;
-  const double magnitude = std::abs(value);
-  const bool exponent = magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16);
-  const auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
-  std::string text(buffer.data(), end);
-  if (!exponent && text.find('.') == std::string::npos) text += ".0";
-  return text;
-}
 
 std::string describe(const GptDescription& description, const GptOrder& order) {
   const Json tokenizer = Json::parse(description.tokenizer, nullptr, false);

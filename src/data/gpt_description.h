@@ -20,7 +20,4 @@ struct GptDescription {
 // Throws UserError when `tokenizer` is not JSON.
 std::string describe(const GptDescription& description, const GptOrder& order);
 
-// A double as Python prints it: the shortest digits that round-trip, always with .0 or an exponent.
-std::string python_float(double value);
-
 }  // namespace longhaul

@@ -16,9 +16,10 @@ namespace longhaul {
 
 class IndexArray {
  public:
-  enum class Type { int32, uint32, int64 };  // <i4, <u4, <i8
+  enum class Type { int16, int32, uint32, int64 };  // <i2, <i4, <u4, <i8
 
   IndexArray() = default;
+  IndexArray(std::vector<int16_t> values) : IndexArray(Type::int16, std::move(values), 1) {}
   IndexArray(std::vector<int32_t> values, int64_t columns = 1)
       : IndexArray(Type::int32, std::move(values), columns) {}
   IndexArray(std::vector<uint32_t> values) : IndexArray(Type::uint32, std::move(values), 1) {}
@@ -38,6 +39,8 @@ class IndexArray {
   // The element at `i` of the flattened array.
   int64_t operator[](int64_t i) const {
     switch (type_) {
+      case Type::int16:
+        return element<int16_t>(i);
       case Type::int32:
         return element<int32_t>(i);
       case Type::uint32:

@@ -4,30 +4,29 @@
 
 #include <chrono>
 #include <mutex>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 
 #include "data/md5.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
 #include "longhaul/core/log.h"
-#include "longhaul/data/indexed_dataset.h"
 
 namespace longhaul {
 namespace {
 
-using Json = nlohmann::ordered_json;
+std::filesystem::path file_of(const IndexCacheEntry& entry, std::string_view suffix) {
+  return entry.folder / fmt::format("{}-{}-{}-{}", md5_hex(entry.description), entry.dataset_class,
+                                    split_name(entry.split), suffix);
+}
 
-struct CacheFiles {
-  std::filesystem::path documents, samples, shuffle, source, description;
-};
+std::filesystem::path array_file(const IndexCacheEntry& entry, const IndexShape& shape) {
+  return file_of(entry, shape.name + ".npy");
+}
 
-CacheFiles cache_files(const std::filesystem::path& folder, const std::string& text, Split split) {
-  const std::string base = fmt::format("{}-GPTDataset-{}-", md5_hex(text), split_name(split));
-  return {folder / (base + "document_index.npy"), folder / (base + "sample_index.npy"),
-          folder / (base + "shuffle_index.npy"), folder / (base + "source.json"),
-          folder / (base + "description.txt")};
+std::string source_text(const IndexCacheEntry& entry, const std::vector<IndexArray>& arrays) {
+  nlohmann::ordered_json source = entry.source;
+  for (size_t i = 0; i < arrays.size(); ++i) source[entry.shapes[i].name + "_xxh3"] = hex64(xxh3(arrays[i].bytes()));
+  return source.dump(2) + "\n";
 }
 
 // Nanoseconds since 1970 at which the file was last written.
@@ -37,76 +36,38 @@ int64_t modified(const std::filesystem::path& file) {
   return info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec;
 }
 
-std::string source_text(const IndexedDatasetReader& reader, const GptIndex& index) {
-  const std::filesystem::path idx = reader.prefix() + ".idx";
-  return Json{{"idx_bytes", std::filesystem::file_size(idx)},
-              {"idx_modified_ns", modified(idx)},
-              {"document_index_xxh3", hex64(xxh3(index.documents.bytes()))},
-              {"sample_index_xxh3", hex64(xxh3(index.samples.bytes()))},
-              {"shuffle_index_xxh3", hex64(xxh3(index.shuffle.bytes()))}}
-             .dump(2) +
-         "\n";
-}
-
-void check_shape(const std::filesystem::path& file, const IndexArray& array, IndexArray::Type type,
-                 int64_t rows, int64_t columns) {
-  if (array.type() != type || array.rows() != rows || array.columns() != columns) {
-    throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(),
-                    array.rows(), array.columns(), rows, columns);
-  }
-}
-
-// Every entry within bounds: for arrays that carry no checksum.
-void check_entries(const CacheFiles& files, const GptIndex& index, const SequenceRange& sequences) {
-  const auto check = [](const std::filesystem::path& file, int64_t value, int64_t begin, int64_t end) {
-    if (value < begin || value >= end) {
-      throw UserError("{} is damaged: it has the entry {}, outside [{}, {})", file.string(), value, begin,
-                      end);
-    }
-  };
-  for (int64_t i = 0; i < index.documents.rows(); ++i) {
-    check(files.documents, index.documents[i], sequences.begin, sequences.end);
-  }
-  for (int64_t i = 0; i < index.samples.rows(); ++i) {
-    check(files.samples, index.samples[2 * i], i == 0 ? 0 : index.samples[2 * i - 2], index.documents.rows());
-  }
-  for (int64_t i = 0; i < index.shuffle.rows(); ++i)
-    check(files.shuffle, index.shuffle[i], 0, index.shuffle.rows());
-}
-
 // Throws UserError, with the reason, when what is there can't be used.
-GptIndex load(const CacheFiles& files, const IndexedDatasetReader& reader, const GptOrder& order,
-              const EpochPlan& plan) {
-  GptIndex index;
-  index.documents = IndexArray::load(files.documents);
-  index.samples = IndexArray::load(files.samples);
-  index.shuffle = IndexArray::load(files.shuffle);
-  check_shape(files.documents, index.documents, IndexArray::Type::int32,
-              plan.epochs * order.sequences.count(), 1);
-  check_shape(files.samples, index.samples, sample_index_type(order, plan), plan.samples + 1, 2);
-  check_shape(files.shuffle, index.shuffle, shuffle_index_type(plan), plan.samples, 1);
-  if (std::filesystem::exists(files.source)) {
-    if (read_text(files.source) != source_text(reader, index)) {
-      throw UserError("{} names another state of {}.idx, or the arrays are damaged", files.source.string(),
-                      reader.prefix());
+std::vector<IndexArray> load(const IndexCacheEntry& entry) {
+  std::vector<IndexArray> arrays;
+  for (const IndexShape& shape : entry.shapes) {
+    const std::filesystem::path file = array_file(entry, shape);
+    const IndexArray& array = arrays.emplace_back(IndexArray::load(file));
+    if (array.type() != shape.type || array.rows() != shape.rows || array.columns() != shape.columns) {
+      throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(), array.rows(),
+                      array.columns(), shape.rows, shape.columns);
     }
-    return index;
+  }
+  const std::filesystem::path source = file_of(entry, "source.json");
+  if (std::filesystem::exists(source)) {
+    if (read_text(source) != source_text(entry, arrays)) {
+      throw UserError("{} names another state of {}, or the arrays are damaged", source.string(), entry.what);
+    }
+    return arrays;
   }
   // Written by Megatron, which keeps no record of the source.
-  if (modified(files.description) < modified(reader.prefix() + ".idx")) {
-    throw UserError("{} is older than {}.idx", files.description.string(), reader.prefix());
+  const std::filesystem::path description = file_of(entry, "description.txt");
+  if (modified(description) < entry.source_modified_ns) {
+    throw UserError("{} is older than the data", description.string());
   }
-  check_entries(files, index, order.sequences);
-  return index;
+  entry.check_entries(arrays);
+  return arrays;
 }
 
-void store(const CacheFiles& files, const IndexedDatasetReader& reader, const GptIndex& index,
-           const std::string& text) {
-  index.documents.save(files.documents);
-  index.samples.save(files.samples);
-  index.shuffle.save(files.shuffle);
-  write_text(files.source, source_text(reader, index));
-  write_text(files.description, text);
+void store(const IndexCacheEntry& entry, const std::vector<IndexArray>& arrays) {
+  make_folder(entry.folder);
+  for (size_t i = 0; i < arrays.size(); ++i) arrays[i].save(array_file(entry, entry.shapes[i]));
+  write_text(file_of(entry, "source.json"), source_text(entry, arrays));
+  write_text(file_of(entry, "description.txt"), entry.description);
 }
 
 void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
@@ -120,35 +81,33 @@ void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
 
 }  // namespace
 
-GptIndex load_or_build_index(const IndexedDatasetReader& reader, const GptDescription& description,
-                             const GptOrder& order, const EpochPlan& plan,
-                             const std::filesystem::path& folder) {
+std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry) {
   // Ranks that are threads of one process take turns: the first builds, the others load.
   static std::mutex turn;
   const std::lock_guard lock(turn);
-  const std::string text = describe(description, order);
-  const CacheFiles files = cache_files(folder, text, description.index_split);
   std::error_code ignored;
-  if (std::filesystem::exists(files.description, ignored)) {
+  if (std::filesystem::exists(file_of(entry, "description.txt"), ignored)) {
     try {
-      return load(files, reader, order, plan);
+      return load(entry);
     } catch (const UserError& error) {
-      log::info("the cached order of {} ({}) is built anew: {}", reader.prefix(),
-                split_name(description.index_split), error.what());
+      log::info("the cached order of {} ({}) is built anew: {}", entry.what, split_name(entry.split), error.what());
     }
   }
   const auto start = std::chrono::steady_clock::now();
-  GptIndex index = build_gpt_index(reader, order, plan);
+  std::vector<IndexArray> arrays = entry.build();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log::info("built the order of {} ({}): {} samples in {} epochs, {:.2f} s", reader.prefix(),
-            split_name(description.index_split), plan.samples, plan.epochs, seconds);
+  log::info("built the order of {} ({}), {:.2f} s", entry.what, split_name(entry.split), seconds);
   try {
-    make_folder(folder);
-    store(files, reader, index, text);
+    store(entry, arrays);
   } catch (const EnvironmentError& error) {
-    warn_unwritable(folder, error);
+    warn_unwritable(entry.folder, error);
   }
-  return index;
+  return arrays;
+}
+
+void check_index_entry(std::string_view array, int64_t value, int64_t begin, int64_t end) {
+  if (value >= begin && value < end) return;
+  throw UserError("its {} is damaged: it has the entry {}, outside [{}, {})", array, value, begin, end);
 }
 
 }  // namespace longhaul

@@ -1,27 +1,54 @@
-// Keeps the order of a GPT dataset between runs, under Megatron's file names and in its formats, so that
-// either program finds what the other built.
+// Keeps the arrays of a dataset's order between runs, under Megatron's file names and in its formats, so that either program
+// finds what the other built.
 //
-//   FOLDER/<md5 of the description>-GPTDataset-<split>-{document_index,sample_index,shuffle_index}.npy
-//                                                     -{source.json,description.txt}
+//   FOLDER/<md5 of the description>-<class>-<split>-<array>.npy     one file an array
+//                                                  -source.json
+//                                                  -description.txt
 //
-// source.json is Longhaul's own: size and time of the .idx that the order was built from, and checksums of
-// the arrays. The description is written last and every file appears by a rename, so whoever finds it finds
-// all.
+// source.json is Longhaul's own: what the order was built from, and checksums of the arrays. The description is written last
+// and every file appears by a rename, so whoever finds it finds all.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include "data/gpt_description.h"
-#include "data/gpt_index.h"
+#include "data/index_array.h"
+#include "longhaul/data/split.h"
 
 namespace longhaul {
 
-// Loads the index from the cache, or builds it and stores it there. What doesn't match the dataset or is
-// damaged is built anew, with a line in the log. A folder that can't be written is a warning, once: the index
-// then lives in memory alone.
-GptIndex load_or_build_index(const IndexedDatasetReader& reader, const GptDescription& description,
-                             const GptOrder& order, const EpochPlan& plan,
-                             const std::filesystem::path& folder);
+// An array as the dataset needs it.
+struct IndexShape {
+  std::string name;  // "document_index"
+  IndexArray::Type type;
+  int64_t rows;
+  int64_t columns = 1;
+};
+
+struct IndexCacheEntry {
+  std::filesystem::path folder;
+  std::string dataset_class;  // "GPTDataset"
+  Split split = Split::train;
+  std::string description;
+  std::string what;  // whose order this is, for the log
+  std::vector<IndexShape> shapes;
+  nlohmann::ordered_json source = nlohmann::ordered_json::object();  // the state of the files that the order is of
+  int64_t source_modified_ns = 0;                                    // when they were last written; 0: there are none
+  // Throws UserError where an entry is out of bounds: for arrays without checksums, which Megatron wrote.
+  std::function<void(const std::vector<IndexArray>&)> check_entries;
+  std::function<std::vector<IndexArray>()> build;
+};
+
+// Loads the arrays from the cache, or builds and stores them there. What doesn't match the entry or is damaged is built
+// anew, with a line in the log. A folder that can't be written is a warning, once: the arrays then live in memory alone.
+std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry);
+
+// For check_entries: throws UserError where `value` is outside [begin, end).
+void check_index_entry(std::string_view array, int64_t value, int64_t begin, int64_t end);
 
 }  // namespace longhaul

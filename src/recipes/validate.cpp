@@ -34,6 +34,8 @@ void validate_data(const Recipe& r) {
   if (r.data.mock && !r.data.train.empty())
     throw UserError("data.mock is true and data.train is \"{}\": set data.mock=false to train on the files",
                     r.data.train);
+  if (!r.data.replay.empty() && r.data.train.empty())
+    throw UserError("data.replay {} is mixed into data.train, but there is none: set data.train", r.data.replay);
   if (!r.data.tokenizer.empty() && !r.model.from.empty())
     throw UserError("data.tokenizer {} is for models from scratch, but model.from {} brings its own: leave one of them out",
                     r.data.tokenizer, r.model.from);

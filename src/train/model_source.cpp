@@ -3,6 +3,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/table.h"
+#include "longhaul/data/blend.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
 #include "longhaul/model/initialise.h"
@@ -25,8 +26,8 @@ HfSideCar side_car_of(const Tokenizer& tokenizer, const std::string& folder) {
 // The vocabulary of a model from scratch whose recipe leaves it open: the tokenizer's, or what the data was made with.
 int64_t open_vocabulary(const Recipe& recipe, const Tokenizer* tokenizer) {
   if (tokenizer != nullptr) return tokenizer->vocab_size();
-  if (!recipe.data.mock && !recipe.data.train.empty()) {
-    if (const auto info = read_prepared_info(recipe.data.train)) return info->vocab_size;
+  for (const std::string& prefix : corpora(recipe.data)) {  // of made-up data there is none
+    if (const auto info = read_prepared_info(prefix)) return info->vocab_size;
   }
   throw UserError(
       "model.vocab_size is 0, which means the tokenizer's, but there is none: set data.tokenizer to a folder with "

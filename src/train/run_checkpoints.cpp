@@ -63,7 +63,7 @@ RunCheckpoints::RunCheckpoints(const std::filesystem::path& run_folder, const Re
 void RunCheckpoints::load(const CheckpointReader& resumed, Optimizer& optimizer) {
   const std::string order = resumed.state().value(kDataOrder, data_order_);
   if (order != data_order_) {
-    log::warning("the training data or its order changed since {} was saved (the files, data.split, data.seed, "
+    log::warning("the training data or its order changed since {} was saved (the files, the weights of a blend, data.split, data.seed, "
                  "data.sequence_length, or the number of epochs): the run goes on at sample {} of the new order",
                  resumed.path().string(), resumed.consumed_samples());
   }

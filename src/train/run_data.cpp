@@ -1,10 +1,12 @@
 #include "train/run_data.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
+#include "longhaul/data/blend.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/train/tokenizer_check.h"
@@ -21,8 +23,8 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
                              .way_out = "set data.check_tokenizer=false"};
   std::optional<int64_t> eod_id;
   std::string why_none = "data.mock has no documents";
-  for (const std::string& prefix : {recipe.data.train, recipe.data.valid, recipe.data.test}) {
-    if (prefix.empty()) continue;
+  std::map<std::string, std::string> corpus_of;  // by fingerprint of its tokenizer
+  for (const std::string& prefix : corpora(recipe.data)) {
     const auto info = read_prepared_info(prefix);
     if (!info) {
       why_none = fmt::format("{}, which would name it, is missing", prepared_info_path(prefix));
@@ -31,6 +33,12 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
       continue;
     }
     check_tokenizer(owner, prefix, *info);
+    corpus_of.emplace(info->tokenizer_fingerprint, prefix);
+    if (corpus_of.size() > 1 && recipe.data.check_tokenizer) {
+      throw UserError("{} and {} were prepared with different tokenizers: prepare all data with one, or {} if the two give "
+                      "the same ids",
+                      corpus_of.begin()->second, corpus_of.rbegin()->second, owner.way_out);
+    }
     if (!info->eod_id) {
       why_none = fmt::format("the tokenizer of {} has none", prefix);
     } else if (eod_id && *eod_id != *info->eod_id) {
@@ -49,10 +57,20 @@ RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const Run
   const MaskOptions masks = check_files(recipe, side_car);
   const int64_t steps = std::max<int64_t>(recipe.trainer.max_steps - progress.step, 0);
   const std::optional<int64_t> none = 0, one_epoch;
+  // What an evaluation reads; a blend with weights has no epoch.
+  const Blends blends = parse_blends(recipe.data);
+  const auto evaluated = [&](const Blend& blend) {
+    return blend.weights ? recipe.trainer.eval_steps * recipe.batch.global : one_epoch;
+  };
   const RequestedSamples requested{progress.consumed_samples + steps * recipe.batch.global,
-                                   recipe.trainer.eval_every > 0 ? one_epoch : none,
-                                   recipe.data.test.empty() ? none : one_epoch};
+                                   recipe.trainer.eval_every > 0 ? evaluated(blends.valid) : none,
+                                   recipe.data.test.empty() ? none : evaluated(blends.test)};
   const Datasets datasets = build_datasets(recipe.data, requested, {.vocab_size = recipe.model.vocab_size});
+  if (datasets.train->size() < *requested[0]) {
+    throw UserError("data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
+                    "give the corpora weights, with which they are repeated, or set trainer.max_steps to {} or less",
+                    datasets.train->size(), *requested[0], datasets.train->size() / recipe.batch.global);
+  }
   LONGHAUL_CHECK(datasets.valid || recipe.trainer.eval_every == 0, "no validation data");
   return {datasets.train, datasets.valid, datasets.test, masks};
 }

@@ -19,8 +19,9 @@ struct RunData {
   MaskOptions masks;
 };
 
-// `recipe` is resolved. The training data has samples for the steps from `progress` to trainer.max_steps. Refuses data
-// whose ids the model's vocabulary doesn't hold, or that was prepared with another tokenizer than the one of `side_car`.
+// `recipe` is resolved. The training data has samples for the steps from `progress` to trainer.max_steps; corpora that are
+// read once and don't suffice for them are refused, and so are data whose ids the model's vocabulary doesn't hold, or that were
+// prepared with another tokenizer than the one of `side_car`.
 RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const RunProgress& progress);
 
 }  // namespace longhaul

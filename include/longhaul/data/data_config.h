@@ -9,11 +9,14 @@
 namespace longhaul {
 
 struct DataConfig {
-  // Prefixes of indexed datasets (PREFIX.bin and PREFIX.idx). `train` alone is cut in three by `split`, and training
-  // leaves the third share alone; when `valid` or `test` is given as well, each file is used whole.
+  // Prefixes of indexed datasets (PREFIX.bin and PREFIX.idx), or blends of several, as blend.h reads them. `train` alone
+  // is cut in three by `split`, and training leaves the third share alone; when `valid` or `test` is given as well, each
+  // file is used whole.
   std::string train;
   std::string valid;
   std::string test;
+  std::string replay;                 // a prefix or blend of what the model was trained on before, mixed into train
+  double replay_fraction = 0.05;      // of the training samples, when there is a replay
   std::string split = "969,30,1";     // shares of train, valid and test
   int64_t sequence_length = 1024;     // tokens a sample
   int64_t seed = 1234;                // of the order of the samples, 0 … 2^32 - 1

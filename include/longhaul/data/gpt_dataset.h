@@ -36,17 +36,24 @@ class GptDataset : public Dataset {
 
   int64_t size() const override;
   void get(int64_t index, Sample& sample) const override;
+  std::vector<SamplePart> parts(int64_t index) const override;
   std::string order_id() const override { return order_id_; }
 
   int64_t epochs() const { return epochs_; }
   int64_t tokens_per_epoch() const { return tokens_per_epoch_; }
   const GptIndex& index() const { return *index_; }
+  // Megatron's JSON text for this dataset and its order; its MD5 names the cached arrays.
+  const std::string& description() const { return description_; }
 
  private:
+  template <typename Use>
+  void for_each_part(int64_t index, Use use) const;
+
   std::shared_ptr<const IndexedDatasetReader> reader_;
   int64_t sequence_length_;
   int64_t epochs_ = 0;
   int64_t tokens_per_epoch_ = 0;
+  std::string description_;
   std::string order_id_;
   std::unique_ptr<const GptIndex> index_;
 };

@@ -28,6 +28,7 @@ class MockDataset : public Dataset {
   explicit MockDataset(const MockDatasetOptions& options);
   int64_t size() const override { return options_.samples; }
   void get(int64_t index, Sample& sample) const override;
+  std::vector<SamplePart> parts(int64_t) const override { return {}; }
   std::string order_id() const override;
 
  private:

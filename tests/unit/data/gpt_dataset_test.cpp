@@ -6,6 +6,7 @@
 
 #include "corpora.h"
 #include "data/gpt_description.h"
+#include "data/python_json.h"
 #include "data/gpt_index.h"
 #include "data/md5.h"
 #include "longhaul/core/error.h"

@@ -27,6 +27,7 @@ class CountingDataset : public Dataset {
     sample.valid = 3;
     ++read_;
   }
+  std::vector<SamplePart> parts(int64_t) const override { return {}; }
   std::string order_id() const override { return "counting"; }
   mutable std::atomic<int64_t> read_{0};
 

@@ -1,0 +1,126 @@
+// llm-pretrain data: what a run will read, before it reads it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "longhaul/core/error.h"
+#include "longhaul/core/table.h"
+#include "longhaul/data/tokenizer/tokenizer.h"
+#include "longhaul/recipes/load.h"
+#include "longhaul/train/model_folder.h"
+#include "train/model_source.h"
+#include "train/run_data.h"
+
+namespace longhaul::cli {
+namespace {
+
+struct Options {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  int64_t batches = 1, first_step = 1, characters = 200;
+};
+
+// None where the recipe brings no tokenizer: then ids are printed.
+std::shared_ptr<const Tokenizer> tokenizer_of(const Recipe& recipe) {
+  if (!recipe.model.from.empty()) {
+    const ModelFolder folder(recipe.model.from);
+    return folder.has_tokenizer() ? folder.tokenizer() : nullptr;
+  }
+  return recipe.data.tokenizer.empty() ? nullptr : Tokenizer::from_folder(recipe.data.tokenizer);
+}
+
+// "data/a: document 3 from token 12 (20 tokens), document 7 (13 tokens)".
+std::string source_text(const std::vector<SamplePart>& parts) {
+  constexpr size_t kMost = 4;
+  if (parts.empty()) return "made up";
+  std::string text = parts.front().corpus + ":";
+  for (size_t i = 0; i < std::min(parts.size(), kMost); ++i) {
+    text += fmt::format("{} document {}{} ({} tokens)", i == 0 ? "" : ",", parts[i].document,
+                        parts[i].begin > 0 ? fmt::format(" from token {}", parts[i].begin) : "", parts[i].count);
+  }
+  if (parts.size() > kMost) text += fmt::format(" and {} more", parts.size() - kMost);
+  return text;
+}
+
+// In quotes, on one line, cut after `characters` characters (0: whole).
+std::string shown(const std::string& text, int64_t characters) {
+  size_t end = 0;
+  for (int64_t seen = 0; end < text.size(); ++end) {
+    const bool starts = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
+    if (starts && characters > 0 && seen++ == characters) break;
+  }
+  const std::string quoted =
+      nlohmann::json(text.substr(0, end)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return quoted + (end < text.size() ? " …" : "");
+}
+
+std::string text_of(const Sample& sample, const Tokenizer* tokenizer) {
+  const std::vector<int32_t> ids(sample.tokens.begin(), sample.tokens.begin() + sample.valid);
+  return tokenizer != nullptr ? tokenizer->decode(ids) : fmt::format("{}", fmt::join(ids, " "));
+}
+
+void preview(const Options& options) {
+  const ModelSource source(load_recipe(options.recipe, options.overrides));
+  const Recipe& recipe = source.recipe();
+  const RunData data = open_run_data(recipe, source.side_car(), {});
+  const auto tokenizer = tokenizer_of(recipe);
+  const int64_t begin = (options.first_step - 1) * recipe.batch.global;
+  const int64_t end = std::min(begin + options.batches * recipe.batch.global, data.train->size());
+  if (begin >= end) {
+    throw UserError("--first-step {} lies behind the data: its {} samples are enough for {} steps", options.first_step,
+                    data.train->size(), data.train->size() / recipe.batch.global);
+  }
+  std::map<std::string, int64_t> counts;
+  Sample sample;
+  for (int64_t i = begin; i < end; ++i) {
+    if (i % recipe.batch.global == 0) fmt::print("{}step {}\n", i == begin ? "" : "\n", i / recipe.batch.global + 1);
+    const std::vector<SamplePart> parts = data.train->parts(i);
+    data.train->get(i, sample);
+    fmt::print("  sample {}  {}\n    {}\n", i, source_text(parts), shown(text_of(sample, tokenizer.get()), options.characters));
+    ++counts[parts.empty() ? "made up" : parts.front().corpus];
+  }
+  TextTable table({"corpus", "samples", "share"});
+  table.align(1, TextTable::Align::right).align(2, TextTable::Align::right);
+  for (const auto& [corpus, count] : counts) {
+    table.add({corpus, group_digits(count),
+               fmt::format("{:.1f} %", 100.0 * static_cast<double>(count) / static_cast<double>(end - begin))});
+  }
+  fmt::print("\n{}", table.str());
+}
+
+void add_preview(CLI::App& parent) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = parent.add_subcommand("preview", "Print the first batches of a run as text, with their sources");
+  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
+  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
+  command->add_option("--batches", options->batches, "global batches to print")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
+      ->capture_default_str();
+  command->add_option("--first-step", options->first_step, "the step whose batch is printed first")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
+      ->capture_default_str();
+  command->add_option("--characters", options->characters, "of each sample; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain data preview mine.json model.from=HF_DIR\n"
+      "  llm-pretrain data preview llama_tiny model.from=HF_DIR data.train=\"0.3 data/a 0.7 data/b\" --batches 4\n"
+      "Documents count from 0, and so do tokens in them. Without a tokenizer (model.from, data.tokenizer) ids are printed.");
+  command->callback([options] { preview(*options); });
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe");
+  command->require_subcommand(1);
+  add_preview(*command);
+}
+
+}  // namespace longhaul::cli
