@@ -139,7 +139,7 @@ void check_output(const HfExportOptions& options) {
     throw UserError("{}: exists and is not a folder; choose another", output.string());
   if (fs::is_empty(output)) return;
   if (!options.overwrite)
-    throw UserError("{}: exists and is not empty; choose another folder, or allow overwriting",
+    throw UserError("{}: exists and is not empty; choose another folder, or overwrite it (--overwrite)",
                     output.string());
   if (!fs::exists(output / "config.json")) {
     throw UserError(

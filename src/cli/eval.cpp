@@ -33,13 +33,16 @@ std::shared_ptr<const Dataset> open_data(const Options& options, int64_t sequenc
   data.sequence_length = sequence_length;
   data.seed = static_cast<uint32_t>(options.seed);
   data.drop_last = false;
+  // Megatron's names of cached orders don't tell whether the last, partial sample is kept: training's files are others.
+  auto reader = std::make_shared<IndexedDatasetReader>(options.data);
+  data.cache_dir = (std::filesystem::path(reader->prefix()) / "cache" / "with_last_sample").string();
   if (options.split != "all") {
     data.split = options.split == "train" ? Split::train : options.split == "valid" ? Split::valid : Split::test;
     data.split_string = options.shares;
   } else {
     data.split = Split::valid;  // a dataset that is used whole
   }
-  return std::make_shared<GptDataset>(std::make_shared<IndexedDatasetReader>(options.data), data);
+  return std::make_shared<GptDataset>(std::move(reader), data);
 }
 
 void check_data(const Options& options, const ModelFolder& folder) {

@@ -43,8 +43,9 @@ void pretrain(const std::string& name, const std::vector<std::string>& overrides
     refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
     Trainer trainer(wanted, alone ? nullptr : world.communicator.get());
     const Recipe& recipe = trainer.recipe();
-    log::info("{}: {} parameters, {} sequences of {} tokens a step, {} steps{}", recipe.name,
-              group_digits(recipe.model.parameter_count()), recipe.batch.global, recipe.data.sequence_length,
+    log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,
+              group_digits(recipe.model.parameter_count()),
+              recipe.model.from.empty() ? "random at the start (no model.from)" : "from " + recipe.model.from, recipe.batch.global, recipe.data.sequence_length,
               recipe.trainer.max_steps,
               alone ? "" : fmt::format(", {} ranks over {}", world.communicator->size(), world.backend));
     if (trainer.step() >= recipe.trainer.max_steps) {

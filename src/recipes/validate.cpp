@@ -70,7 +70,7 @@ void validate_schedule(const Recipe& r) {
   const char* end = decay_key == 0 ? "trainer.max_steps" : "schedule.decay_steps";
   if (warmup >= decay)
     throw UserError(
-        "schedule.warmup_steps {} leaves no steps to train at the peak: it must be less than {} {}", warmup,
+        "schedule.warmup_steps {} leaves no steps to train at the peak: it must be less than {} {} (schedule.warmup_steps=0 for a short try)", warmup,
         end, decay);
   if (kind != ScheduleKind::constant && r.optimizer.min_lr > r.optimizer.lr)
     throw UserError("optimizer.min_lr {} is greater than optimizer.lr {}: lower min_lr, for example to {}",

@@ -20,9 +20,8 @@ ProgressPanel::ProgressPanel(int64_t first_step, int64_t max_steps, int64_t log_
 void ProgressPanel::update(const StepMetrics& m) {
   seconds_ += m.step_seconds;
   ++steps_;
-  if (m.valid_loss) valid_loss_ = m.valid_loss;
   const double eta = seconds_ / static_cast<double>(steps_) * static_cast<double>(max_steps_ - m.step);
-  const std::string valid = valid_loss_ ? fmt::format("  valid {:.4f}", *valid_loss_) : "";
+  const std::string valid = m.valid_loss ? fmt::format("  valid {:.4f}", *m.valid_loss) : "";
   const std::string numbers =
       fmt::format("loss {:.4f}{}  lr {:.2e}  norm {:.2f}  {} tokens/s  ETA {}  {}", m.loss, valid, m.learning_rate,
                   m.grad_norm, format_count(m.tokens_per_second), format_duration(eta),

@@ -22,7 +22,6 @@ class ProgressPanel {
   const int64_t first_step_, max_steps_, log_every_;
   double seconds_ = 0;  // of the steps so far, for the ETA
   int64_t steps_ = 0;
-  std::optional<double> valid_loss_;
   LiveLine live_;
 };
 

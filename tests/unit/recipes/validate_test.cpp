@@ -30,7 +30,7 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
             "batch.global 8 does not divide by batch.micro 3: choose a batch.global that is a multiple of 3");
   EXPECT_EQ(error_after([](Recipe& r) { r.schedule.warmup_steps = 100; }),
             "schedule.warmup_steps 100 leaves no steps to train at the peak: it must be less than "
-            "trainer.max_steps 100");
+            "trainer.max_steps 100 (schedule.warmup_steps=0 for a short try)");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.optimizer.min_lr = 1; }),
                "optimizer.min_lr 1 is greater than optimizer.lr 0.003");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.data.sequence_length = 129; }),
