@@ -15,7 +15,8 @@ GradientSums::GradientSums(const ParameterStore& store, comm::Communicator* ends
   for (size_t i = 0; i < store.parameters().size(); ++i) {
     const Parameter& p = store.parameters()[i];
     if (p.shard.per_token && tensor.cuts_tokens()) tokens.gradients.push_back(p.main_grad.view({-1}));
-    if (p.shard.vocabulary && ends != nullptr && p.name.starts_with("embedding.")) tied.gradients.push_back(p.main_grad.view({-1}));
+    // Where the ends share it, the embedding is the only table over the vocabulary.
+    if (p.shard.vocabulary && ends != nullptr) tied.gradients.push_back(p.main_grad.view({-1}));
     if (p.shard.tensor_dim < 0) continue;
     for (size_t b = 0; b < p.blocks.size(); ++b) {
       if (p.blocks[b].holders == 1 || !tensor.active()) continue;
@@ -37,7 +38,7 @@ void GradientSums::run() {
   c10::AutoGradMode no_grad(false);
   for (const Sum& sum : sums_) {
     at::Tensor flat = sum.gradients.size() == 1 ? sum.gradients[0] : at::cat(sum.gradients);
-    sum.ranks->all_reduce(ops::buffer_of(flat)).wait();
+    ops::sum_over(sum.ranks, flat);
     if (sum.gradients.size() == 1) continue;
     int64_t at = 0;
     for (at::Tensor gradient : sum.gradients) {

@@ -38,9 +38,11 @@ at::ScalarType compute_type(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-void* current_cuda_stream(const at::Tensor& x) {
+void* current_cuda_stream(const at::Tensor& x) { return current_cuda_stream(x.device()); }
+
+void* current_cuda_stream(c10::Device device) {
   // Through LibTorch's virtual interface: linking libc10_cuda would tie every program to CUDA's libraries.
-  return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(x.device()).native_handle();
+  return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(device).native_handle();
 }
 
 }  // namespace longhaul::ops

@@ -42,6 +42,7 @@ T* data_or_null(const at::Tensor& x) {
 
 // The stream (cudaStream_t) on which LibTorch runs the operators of this CUDA tensor's device.
 void* current_cuda_stream(const at::Tensor& x);
+void* current_cuda_stream(c10::Device device);
 
 // Runs the kernel of the device that holds `x`: on the CPU when it returns the work is done, on CUDA it is
 // queued.

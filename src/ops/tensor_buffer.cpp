@@ -22,4 +22,8 @@ comm::Buffer buffer_of(const at::Tensor& tensor) {
   return {tensor.mutable_data_ptr(), tensor.numel(), data_type(tensor.scalar_type())};
 }
 
+void sum_over(comm::Communicator* ranks, const at::Tensor& tensor) {
+  if (ranks != nullptr) ranks->all_reduce(buffer_of(tensor)).wait();
+}
+
 }  // namespace longhaul::ops

@@ -10,5 +10,7 @@ namespace longhaul::ops {
 comm::DataType data_type(at::ScalarType type);  // InternalError for types that no communicator moves
 // `tensor` must be contiguous and outlive the operation.
 comm::Buffer buffer_of(const at::Tensor& tensor);
+// Sums `tensor` over the ranks, in place, and waits; null: one rank, and nothing to do.
+void sum_over(comm::Communicator* ranks, const at::Tensor& tensor);
 
 }  // namespace longhaul::ops

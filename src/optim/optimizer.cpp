@@ -93,7 +93,7 @@ double Optimizer::sum_gradients() {
       const at::Tensor own = grads.narrow(0, held_.begin, held_.end - held_.begin);
       ranks_.data->reduce_scatter(ops::buffer_of(grads), ops::buffer_of(own)).wait();
     } else {
-      ranks_.data->all_reduce(ops::buffer_of(grads)).wait();
+      ops::sum_over(ranks_.data, grads);
     }
   }
   double square = 0;
@@ -104,8 +104,8 @@ double Optimizer::sum_gradients() {
   const bool by_data = ranks_.sharded && ranks_.data != nullptr;
   if (by_data || ranks_.model != nullptr) {
     const at::Tensor sum = at::full({1}, square, grads.options().dtype(at::kDouble));
-    if (by_data) ranks_.data->all_reduce(ops::buffer_of(sum)).wait();
-    if (ranks_.model != nullptr) ranks_.model->all_reduce(ops::buffer_of(sum)).wait();
+    if (by_data) ops::sum_over(ranks_.data, sum);
+    ops::sum_over(ranks_.model, sum);
     square = sum.item<double>();
   }
   return std::sqrt(square);

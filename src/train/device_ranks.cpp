@@ -8,9 +8,8 @@
 #include "longhaul/comm/exchange.h"
 #include "longhaul/core/error.h"
 #ifdef LONGHAUL_HAS_CUDA
-#include <c10/core/impl/VirtualGuardImpl.h>
-
 #include "longhaul/comm/nccl_communicator.h"
+#include "ops/dispatch.h"
 #endif
 
 namespace longhaul {
@@ -28,11 +27,9 @@ DeviceRanks::DeviceRanks(comm::Communicator* host, c10::Device device, std::chro
   host->set_timeout(timeout);
   if (!device.is_cuda()) return;
 #ifdef LONGHAUL_HAS_CUDA
-  // Through LibTorch's virtual interface: linking libc10_cuda would tie every program to CUDA's libraries.
-  const auto current_stream = [device] {
-    return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(device).native_handle();
-  };
-  nccl_ = comm::nccl_communicator(*host, {.device = device.index(), .current_stream = current_stream, .timeout = timeout});
+  nccl_ = comm::nccl_communicator(*host, {.device = device.index(),
+                                          .current_stream = [device] { return ops::current_cuda_stream(device); },
+                                          .timeout = timeout});
 #else
   LONGHAUL_CHECK(false, "a CUDA device in a build without CUDA");
 #endif

@@ -1,6 +1,8 @@
 #include "longhaul/train/evaluator.h"
 
 #include <ATen/ops/dot.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/data/loader.h"
 #include "longhaul/train/device_batch.h"
+#include "ops/tensor_buffer.h"
 
 namespace longhaul {
 namespace {
@@ -17,41 +20,88 @@ struct Sum {
   double tokens = 0;
 };
 
-void add_batches(Transformer& model, Loader& loader, Sum& sum, const std::function<void(int64_t)>& on_samples) {
-  const auto device = model.parameters().options().device;
-  Batch batch;
-  while (loader.next(batch)) {
+// Sends micro-batches through this rank's stages, and adds up what the last one gives.
+class StageEvaluator {
+ public:
+  StageEvaluator(Transformer& model, comm::Communicator* pipeline)
+      : model_(model), ranks_(pipeline), tensor_(model.parameters().tensor()) {}
+
+  void add(const Batch& batch) {
+    const auto& options = model_.parameters().options();
     LayerContext context;
-    const DeviceBatch on_device = to_device(batch, 1.0, device, context);
-    const auto result = model.loss(on_device.tokens, on_device.labels, on_device.weights, context, {});
-    sum.loss += at::dot(result.token_losses, on_device.weights).item<double>();
-    for (const float valid : batch.loss_mask) sum.tokens += valid;
-    on_samples(batch.sequences);
+    const DeviceBatch on_device = to_device(batch, 1.0, options.device, context);
+    for (size_t chunk = 0; chunk < model_.stages().size(); ++chunk) {
+      const Stage& stage = model_.stages()[chunk];
+      at::Tensor input = on_device.tokens;
+      if (!stage.embedding) {
+        input = at::empty({tensor_.held_tokens(batch.token_count()), model_.config().hidden},
+                          at::TensorOptions().dtype(options.dtype).device(options.device));
+        ranks_->receive(ops::buffer_of(input), (ranks_->rank() + ranks_->size() - 1) % ranks_->size()).wait();
+      }
+      const at::Tensor out = model_.forward_stage(chunk, input, context);
+      if (!stage.output) {
+        sent_.wait();
+        sending_ = out.contiguous();
+        sent_ = ranks_->send(ops::buffer_of(sending_), (ranks_->rank() + 1) % ranks_->size());
+        continue;
+      }
+      const auto result = model_.loss_of_hidden(out, on_device.labels, on_device.weights, {});
+      sum_.loss += at::dot(result.token_losses, on_device.weights).item<double>();
+      for (const float valid : batch.loss_mask) sum_.tokens += valid;
+    }
   }
+
+  Sum finish() {
+    sent_.wait();
+    return sum_;
+  }
+
+ private:
+  Transformer& model_;
+  comm::Communicator* ranks_;
+  const TensorGroup tensor_;
+  Sum sum_;
+  at::Tensor sending_;
+  comm::Work sent_;
+};
+
+Sum sum_over_ranks(const Sum& own, const EvaluationRanks& ranks, c10::Device device) {
+  if (ranks.data == nullptr && ranks.pipeline == nullptr) return own;
+  const at::Tensor sum = at::tensor({own.loss, own.tokens}, at::TensorOptions().dtype(at::kDouble)).to(device);
+  ops::sum_over(ranks.data, sum);
+  ops::sum_over(ranks.pipeline, sum);
+  const at::Tensor on_host = sum.cpu();
+  return {on_host.const_data_ptr<double>()[0], on_host.const_data_ptr<double>()[1]};
 }
 
 }  // namespace
 
 Evaluation evaluate(Transformer& model, const std::shared_ptr<const Dataset>& dataset, const EvaluationPlan& plan,
-                    const std::function<void(int64_t, int64_t)>& on_progress) {
+                    const std::function<void(int64_t, int64_t)>& on_progress, const EvaluationRanks& ranks) {
   c10::AutoGradMode no_grad(false);
   const int64_t total = plan.samples > 0 ? std::min(plan.samples, dataset->size()) : dataset->size();
+  const int64_t readers = ranks.data != nullptr ? ranks.data->size() : 1;
+  const int64_t reader = ranks.data != nullptr ? ranks.data->rank() : 0;
+  StageEvaluator evaluator(model, ranks.pipeline);
   int64_t done = 0;
-  const auto on_samples = [&](int64_t samples) {
-    done += samples;
-    if (on_progress) on_progress(done, total);
-  };
-  Sum sum;
-  // Whole micro-batches first, then what is left over as one smaller one.
-  const int64_t whole = total / plan.micro_batch, rest = total % plan.micro_batch;
-  const auto run = [&](int64_t micro_batch, int64_t batches, int64_t consumed) {
+  const auto run = [&](const SequentialSampler& sampler, int64_t batches, int64_t consumed) {
     if (batches == 0) return;
-    Loader loader(dataset, {.micro_batch = micro_batch},
+    Loader loader(dataset, sampler,
                   {.sequence_length = plan.sequence_length, .masks = plan.masks, .batches = batches}, consumed);
-    add_batches(model, loader, sum, on_samples);
+    Batch batch;
+    while (loader.next(batch)) {
+      evaluator.add(batch);
+      done = std::min(done + batch.sequences * readers, total);
+      if (on_progress) on_progress(done, total);
+    }
   };
-  run(plan.micro_batch, whole, 0);
-  run(rest, rest > 0 ? 1 : 0, whole * plan.micro_batch);
+  // Whole micro-batches for every reader first. What is left over gives some of them one more, the last one smaller.
+  const int64_t stride = plan.micro_batch * readers, whole = total / stride;
+  run({.micro_batch = plan.micro_batch, .ranks = readers, .rank = reader}, whole, 0);
+  const int64_t first = whole * stride + reader * plan.micro_batch;
+  const int64_t rest = std::clamp<int64_t>(total - first, 0, plan.micro_batch);
+  run({.micro_batch = rest}, rest > 0 ? 1 : 0, first);
+  const Sum sum = sum_over_ranks(evaluator.finish(), ranks, model.parameters().options().device);
   if (sum.tokens == 0) throw UserError("there is no token to predict in the evaluation data: give it more documents, or a greater share of the split");
   return {sum.loss / sum.tokens, static_cast<int64_t>(sum.tokens)};
 }

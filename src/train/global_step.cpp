@@ -20,10 +20,6 @@ Recompute to_recompute(RecomputeMode mode) {
   return Recompute::none;
 }
 
-void sum_over(comm::Communicator* ranks, const at::Tensor& value) {
-  if (ranks != nullptr) ranks->all_reduce(ops::buffer_of(value)).wait();
-}
-
 }  // namespace
 
 double run_global_step(Transformer& model, const ParallelLayout& layout, const Recipe& recipe, int64_t step,
@@ -36,7 +32,7 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
   }
   if (layout.data() != nullptr) {
     const at::Tensor all = at::full({1}, valid, at::TensorOptions().dtype(at::kDouble).device(device));
-    sum_over(layout.data(), all);
+    ops::sum_over(layout.data(), all);
     valid = all.item<double>();
   }
 
@@ -65,8 +61,8 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
                          {.forward = forward,
                           .boundary = {tensor.held_tokens(tokens), recipe.model.hidden},
                           .options = at::TensorOptions().dtype(store.options().dtype).device(device)});
-  sum_over(layout.data(), loss);
-  sum_over(layout.pipeline(), loss);  // only the last stage has one
+  ops::sum_over(layout.data(), loss);
+  ops::sum_over(layout.pipeline(), loss);  // only the last stage has one
   return loss.item<double>();
 }
 

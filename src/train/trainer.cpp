@@ -16,8 +16,8 @@
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/device.h"
+#include "longhaul/train/evaluator.h"
 #include "train/device_ranks.h"
-#include "train/evaluate_in_layout.h"
 #include "train/global_step.h"
 #include "train/memory.h"
 #include "train/metrics_log.h"
@@ -161,7 +161,7 @@ Evaluation Trainer::State::evaluate(const std::shared_ptr<const Dataset>& datase
                             .micro_batch = recipe.batch.micro,
                             .samples = recipe.trainer.eval_steps * recipe.batch.global,
                             .masks = data.masks};
-  return evaluate_in_layout(model, layout, dataset, plan, on_progress);
+  return longhaul::evaluate(model, dataset, plan, on_progress, {layout.data(), layout.pipeline()});
 }
 
 std::optional<double> Trainer::evaluate() {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "longhaul/comm/communicator.h"
 #include "longhaul/data/batch_builder.h"
 #include "longhaul/data/dataset.h"
 #include "longhaul/model/transformer.h"
@@ -21,9 +22,16 @@ struct Evaluation {
   int64_t tokens = 0;  // valid ones
 };
 
+// The ranks that evaluate together; null: none. Data-parallel ranks share the samples, stages pass hidden states on.
+struct EvaluationRanks {
+  comm::Communicator* data = nullptr;
+  comm::Communicator* pipeline = nullptr;
+};
+
 // Mean loss over the first `plan.samples` samples, the last micro-batch smaller where they don't divide. Calls
 // `on_progress(done, total)` with samples. UserError when the data holds no valid token.
+// With `ranks` a collective call, with the same result on each.
 Evaluation evaluate(Transformer& model, const std::shared_ptr<const Dataset>& dataset, const EvaluationPlan& plan,
-                    const std::function<void(int64_t, int64_t)>& on_progress = {});
+                    const std::function<void(int64_t, int64_t)>& on_progress = {}, const EvaluationRanks& ranks = {});
 
 }  // namespace longhaul
