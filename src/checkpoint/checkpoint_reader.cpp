@@ -151,8 +151,7 @@ at::Tensor CheckpointReader::read(const std::string& name) const {
 
 void CheckpointReader::read_into(const std::string& name, const at::Tensor& target) const {
   const at::NoGradGuard no_grad;
-  const auto& parts = slices(name);
-  const std::vector<int64_t>& shape = parts[0].line->global_shape;
+  const std::vector<int64_t> shape = this->shape(name);
   const at::IntArrayRef sizes = target.sizes();
   const bool fits = sizes == at::IntArrayRef(shape) ||
                     (!shape.empty() && sizes.size() == shape.size() && sizes[0] > shape[0] &&
@@ -161,10 +160,7 @@ void CheckpointReader::read_into(const std::string& name, const at::Tensor& targ
     throw UserError("{}: tensor '{}' is [{}], but [{}] is needed; use a checkpoint of this model",
                     folder_.string(), name, fmt::join(shape, ", "), fmt::join(sizes, ", "));
   }
-  for (const auto& slice : parts) {
-    check_bytes(slice);
-    slice_of(target, slice.line->offsets, slice.line->shape).copy_(slice.file->tensor(*slice.entry));
-  }
+  read_slice(name, std::vector<int64_t>(shape.size(), 0), shape.empty() ? target : target.narrow(0, 0, shape[0]));
 }
 
 void CheckpointReader::read_slice(const std::string& name, const std::vector<int64_t>& offsets,

@@ -35,8 +35,11 @@ ParameterStore::ParameterStore(Options options) : options_(options) {}
 void ParameterStore::declare(const std::string& name, const ShardSpec& shard) {
   LONGHAUL_CHECK(!flat_values_.defined(), "{} is declared after allocate", name);
   LONGHAUL_CHECK(index_.emplace(name, parameters_.size()).second, "parameter {} is declared twice", name);
-  const TensorCut cut{options_.tensor.rank(), options_.tensor.size(), options_.vocab_multiple};
-  parameters_.push_back({name, {}, {}, shard, blocks_of(shard, cut)});
+  parameters_.push_back({name, {}, {}, shard, blocks_of(shard, cut())});
+}
+
+TensorCut ParameterStore::cut() const {
+  return {options_.tensor.rank(), options_.tensor.size(), options_.vocab_multiple};
 }
 
 void ParameterStore::allocate() {
@@ -48,7 +51,7 @@ void ParameterStore::allocate() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& p = parameters_[i];
     index_[p.name] = i;
-    auto shape = local_shape(p.shard, {options_.tensor.rank(), options_.tensor.size(), options_.vocab_multiple});
+    auto shape = local_shape(p.shard, cut());
     offsets_.push_back(total);
     total += align(element_count(shape));
     if (p.shard.weight_decay) decayed_elements_ = total;

@@ -13,8 +13,7 @@ int64_t divide(int64_t rows, int64_t by, const char* what) {
 }
 
 int64_t padded_rows(const ShardSpec& shard, const TensorCut& cut) {
-  const int64_t multiple = cut.vocab_multiple * cut.size;
-  return (shard.global_shape[0] + multiple - 1) / multiple * cut.vocab_multiple;
+  return vocabulary_rows(shard.global_shape[0], cut.vocab_multiple, cut.size);
 }
 
 // More ranks than key/value groups: neighbours share a group's key and value.
@@ -26,6 +25,11 @@ std::vector<Block> shared_groups(const QkvRows& rows, const TensorCut& cut) {
 }
 
 }  // namespace
+
+int64_t vocabulary_rows(int64_t vocab_size, int64_t vocab_multiple, int64_t ranks) {
+  const int64_t multiple = vocab_multiple * ranks;
+  return (vocab_size + multiple - 1) / multiple * vocab_multiple;
+}
 
 std::vector<Block> blocks_of(const ShardSpec& shard, const TensorCut& cut) {
   std::vector<Block> blocks;

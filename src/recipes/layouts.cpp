@@ -8,6 +8,7 @@
 
 #include "longhaul/core/config/fields.h"
 #include "longhaul/core/error.h"
+#include "longhaul/model/shard.h"
 
 namespace longhaul {
 namespace {
@@ -137,11 +138,6 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
           r.model.vocab_multiple,
           r.data.sequence_length,
           r.batch.global / r.batch.micro};
-}
-
-int64_t vocabulary_rows(int64_t vocab_size, int64_t vocab_multiple, int64_t tensor) {
-  const int64_t multiple = vocab_multiple * tensor;
-  return (vocab_size + multiple - 1) / multiple * vocab_multiple;
 }
 
 std::vector<std::string> layout_problems(const ParallelConfig& layout, const LayoutNeeds& needs) {

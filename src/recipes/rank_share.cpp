@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "longhaul/core/error.h"
+#include "longhaul/model/shard.h"
 #include "longhaul/recipes/layouts.h"
 
 namespace longhaul {

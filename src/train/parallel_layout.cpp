@@ -1,6 +1,7 @@
 #include "train/parallel_layout.h"
 
 #include "longhaul/parallel/stage_layers.h"
+#include "longhaul/recipes/rank_share.h"
 
 namespace longhaul {
 
@@ -8,11 +9,8 @@ ParallelLayout::ParallelLayout(const Recipe& recipe, comm::Communicator* world, 
     : config_(recipe.parallel), layers_(recipe.model.layers), world_(world) {
   require_layout(recipe, ranks());
   if (ranks() == 1) return;
-  mesh_ = std::make_unique<comm::ProcessMesh>(
-      tensors != nullptr ? *tensors : *world, comm::MeshShape{.tensor = config_.tensor,
-                              .context = config_.context,
-                              .data = ranks() / config_.model_ranks(),
-                              .pipeline = config_.pipeline});
+  mesh_ = std::make_unique<comm::ProcessMesh>(tensors != nullptr ? *tensors : *world,
+                                              mesh_of(recipe, ranks()).shape());
 }
 
 TensorGroup ParallelLayout::tensor() const {

@@ -6,10 +6,7 @@
 //   {"do": "datasets", "data": {the data section of a recipe}, "requested": [train | null, valid | null, test | null],
 //    "tokenizer", "first": n}
 //                         → for each of the three null, or {"size", "order_id", "tokens": of the first n samples}
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -17,6 +14,7 @@
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/datasets.h"
+#include "json_requests.h"
 
 namespace longhaul {
 namespace {
@@ -58,20 +56,9 @@ Json datasets(const Json& request) {
   return results;
 }
 
-Json carry_out(const Json& request) {
-  try {
-    return request.at("do") == "index" ? index(request) : datasets(request);
-  } catch (const std::exception& error) {
-    return {{"error", error.what()}};
-  }
-}
+Json carry_out(const Json& request) { return request.at("do") == "index" ? index(request) : datasets(request); }
 
 }  // namespace
 }  // namespace longhaul
 
-int main() {
-  nlohmann::json results = nlohmann::json::array();
-  for (const nlohmann::json& request : nlohmann::json::parse(std::cin)) results.push_back(longhaul::carry_out(request));
-  fmt::print("{}\n", results.dump());
-  return 0;
-}
+int main() { return longhaul::serve_json_requests(longhaul::carry_out); }

@@ -11,10 +11,6 @@
 //                                                     → sizes of the three, null where none is built
 //   {"do": "prepare", "inputs", "keys", "prefix", "append_eod", "workers", "vocab_size"}
 //                                                     → {"documents", "tokens"}; texts are decimal ids
-#include <fmt/format.h>
-
-#include <cstdio>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -26,6 +22,7 @@
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/indexed_dataset_writer.h"
 #include "longhaul/data/prepare.h"
+#include "json_requests.h"
 
 namespace longhaul {
 namespace {
@@ -122,26 +119,16 @@ Json run_prepare(const Json& request) {
 }
 
 Json carry_out(const Json& request) {
-  try {
-    const std::string what = request.at("do");
-    if (what == "write") return write(request);
-    if (what == "read") return read(request);
-    if (what == "samples") return samples(request);
-    if (what == "datasets") return datasets(request);
-    if (what == "prepare") return run_prepare(request);
-    throw UserError("no request is called {}", what);
-  } catch (const std::exception& error) {
-    return {{"error", error.what()}};
-  }
+  const std::string what = request.at("do");
+  if (what == "write") return write(request);
+  if (what == "read") return read(request);
+  if (what == "samples") return samples(request);
+  if (what == "datasets") return datasets(request);
+  if (what == "prepare") return run_prepare(request);
+  throw UserError("no request is called {}", what);
 }
 
 }  // namespace
 }  // namespace longhaul
 
-int main() {
-  nlohmann::json results = nlohmann::json::array();
-  for (const nlohmann::json& request : nlohmann::json::parse(std::cin))
-    results.push_back(longhaul::carry_out(request));
-  fmt::print("{}\n", results.dump());
-  return 0;
-}
+int main() { return longhaul::serve_json_requests(longhaul::carry_out); }

@@ -71,6 +71,8 @@ class ParameterStore {
   void collect_autograd_gradients();
 
  private:
+  TensorCut cut() const;
+
   Options options_;
   std::vector<Parameter> parameters_;
   std::vector<int64_t> offsets_;

@@ -46,6 +46,10 @@ struct Block {
   bool owned = true;   // this rank counts it in norms and writes it to checkpoints; of all holders one does
 };
 
+// Rows of a table over the vocabulary that each of `ranks` tensor-parallel ranks has in memory, padding included: all
+// have equally many, a multiple of `vocab_multiple`.
+int64_t vocabulary_rows(int64_t vocab_size, int64_t vocab_multiple, int64_t ranks);
+
 // This rank's blocks, which lie one after another along their dimension in the local tensor; after a vocabulary's
 // comes padding. UserError when the ranks can't share the tensor evenly.
 std::vector<Block> blocks_of(const ShardSpec& shard, const TensorCut& cut);

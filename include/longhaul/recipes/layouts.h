@@ -26,9 +26,6 @@ struct LayoutNeeds {
 // Of a recipe whose model is resolved.
 LayoutNeeds layout_needs(const Recipe& recipe, int64_t ranks = 0);
 
-// Rows of the word embeddings that each of `tensor` ranks holds, padding included; the padding is on the last ones.
-int64_t vocabulary_rows(int64_t vocab_size, int64_t vocab_multiple, int64_t tensor);
-
 // Why the layout doesn't fit, a clause a reason, each with the keys and their values: "model.heads 32 does
 // not divide by parallel.tensor 3". Empty: it fits.
 std::vector<std::string> layout_problems(const ParallelConfig& layout, const LayoutNeeds& needs);
