@@ -8,6 +8,7 @@
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/parallel/pipeline_schedule.h"
+#include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/rank_share.h"
 
 namespace longhaul::cli {
@@ -120,15 +121,8 @@ std::string group_table(const Recipe& r, const Mesh& mesh) {
   return table.str();
 }
 
-parallel::PipelineShape pipeline_shape(const Recipe& r, int64_t data) {
-  using parallel::PipelineKind;
-  const PipelineKind kinds[] = {PipelineKind::one_f_one_b, PipelineKind::interleaved, PipelineKind::gpipe};
-  return {kinds[static_cast<size_t>(r.parallel.schedule)], r.parallel.pipeline, r.parallel.virtual_pipeline,
-          r.batch.global / r.batch.micro / data};
-}
-
 std::string pipeline_lines(const Recipe& r, int64_t data) {
-  const parallel::PipelineShape shape = pipeline_shape(r, data);
+  const parallel::PipelineShape shape = pipeline_shape(r.parallel, r.batch.global / r.batch.micro / data);
   std::vector<int64_t> live;
   for (int64_t stage = 0; stage < shape.stages; ++stage)
     live.push_back(parallel::peak_live_activations(shape, stage));

@@ -1,7 +1,5 @@
 #include "longhaul/comm/rendezvous.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <numeric>
 #include <set>
@@ -10,6 +8,7 @@
 #include "comm/launch_environment.h"
 #include "comm/tcp_rendezvous.h"
 #include "comm/tcp_transport.h"
+#include "longhaul/comm/exchange.h"
 #include "longhaul/comm/failure_note.h"
 #include "longhaul/comm/thread_communicator.h"
 #include "longhaul/core/error.h"
@@ -31,12 +30,8 @@ std::unique_ptr<Communicator> tcp_communicator(const LaunchEnvironment& found, c
 }
 
 void learn_hosts(World& world) {
-  constexpr int64_t kLength = 256;
   Communicator& all = *world.communicator;
-  std::vector<char> name(kLength), names(static_cast<size_t>(kLength * all.size()));
-  ::gethostname(name.data(), kLength - 1);
-  all.all_gather({name.data(), kLength, DataType::u8}, {names.data(), kLength * all.size(), DataType::u8}).wait();
-  for (int r = 0; r < all.size(); ++r) world.hosts.emplace_back(names.data() + r * kLength);
+  world.hosts = hosts_of(&all);
   world.local_ranks = 0;
   for (int r = 0; r < all.size(); ++r) {
     if (world.hosts[r] != world.hosts[all.rank()]) continue;

@@ -140,6 +140,16 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
           r.batch.global / r.batch.micro};
 }
 
+parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches) {
+  auto kind = parallel::PipelineKind::one_f_one_b;
+  switch (layout.schedule) {
+    case PipelineSchedule::gpipe: kind = parallel::PipelineKind::gpipe; break;
+    case PipelineSchedule::one_f_one_b: break;
+    case PipelineSchedule::interleaved: kind = parallel::PipelineKind::interleaved; break;
+  }
+  return {kind, layout.pipeline, layout.virtual_pipeline, micro_batches};
+}
+
 std::vector<std::string> layout_problems(const ParallelConfig& layout, const LayoutNeeds& needs) {
   std::vector<std::string> problems;
   check_tensor(layout, needs, problems);

@@ -1,7 +1,5 @@
 #include "train/device_ranks.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 
@@ -16,10 +14,8 @@ namespace longhaul {
 
 int64_t rank_on_this_machine(comm::Communicator* host) {
   if (host == nullptr) return 0;
-  char name[256] = {};
-  ::gethostname(name, sizeof(name) - 1);
-  const auto names = comm::all_gather_text(host, name);
-  return std::count(names.begin(), names.begin() + host->rank(), std::string(name));
+  const auto hosts = comm::hosts_of(host);
+  return std::count(hosts.begin(), hosts.begin() + host->rank(), hosts[host->rank()]);
 }
 
 DeviceRanks::DeviceRanks(comm::Communicator* host, c10::Device device, std::chrono::milliseconds timeout) : host_(host) {

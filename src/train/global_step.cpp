@@ -5,6 +5,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "longhaul/parallel/pipeline_executor.h"
+#include "longhaul/recipes/layouts.h"
 #include "longhaul/train/device_batch.h"
 #include "ops/tensor_buffer.h"
 
@@ -57,7 +58,7 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
     return result.loss;
   };
   const TensorGroup& tensor = store.tensor();
-  parallel::run_pipeline(layout.pipeline_shape(static_cast<int64_t>(batches.size())), layout.pipeline(),
+  parallel::run_pipeline(pipeline_shape(recipe.parallel, static_cast<int64_t>(batches.size())), layout.pipeline(),
                          {.forward = forward,
                           .boundary = {tensor.held_tokens(tokens), recipe.model.hidden},
                           .options = at::TensorOptions().dtype(store.options().dtype).device(device)});

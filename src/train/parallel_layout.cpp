@@ -30,16 +30,6 @@ std::vector<Stage> ParallelLayout::stages() const {
   return stages;
 }
 
-parallel::PipelineShape ParallelLayout::pipeline_shape(int64_t micro_batches) const {
-  auto kind = parallel::PipelineKind::one_f_one_b;
-  switch (config_.schedule) {
-    case PipelineSchedule::gpipe: kind = parallel::PipelineKind::gpipe; break;
-    case PipelineSchedule::one_f_one_b: break;
-    case PipelineSchedule::interleaved: kind = parallel::PipelineKind::interleaved; break;
-  }
-  return {kind, config_.pipeline, config_.virtual_pipeline, micro_batches};
-}
-
 OptimizerRanks ParallelLayout::optimizer_ranks(bool tied_embeddings) const {
   return {.data = data(),
           .model = model(),

@@ -8,7 +8,6 @@
 #include "longhaul/comm/process_mesh.h"
 #include "longhaul/model/stage.h"
 #include "longhaul/optim/optimizer.h"
-#include "longhaul/parallel/pipeline_schedule.h"
 #include "longhaul/parallel/tensor_group.h"
 #include "longhaul/recipes/recipe.h"
 
@@ -34,7 +33,6 @@ class ParallelLayout {
   TensorGroup tensor() const;
 
   std::vector<Stage> stages() const;
-  parallel::PipelineShape pipeline_shape(int64_t micro_batches) const;
   OptimizerRanks optimizer_ranks(bool tied_embeddings) const;
 
  private:

@@ -21,13 +21,6 @@ KEY = "model.layers.1.mlp.up_proj.weight"
 
 
 @pytest.fixture(scope="module")
-def hf(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model") / "hf"
-    make_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def sharded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharded") / "hf"
     make_model(folder, shard="80KB")

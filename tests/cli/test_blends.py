@@ -6,14 +6,7 @@ import shutil
 
 import pytest
 
-from cli_support import TEXT, fails, make_model, make_tokenizer, ok, prepare, pretrain, write_jsonl
-
-
-@pytest.fixture(scope="module")
-def hf(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model") / "hf"
-    make_model(folder)
-    return folder
+from cli_support import TEXT, fails, make_tokenizer, ok, prepare, pretrain, write_jsonl
 
 
 @pytest.fixture(scope="module")

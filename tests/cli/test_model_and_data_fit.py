@@ -12,14 +12,7 @@ import tokenizers
 import torch
 import transformers
 
-from cli_support import PROGRAM, TEXT, fails, make_model, make_tokenizer, ok, prepare, pretrain, write_dataset
-
-
-@pytest.fixture(scope="module")
-def hf(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model") / "hf"
-    make_model(folder)  # 256 positions, rotary scaling llama3 with factor 4
-    return folder
+from cli_support import PROGRAM, TEXT, fails, make_tokenizer, ok, prepare, pretrain, write_dataset
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,6 @@ struct ModelConfig {
 
   // The fields that are 0 for "derive it", derived. Throws UserError for a shape that can't be.
   ModelConfig resolved() const;
-  int64_t padded_vocab_size() const { return (vocab_size + vocab_multiple - 1) / vocab_multiple * vocab_multiple; }
   int64_t rotary_dim() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rotary_fraction) / 2 * 2; }
   bool has_proj_bias() const { return linear_bias || proj_bias; }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "longhaul/parallel/pipeline_schedule.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -25,6 +26,9 @@ struct LayoutNeeds {
 
 // Of a recipe whose model is resolved.
 LayoutNeeds layout_needs(const Recipe& recipe, int64_t ranks = 0);
+
+// The pipeline that a layout's stages run, with so many micro-batches of a global batch for each data-parallel rank.
+parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches);
 
 // Why the layout doesn't fit, a clause a reason, each with the keys and their values: "model.heads 32 does
 // not divide by parallel.tensor 3". Empty: it fits.

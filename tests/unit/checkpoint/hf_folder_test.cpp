@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 class HfFolderTest : public testing::TemporaryFolder {
  protected:
   void SetUp() override {
-    TemporaryFolder::SetUp();
+    FolderTest::SetUp();
     write_text(folder_ / "config.json", R"({"model_type": "llama"})");
   }
   // A shard of one-element tensors.

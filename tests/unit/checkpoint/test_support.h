@@ -11,23 +11,11 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul::testing {
 
-// A folder of its own for each test, removed at the end.
-class TemporaryFolder : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              fmt::format("longhaul-{}-{}-{}", test->test_suite_name(), test->name(), ::getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_;
-};
+using TemporaryFolder = FolderTest;
 
 inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -64,8 +52,5 @@ std::string message_of(Action&& action) {
   ADD_FAILURE() << "no error";
   return "";
 }
-
-#define EXPECT_CONTAINS(text, part) \
-  EXPECT_NE((text).find(part), std::string::npos) << "'" << (text) << "' lacks '" << (part) << "'"
 
 }  // namespace longhaul::testing

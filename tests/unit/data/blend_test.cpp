@@ -10,7 +10,7 @@
 #include "longhaul/data/blended_dataset.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/gpt_dataset.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

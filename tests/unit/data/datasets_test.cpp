@@ -6,7 +6,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/data/gpt_dataset.h"
 #include "longhaul/data/mock_dataset.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

@@ -10,7 +10,7 @@
 #include "data/gpt_index.h"
 #include "data/md5.h"
 #include "longhaul/core/error.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

@@ -10,7 +10,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/gpt_dataset.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

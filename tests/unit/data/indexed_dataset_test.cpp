@@ -6,7 +6,7 @@
 #include "corpora.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset_writer.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

@@ -9,7 +9,7 @@
 #include "corpora.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/data_config.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

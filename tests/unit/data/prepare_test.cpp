@@ -11,7 +11,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/prepared_info.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

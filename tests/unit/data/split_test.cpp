@@ -1,7 +1,7 @@
 #include "longhaul/data/split.h"
 
 #include "longhaul/core/error.h"
-#include "temp_folder.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {

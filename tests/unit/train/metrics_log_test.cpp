@@ -10,22 +10,14 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {
 
 namespace fs = std::filesystem;
 
-class MetricsLogTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "longhaul_metrics_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  fs::path folder_;
-};
+using MetricsLogTest = FolderTest;
 
 TEST_F(MetricsLogTest, KeepsTheStepsUpToTheResumedOneAlone) {
   write_text(folder_ / "metrics.jsonl",

@@ -11,23 +11,16 @@
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/path_lock.h"
+#include "unit/temp_folder.h"
 
 namespace longhaul {
 namespace {
 
 namespace fs = std::filesystem;
 
-class RunFolderTest : public ::testing::Test {
+class RunFolderTest : public FolderTest {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "longhaul_run_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    root_ = name;
-  }
-  void TearDown() override { fs::remove_all(root_); }
-  std::string log_text() const { return read_text(root_ / "run/log.txt"); }
-
-  fs::path root_;
+  std::string log_text() const { return read_text(folder_ / "run/log.txt"); }
 };
 
 // The exit code of `work` in a process of its own.
@@ -47,16 +40,16 @@ int in_child(const std::function<int()>& work) {
 }
 
 TEST_F(RunFolderTest, OneProcessAtATime) {
-  RunFolder folder(root_ / "run", /*leads=*/true);
+  RunFolder folder(folder_ / "run", /*leads=*/true);
   folder.make();
   const auto newcomer = [&] {
     return in_child([&] {
       try {
-        RunFolder second(root_ / "run", /*leads=*/true);
+        RunFolder second(folder_ / "run", /*leads=*/true);
         return 1;
       } catch (const UserError& error) {
         const std::string message = error.what();
-        return message.starts_with(fmt::format("process {} trains in the run folder {}", ::getppid(), (root_ / "run").string()))
+        return message.starts_with(fmt::format("process {} trains in the run folder {}", ::getppid(), (folder_ / "run").string()))
                    ? 0
                    : 2;
       }
@@ -68,20 +61,20 @@ TEST_F(RunFolderTest, OneProcessAtATime) {
 
 TEST_F(RunFolderTest, ADeadProcessLeavesNoLock) {
   EXPECT_EQ(in_child([&]() -> int {
-              RunFolder folder(root_ / "run", /*leads=*/true);
+              RunFolder folder(folder_ / "run", /*leads=*/true);
               folder.make();
               ::_exit(7);  // nothing is destroyed
             }),
             7);
-  EXPECT_TRUE(fs::exists(root_ / "run/.lock"));
-  EXPECT_NO_THROW(RunFolder(root_ / "run", /*leads=*/true).make());
+  EXPECT_TRUE(fs::exists(folder_ / "run/.lock"));
+  EXPECT_NO_THROW(RunFolder(folder_ / "run", /*leads=*/true).make());
 }
 
 TEST_F(RunFolderTest, ANewRunIsMadeLateAndItsLogHasWhatCameBefore) {
   {
-    RunFolder folder(root_ / "run", /*leads=*/true);
+    RunFolder folder(folder_ / "run", /*leads=*/true);
     log::info("before");
-    EXPECT_FALSE(fs::exists(root_ / "run"));
+    EXPECT_FALSE(fs::exists(folder_ / "run"));
     folder.make();
     log::info("after");
     RunFolder::note(UserError("the end"));
@@ -92,7 +85,7 @@ TEST_F(RunFolderTest, ANewRunIsMadeLateAndItsLogHasWhatCameBefore) {
   EXPECT_NE(text.find("error the end\n"), std::string::npos);
   EXPECT_EQ(text.find("concern"), std::string::npos);
   {
-    RunFolder folder(root_ / "run", /*leads=*/true);  // never made anew
+    RunFolder folder(folder_ / "run", /*leads=*/true);  // never made anew
     RunFolder::note(UserError("refused"));
   }
   EXPECT_EQ(log_text().find(text), 0) << "a log grows";
@@ -101,25 +94,25 @@ TEST_F(RunFolderTest, ANewRunIsMadeLateAndItsLogHasWhatCameBefore) {
 
 TEST_F(RunFolderTest, AMistakeLeavesNothingBehind) {
   {
-    RunFolder folder(root_ / "run", /*leads=*/true);
+    RunFolder folder(folder_ / "run", /*leads=*/true);
     log::info("before");
     RunFolder::note(UserError("a mistake"));
   }
-  EXPECT_TRUE(fs::is_empty(root_));
+  EXPECT_TRUE(fs::is_empty(folder_));
 }
 
 TEST_F(RunFolderTest, LocksExcludeWithinAProcessToo) {
-  auto lock = PathLock::try_file(root_ / "lock", "me");
+  auto lock = PathLock::try_file(folder_ / "lock", "me");
   ASSERT_TRUE(lock.has_value());
-  EXPECT_EQ(read_text(root_ / "lock"), "me");
-  EXPECT_TRUE(is_locked(root_ / "lock"));
-  EXPECT_FALSE(PathLock::try_file(root_ / "lock", "you").has_value());
-  EXPECT_FALSE(PathLock::try_existing(root_ / "lock").has_value());
+  EXPECT_EQ(read_text(folder_ / "lock"), "me");
+  EXPECT_TRUE(is_locked(folder_ / "lock"));
+  EXPECT_FALSE(PathLock::try_file(folder_ / "lock", "you").has_value());
+  EXPECT_FALSE(PathLock::try_existing(folder_ / "lock").has_value());
   lock.reset();
-  EXPECT_FALSE(is_locked(root_ / "lock"));
-  EXPECT_EQ(read_text(root_ / "lock"), "");
-  EXPECT_TRUE(PathLock::try_existing(root_).has_value()) << "a folder";
-  EXPECT_FALSE(PathLock::try_existing(root_ / "missing").has_value());
+  EXPECT_FALSE(is_locked(folder_ / "lock"));
+  EXPECT_EQ(read_text(folder_ / "lock"), "");
+  EXPECT_TRUE(PathLock::try_existing(folder_).has_value()) << "a folder";
+  EXPECT_FALSE(PathLock::try_existing(folder_ / "missing").has_value());
 }
 
 }  // namespace
