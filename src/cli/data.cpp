@@ -65,7 +65,8 @@ std::string text_of(const Sample& sample, const Tokenizer* tokenizer) {
 }
 
 void preview(const Options& options) {
-  const ModelSource source(load_recipe(options.recipe, options.overrides));
+  const Recipe wanted = load_recipe(options.recipe, options.overrides);
+  const ModelSource source(wanted, /*ranks=*/0);
   const Recipe& recipe = source.recipe();
   const RunData data = open_run_data(recipe, source.side_car(), {});
   const auto tokenizer = tokenizer_of(recipe);
@@ -120,6 +121,7 @@ void add_preview(CLI::App& parent) {
 void add_data_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe");
   command->require_subcommand(1);
+  command->footer("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
   add_preview(*command);
 }
 

@@ -64,21 +64,16 @@ std::string setting_lines(const Recipe& recipe) {
 
 }  // namespace
 
-std::string recipe_report(const Recipe& recipe) {
-  const Recipe r = resolved(recipe);
+std::string recipe_report(const Recipe& recipe, const Recipe& r) {
   std::string out = fmt::format("{}: {}\n\n", r.name, r.description);
-  if (!r.model.from.empty()) {
-    out += fmt::format("The shape comes from {}/config.json when training starts.\n", r.model.from);
-  } else {
-    out += size_lines(r);
-    out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}",
-                       r.batch.micro, name_of(r.trainer.precision), memory_table(r, {}));
-    if (r.parallel.model_ranks() > 1) {
-      out += fmt::format(
-          "\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding:\n{}",
-          r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
-          memory_table(r, r.parallel));
-    }
+  if (!r.model.from.empty()) out += fmt::format("The model's shape is that of {}.\n", r.model.from);
+  out += size_lines(r);
+  out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}",
+                     r.batch.micro, name_of(r.trainer.precision), memory_table(r, {}));
+  if (r.parallel.model_ranks() > 1) {
+    out += fmt::format("\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding:\n{}",
+                       r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
+                       memory_table(r, r.parallel));
   }
   return out + "\nSettings that differ from the defaults:\n" + setting_lines(recipe);
 }

@@ -117,7 +117,7 @@ void validate_parallel(const Recipe& r) {
 
 }  // namespace
 
-void validate(const Recipe& r) {
+void validate(const Recipe& r, int64_t ranks) {
   if (r.name.empty() || r.name.find('/') != std::string::npos)
     throw UserError("name is \"{}\"; it must be a plain name, since it also names the run's folder", r.name);
   validate_batch(r);
@@ -126,10 +126,10 @@ void validate(const Recipe& r) {
   validate_schedule(r);
   validate_recompute(r);
   validate_parallel(r);
-  if (r.model.from.empty()) validate_shape(r);
+  if (r.model.from.empty()) validate_shape(r, ranks);
 }
 
-void validate_shape(const Recipe& r) {
+void validate_shape(const Recipe& r, int64_t ranks) {
   const ModelConfig m = r.model.resolved();
   validate_positions(r);
   if (r.recompute.layers > m.layers)
@@ -139,7 +139,7 @@ void validate_shape(const Recipe& r) {
     throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", r.parallel.expert);
   Recipe shaped = r;
   shaped.model = m;
-  require_layout(r.parallel, layout_needs(shaped));
+  require_layout(r.parallel, layout_needs(shaped, ranks));
 }
 
 void require_data(const Recipe& r) {

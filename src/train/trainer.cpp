@@ -24,6 +24,7 @@
 #include "train/model_source.h"
 #include "train/parallel_layout.h"
 #include "train/progress_panel.h"
+#include "train/read_report.h"
 #include "train/run_checkpoints.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
@@ -43,18 +44,35 @@ ParameterStore::Options store_options(const Recipe& recipe, const ParallelLayout
           .tensor = layout.tensor()};
 }
 
+// What every rank makes alike before any talks to another; where one fails, all do, and the user reads it once.
+template <typename Make>
+auto on_all(comm::Communicator* world, Make make) {
+  std::optional<decltype(make())> made;
+  comm::all_or_none(world, [&] { made.emplace(make()); });
+  return std::move(*made);
+}
+
+ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
+  return on_all(world, [&] {
+    const int64_t ranks = world != nullptr ? world->size() : 1;
+    ModelSource source(recipe, ranks);
+    require_layout(source.recipe(), ranks);
+    return source;
+  });
+}
+
 }  // namespace
 
 struct Trainer::State {
   State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
-      : source(wanted),
+      : source(source_of(wanted, world)),
         recipe(source.recipe()),
         device(resolve_device(recipe.trainer.device, rank_on_this_machine(world))),
         tensors(world, device, std::chrono::seconds(recipe.parallel.timeout)),
         layout(recipe, world, tensors.get()),
         resumed(find_resumed(recipe, layout.world())),
         progress(progress_of(resumed)),
-        data(open_run_data(recipe, source.side_car(), progress)),
+        data(on_all(world, [&] { return open_run_data(recipe, source.side_car(), progress); })),
         model(recipe.model, store_options(recipe, layout, device), decoder_layer_spec(), layout.stages()),
         optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
         checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()) {
@@ -102,13 +120,18 @@ Trainer::~Trainer() = default;
 
 // Masters and moments, from where the run stands.
 void Trainer::State::fill() {
+  int64_t held = 0;
+  for (const Parameter& p : model.parameters().parameters()) held += p.value.numel();
   if (resumed) {
     checkpoints.load(*resumed, optimizer);
     log::info("resuming {} after step {} ({} samples)", recipe.trainer.run_dir, progress.step,
               progress.consumed_samples);
+    report_reading(layout.world(), resumed->path().string(), held, resumed->bytes_read());
     resumed.reset();
   } else {
-    optimizer.fill([this](std::vector<Parameter>& parameters) { source.fill(parameters); });
+    int64_t bytes = 0;
+    optimizer.fill([&](std::vector<Parameter>& parameters) { bytes = source.fill(parameters); });
+    if (!recipe.model.from.empty()) report_reading(layout.world(), recipe.model.from, held, bytes);
   }
   optimizer.publish();
 }

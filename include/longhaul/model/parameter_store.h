@@ -35,7 +35,7 @@ class ParameterStore {
     bool main_grads = true;       // false for evaluation and generation
     int64_t vocab_multiple = 1;   // padding of a rank's rows where ShardSpec::vocabulary is set
     int64_t flat_multiple = 1;    // the flat buffers' length is one: so many data-parallel ranks share them evenly
-    TensorGroup tensor;           // the ranks that share each matrix; this one holds its blocks of it
+    TensorGroup tensor{};         // the ranks that share each matrix; this one holds its blocks of it
   };
 
   explicit ParameterStore(Options options);
