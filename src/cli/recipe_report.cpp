@@ -7,6 +7,7 @@
 #include "longhaul/core/config/field_table.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
+#include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/recipes/estimate.h"
 
 namespace longhaul::cli {
@@ -14,7 +15,8 @@ namespace {
 
 std::string size_lines(const Recipe& r) {
   const ModelConfig& m = r.model;
-  const double tokens = static_cast<double>(r.batch.global * r.data.sequence_length);
+  const int64_t samples = samples_of_steps(r.batch, 0, r.trainer.max_steps);
+  const double tokens = static_cast<double>(samples) * static_cast<double>(r.data.sequence_length);
   const double flops = m.flops_per_token(r.data.sequence_length);
   TextTable table;
   table.add({"parameters", group_digits(m.parameter_count())});
@@ -23,8 +25,7 @@ std::string size_lines(const Recipe& r) {
                                       flops / 1e9, m.flops_per_token(r.data.sequence_length, false) / 1e9)});
   table.add({"tokens per step", group_digits(r.batch.global * r.data.sequence_length)});
   table.add({"whole run", fmt::format("{} steps, {} tokens, {:.3g} FLOP", group_digits(r.trainer.max_steps),
-                                      format_count(tokens * static_cast<double>(r.trainer.max_steps)),
-                                      flops * tokens * static_cast<double>(r.trainer.max_steps))});
+                                      format_count(tokens), flops * tokens)});
   return table.str();
 }
 

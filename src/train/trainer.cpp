@@ -14,6 +14,7 @@
 #include "longhaul/data/loader.h"
 #include "longhaul/ops/host_memory.h"
 #include "longhaul/optim/learning_rate.h"
+#include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/device.h"
 #include "longhaul/train/evaluator.h"
@@ -93,8 +94,8 @@ struct Trainer::State {
   RunCheckpoints checkpoints;
   std::vector<std::function<void(const StepMetrics&)>> callbacks;
 
-  // Of a global batch, each data-parallel rank's.
-  int64_t micro_batches() const { return recipe.batch.global / (recipe.batch.micro * layout.data_ranks()); }
+  // Of a global batch of so many samples, each data-parallel rank's.
+  int64_t micro_batches(int64_t samples) const { return samples / (recipe.batch.micro * layout.data_ranks()); }
   void fill();
   StepMetrics take_step(Loader& loader);
   Evaluation evaluate(const std::shared_ptr<const Dataset>& dataset,
@@ -150,13 +151,14 @@ Optimizer& Trainer::optimizer() { return state_->optimizer; }
 StepMetrics Trainer::State::take_step(Loader& loader) {
   const auto start = Clock::now();
   const double waited = loader.wait_seconds();
-  std::vector<Batch> batches(micro_batches());
+  const int64_t samples = global_batch_at(recipe.batch, progress.consumed_samples);
+  std::vector<Batch> batches(micro_batches(samples));
   for (Batch& batch : batches) loader.next(batch);
   StepMetrics metrics;
   metrics.step = progress.step + 1;
   metrics.data_wait_seconds = loader.wait_seconds() - waited;
 
-  const int64_t tokens = recipe.batch.global * recipe.data.sequence_length;
+  const int64_t tokens = samples * recipe.data.sequence_length;
   metrics.loss = run_global_step(model, layout, recipe, metrics.step, batches);
   metrics.learning_rate = learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, metrics.step);
   metrics.grad_norm = optimizer.step(metrics.learning_rate);
@@ -166,7 +168,7 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
                     metrics.step, metrics.loss, metrics.learning_rate);
   }
   progress.step = metrics.step;
-  progress.consumed_samples += recipe.batch.global;
+  progress.consumed_samples += samples;
   progress.consumed_tokens += tokens;
 
   metrics.consumed_tokens = progress.consumed_tokens;
@@ -233,7 +235,7 @@ TrainResult Trainer::State::run() {
                   {.micro_batch = recipe.batch.micro, .ranks = s.layout.data_ranks(), .rank = s.layout.data_rank()},
                   {.sequence_length = recipe.data.sequence_length,
                    .masks = s.data.masks,
-                   .prefetch = std::max(recipe.data.prefetch, s.micro_batches()),
+                   .prefetch = std::max(recipe.data.prefetch, s.micro_batches(recipe.batch.global)),
                    .batches = std::nullopt},
                   s.progress.consumed_samples);
     double save_seconds = 0;
