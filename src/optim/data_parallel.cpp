@@ -101,7 +101,9 @@ void DataParallel::use_gradients(size_t unit) {
 
 void DataParallel::gradients_added(size_t unit) {
   if (!reductions_.empty()) (void)reductions_.front().work.done();  // communication on CPUs moves on when it is asked
-  if (--gradients_[unit].awaited == 0 || sharding_ >= Sharding::gradients) reduce(unit);
+  // GPipe has added those of all micro-batches to the output layer's before the first backward: none are left then.
+  const bool all = --gradients_[unit].awaited == 0 || sharding_ >= Sharding::gradients;
+  if (all && ops::has_memory(store_.units()[unit].main_grads)) reduce(unit);
 }
 
 // Sends the unit's gradients on their way.
