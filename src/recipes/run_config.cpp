@@ -37,6 +37,12 @@ std::span<const std::string_view> enum_names<Sharding>() {
 }
 
 template <>
+std::span<const std::string_view> enum_names<GradientReduction>() {
+  static constexpr std::array<std::string_view, 2> names{"fp32", "bf16"};
+  return names;
+}
+
+template <>
 const FieldTable& fields<BatchConfig>() {
   using C = BatchConfig;
   static const FieldTable table =
@@ -169,6 +175,9 @@ const FieldTable& fields<ParallelConfig>() {
               .known_as("expert_model_parallel_size"),
           field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
               .known_as("data_parallel_sharding_strategy"),
+          field<&C::gradient_reduction>("gradient_reduction",
+                                        "in which type the data-parallel ranks sum gradients; bf16: half the bytes")
+              .known_as("grad_reduce_in_bf16"),
           field<&C::timeout>("timeout",
                              "how long a rank waits for the others, a save or an evaluation of theirs included, before "
                              "it ends the run and names who is missing; 0: for ever")

@@ -38,11 +38,8 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-ParameterStore::Options store_options(const Recipe& recipe, const ParallelLayout& layout, c10::Device device) {
-  return {.dtype = recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat,
-          .device = device,
-          .flat_multiple = layout.data_ranks(),
-          .tensor = layout.tensor()};
+c10::ScalarType training_type(const Recipe& recipe) {
+  return recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
 }
 
 // What every rank makes alike before any talks to another; where one fails, all do, and the user reads it once.
@@ -74,7 +71,7 @@ struct Trainer::State {
         resumed(find_resumed(recipe, layout.world())),
         progress(progress_of(resumed)),
         data(on_all(world, [&] { return open_run_data(recipe, source.side_car(), progress); })),
-        model(recipe.model, store_options(recipe, layout, device), decoder_layer_spec(), layout.stages()),
+        model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
         optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
         checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()) {
     fill();
@@ -263,6 +260,7 @@ TrainResult Trainer::State::run() {
       save_seconds = seconds_since(save_start);
     }
   }
+  s.optimizer.wait_for_values();
   if (panel) panel->finish();
   if (result.interrupted) {
     log::warning("{} came: saved after step {} and left; the same command goes on from there", StopSignal::name(),

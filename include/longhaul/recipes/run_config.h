@@ -5,6 +5,7 @@
 #include <string>
 
 #include "longhaul/core/config/fields.h"
+#include "longhaul/parallel/sharding.h"
 
 namespace longhaul {
 
@@ -54,7 +55,6 @@ struct RecomputeConfig {
 };
 
 enum class PipelineSchedule { one_f_one_b, interleaved, gpipe };  // "1f1b", "interleaved", "gpipe"
-enum class Sharding { none, optimizer, gradients, parameters };
 
 // How a model is laid out over ranks. Sizes multiply; what remains of the world is data parallel.
 struct ParallelConfig {
@@ -66,6 +66,7 @@ struct ParallelConfig {
   int64_t context = 1;
   int64_t expert = 1;
   Sharding sharding = Sharding::none;
+  GradientReduction gradient_reduction = GradientReduction::fp32;
   int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever
   int64_t model_ranks() const { return tensor * pipeline * context; }
   bool operator==(const ParallelConfig&) const = default;
@@ -86,6 +87,8 @@ template <>
 std::span<const std::string_view> enum_names<PipelineSchedule>();
 template <>
 std::span<const std::string_view> enum_names<Sharding>();
+template <>
+std::span<const std::string_view> enum_names<GradientReduction>();
 template <>
 const FieldTable& fields<BatchConfig>();
 template <>

@@ -18,7 +18,7 @@ std::string name_of(const Row& row) {
   size("vp", row.virtual_pipeline);
   if (row.schedule == PipelineSchedule::gpipe) name += " gpipe";
   size("dp", row.data);
-  if (row.sharding == Sharding::optimizer) name += " zero1";
+  if (row.sharding != Sharding::none) name += fmt::format(" zero{}", static_cast<int>(row.sharding));
   if (row.recompute != RecomputeMode::none) name += fmt::format(" {}", name_of(row.recompute));
   return name;
 }

@@ -30,7 +30,7 @@ Sizes sizes_of(const Recipe& r, int64_t replicas) {
 }
 
 int64_t flat_elements(const Recipe& recipe, int64_t multiple) {
-  return Transformer(recipe.model.resolved(), {.main_grads = false, .flat_multiple = multiple}).parameters().flat_values().numel();
+  return Transformer(recipe.model.resolved(), {.main_grads = false, .flat_multiple = multiple}).parameters().flat_elements();
 }
 
 TEST(Traffic, TensorParallelism) {
