@@ -8,6 +8,7 @@ namespace longhaul {
 namespace {
 
 using Kind = UnitStep::Kind;
+using Queue = ops::WeightGradientQueue;
 
 ResidualStream with_call(const ResidualStream& stream, std::function<void()> function) {
   std::vector<at::Tensor> tensors{stream.hidden};
@@ -30,7 +31,7 @@ ResidualStream UnitSteps::begin(size_t step, const ResidualStream& stream) const
   if (here.kind == Kind::loss && c10::GradMode::is_enabled()) {
     for (const size_t unit : here.units) events_->use_gradients(unit);
   }
-  return with_call(stream, [steps = *this, step] { steps.end_backward(step); });
+  return with_call(stream, [steps = *this, step, queue = Queue::current()] { steps.end_backward(step, queue); });
 }
 
 ResidualStream UnitSteps::end(size_t step, const ResidualStream& stream) const {
@@ -38,24 +39,25 @@ ResidualStream UnitSteps::end(size_t step, const ResidualStream& stream) const {
   const UnitStep& here = steps_[step];
   for (const size_t unit : here.units) events_->values_used(unit);
   if (here.kind == Kind::loss) return stream;
-  return with_call(stream, [steps = *this, step] { steps.begin_backward(step); });
+  return with_call(stream, [steps = *this, step, queue = Queue::current()] { steps.begin_backward(step, queue); });
 }
 
-void UnitSteps::begin_backward(size_t step) const {
+void UnitSteps::begin_backward(size_t step, Queue* queue) const {
   const UnitStep& here = steps_[step];
   const bool more = step > 0 && steps_[step - 1].kind == Kind::layers;
   for (const size_t unit : here.units) {
     if (here.kind == Kind::layers) events_->use_values(unit, more ? first_unit_of(step - 1) : std::nullopt);
     events_->use_gradients(unit);
   }
-  if (here.kind == Kind::embedding) call_after_backward([steps = *this, step] { steps.end_backward(step); });
+  if (here.kind == Kind::embedding) call_after_backward([steps = *this, step, queue] { steps.end_backward(step, queue); });
 }
 
-void UnitSteps::end_backward(size_t step) const {
+void UnitSteps::end_backward(size_t step, Queue* queue) const {
   const UnitStep& here = steps_[step];
   for (const size_t unit : here.units) {
     if (here.kind == Kind::layers) events_->values_used(unit);
-    if (here.last_use) events_->gradients_added(unit);
+    if (!here.last_use) continue;
+    Queue::run_or_queue(queue, [events = events_, unit] { events->gradients_added(unit); });  // behind the unit's own
   }
 }
 

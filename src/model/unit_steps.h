@@ -7,6 +7,7 @@
 
 #include "longhaul/model/unit_events.h"
 #include "model/transformer_layer.h"
+#include "ops/weight_gradient_queue.h"
 
 namespace longhaul {
 
@@ -34,8 +35,8 @@ class UnitSteps {
 
  private:
   std::optional<size_t> first_unit_of(size_t step) const;
-  void begin_backward(size_t step) const;
-  void end_backward(size_t step) const;
+  void begin_backward(size_t step, ops::WeightGradientQueue* queue) const;
+  void end_backward(size_t step, ops::WeightGradientQueue* queue) const;
 
   UnitEvents* events_;
   const std::vector<UnitStep>& steps_;

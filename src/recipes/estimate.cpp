@@ -33,6 +33,7 @@ double in_flight(const Recipe& recipe, const ParallelConfig& layout) {
     case PipelineSchedule::interleaved:
       return stages * (1 + (stages - 1) / (stages * static_cast<double>(layout.virtual_pipeline)));
     case PipelineSchedule::one_f_one_b:
+    case PipelineSchedule::zero_bubble:
       break;
   }
   return stages;

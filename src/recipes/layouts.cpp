@@ -147,6 +147,7 @@ parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t mic
     case PipelineSchedule::gpipe: kind = parallel::PipelineKind::gpipe; break;
     case PipelineSchedule::one_f_one_b: break;
     case PipelineSchedule::interleaved: kind = parallel::PipelineKind::interleaved; break;
+    case PipelineSchedule::zero_bubble: kind = parallel::PipelineKind::zero_bubble; break;
   }
   return {kind, layout.pipeline, layout.virtual_pipeline, micro_batches};
 }

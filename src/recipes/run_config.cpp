@@ -26,7 +26,7 @@ std::span<const std::string_view> enum_names<RecomputeMode>() {
 
 template <>
 std::span<const std::string_view> enum_names<PipelineSchedule>() {
-  static constexpr std::array<std::string_view, 3> names{"1f1b", "interleaved", "gpipe"};
+  static constexpr std::array<std::string_view, 4> names{"1f1b", "interleaved", "gpipe", "zero_bubble"};
   return names;
 }
 
@@ -166,7 +166,7 @@ const FieldTable& fields<ParallelConfig>() {
                                       "chunks of layers on each stage; 1: not interleaved")
               .at_least(1)
               .known_as("virtual_pipeline_model_parallel_size"),
-          field<&C::schedule>("schedule", "order of forward and backward passes on a stage"),
+          field<&C::schedule>("schedule", "order of forward and backward passes on a stage; zero_bubble (ZB-H1): weight gradients fill the waiting"),
           field<&C::context>("context", "ranks that share each sequence")
               .at_least(1)
               .known_as("context_parallel_size"),

@@ -123,6 +123,11 @@ void validate_parallel(const Recipe& r) {
         "more "
         "than one chunk a stage, and it needs them",
         p.virtual_pipeline, name_of(p.schedule));
+  if (p.schedule == PipelineSchedule::zero_bubble && p.sharding >= Sharding::gradients)
+    throw UserError(
+        "parallel.schedule zero_bubble leaves weight gradients for later, so they can't be handed out after each micro-batch, as "
+        "parallel.sharding {} does: set parallel.sharding=optimizer, or parallel.schedule=1f1b",
+        name_of(p.sharding));
   if (p.context > 1 && r.data.sequence_length % (2 * p.context) != 0)
     throw UserError("data.sequence_length {} does not divide by twice parallel.context {}",
                     r.data.sequence_length, p.context);

@@ -54,7 +54,7 @@ struct RecomputeConfig {
   bool operator==(const RecomputeConfig&) const = default;
 };
 
-enum class PipelineSchedule { one_f_one_b, interleaved, gpipe };  // "1f1b", "interleaved", "gpipe"
+enum class PipelineSchedule { one_f_one_b, interleaved, gpipe, zero_bubble };  // "1f1b", "interleaved", "gpipe", "zero_bubble"
 
 // How a model is laid out over ranks. Sizes multiply; what remains of the world is data parallel.
 struct ParallelConfig {

@@ -51,6 +51,18 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
       "schedule.wsd_decay_steps 91 does not fit between schedule.warmup_steps 10 and trainer.max_steps 100");
 }
 
+TEST(Validate, ZeroBubbleKeepsWholeGradients) {
+  const auto with = [](Sharding sharding) {
+    return error_after([=](Recipe& r) {
+      r.parallel.pipeline = 2;
+      r.parallel.schedule = PipelineSchedule::zero_bubble;
+      r.parallel.sharding = sharding;
+    });
+  };
+  EXPECT_EQ(with(Sharding::optimizer), "no error");
+  EXPECT_PRED2(starts, with(Sharding::gradients), "parallel.schedule zero_bubble leaves weight gradients for later");
+}
+
 TEST(Validate, Rampups) {
   const auto rampup = [](int64_t start, int64_t increment, int64_t samples) {
     return error_after([=](Recipe& r) {

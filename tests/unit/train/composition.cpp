@@ -45,7 +45,7 @@ void draw_layout(Draw& draw, Composition& c) {
   p.sequence = p.tensor > 1 ? draw.percent(50) : draw.percent(3);
   p.pipeline = draw.between(1, 4);
   p.schedule = draw.of<PipelineSchedule>(
-      {PipelineSchedule::one_f_one_b, PipelineSchedule::gpipe, PipelineSchedule::interleaved});
+      {PipelineSchedule::one_f_one_b, PipelineSchedule::gpipe, PipelineSchedule::interleaved, PipelineSchedule::zero_bubble});
   if (p.schedule == PipelineSchedule::interleaved && draw.percent(kSuitable)) {
     p.virtual_pipeline = draw.between(2, 3);
     if (p.pipeline == 1) p.pipeline = 2;

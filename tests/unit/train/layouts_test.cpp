@@ -84,6 +84,7 @@ TEST_P(Layouts, TrainAsOneRankDoes) {
 
 constexpr auto kInterleaved = PipelineSchedule::interleaved;
 constexpr auto kGpipe = PipelineSchedule::gpipe;
+constexpr auto kZeroBubble = PipelineSchedule::zero_bubble;
 constexpr auto kZero1 = Sharding::optimizer, kZero2 = Sharding::gradients, kZero3 = Sharding::parameters;
 constexpr auto kSelective = RecomputeMode::selective;
 constexpr auto kFull = RecomputeMode::full;
@@ -206,6 +207,10 @@ const Row kMatrix[] = {
     {.family = Family::nemotron, .tensor = 2, .data = 4, .sharding = kZero2},
     {.family = Family::nemotron, .sharding = kZero2},
     {.family = Family::nemotron, .sharding = kZero3},
+    {.family = Family::llama, .pipeline = 2, .schedule = kZeroBubble},
+    {.family = Family::llama, .tensor = 2, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .data = 2, .sharding = kZero1},
+    {.family = Family::gpt, .tensor = 2, .pipeline = 3, .schedule = kZeroBubble, .data = 2, .recompute = kFull},
+    {.family = Family::nemotron, .tensor = 4, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .recompute = kSelective},
 };
 
 // Where a row stands on each axis of the matrix.
