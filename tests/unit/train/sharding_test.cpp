@@ -148,6 +148,18 @@ TEST(DataParallel, ReducesInBf16WithinItsRounding) {
   }
 }
 
+// Every level keeps the FP32 masters that the BF16 weights are rounded from; only the order of sums differs.
+TEST(DataParallel, TrainsInBf16AtEveryLevel) {
+  const LayoutRun truth = train_in_layout(steps_of({.data = 2}, 6), 2, {.dtype = at::kBFloat16});
+  for (const Sharding sharding : {Sharding::optimizer, Sharding::gradients, Sharding::parameters}) {
+    const LayoutRun run = train_in_layout(steps_of({.data = 2, .sharding = sharding}, 6), 2, {.dtype = at::kBFloat16});
+    for (size_t step = 0; step < truth.losses.size(); ++step) {
+      EXPECT_LT(std::abs(run.losses[step] / truth.losses[step] - 1), 1e-3) << name_of(sharding);
+    }
+    EXPECT_LT(relative_difference(truth.weights, run.weights), 1e-2) << name_of(sharding);
+  }
+}
+
 // Announces a unit's gradients before they are complete, as a hook at the wrong place would.
 class Hasty final : public UnitEvents {
  public:
