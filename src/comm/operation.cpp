@@ -3,14 +3,26 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "longhaul/comm/error.h"
+#include "longhaul/comm/time_spent.h"
 
 namespace longhaul::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::atomic<Clock::rep> spent{0};  // ticks
+
+class Stopwatch {
+ public:
+  ~Stopwatch() { spent += (Clock::now() - start_).count(); }
+
+ private:
+  const Clock::time_point start_ = Clock::now();
+};
 
 // How a waiting rank leaves the core to those it waits for: at first it only yields, later it sleeps.
 void pause(Clock::duration idle) {
@@ -22,6 +34,8 @@ void pause(Clock::duration idle) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds time_spent() { return Clock::duration(spent.load()); }
 
 bool Operation::advance() {
   bool moved = false;
@@ -52,6 +66,7 @@ class Progress::Pending final : public Work::State {
   }
 
   void wait() override {
+    const Stopwatch stopwatch;
     const auto start = Clock::now();
     auto last_move = start;
     while (true) {
@@ -72,6 +87,7 @@ class Progress::Pending final : public Work::State {
   }
 
   bool done() override {
+    const Stopwatch stopwatch;
     const std::lock_guard lock(progress_->mutex_);
     progress_->advance_all();
     return operation_->done();
@@ -85,6 +101,7 @@ class Progress::Pending final : public Work::State {
 
 Work Progress::start(std::shared_ptr<Operation> operation, std::chrono::milliseconds timeout) {
   {
+    const Stopwatch stopwatch;
     const std::lock_guard lock(mutex_);
     operations_.push_back(operation);
     advance_all();
