@@ -56,6 +56,16 @@ const FieldTable& fields<BatchConfig>() {
                             .in("sequences")
                             .at_least(1)
                             .known_as("micro_batch_size", "per_device_train_batch_size"),
+                        field<&C::rampup_start>("rampup_start", "the first steps' batch, which grows up to batch.global; 0: no ramp-up")
+                            .in("sequences")
+                            .at_least(0)
+                            .known_as("rampup_batch_size"),
+                        field<&C::rampup_increment>("rampup_increment", "by how much the batch grows at once")
+                            .in("sequences")
+                            .at_least(0),
+                        field<&C::rampup_samples>("rampup_samples", "over how many sequences of the run the batch grows")
+                            .in("sequences")
+                            .at_least(0),
                     });
   return table;
 }

@@ -50,7 +50,7 @@ class ParameterStore {
     // Units have no memory for values, or for main gradients, but when their UnitEvents give them some.
     bool values_on_demand = false;
     bool gradients_on_demand = false;
-    TensorGroup tensor;           // the ranks that share each matrix; this one holds its blocks of it
+    TensorGroup tensor{};         // the ranks that share each matrix; this one holds its blocks of it
   };
 
   explicit ParameterStore(Options options);

@@ -13,6 +13,10 @@ namespace longhaul {
 struct BatchConfig {
   int64_t global = 8;
   int64_t micro = 1;
+  // The batch grows from rampup_start by rampup_increment up to global over rampup_samples; 0: no ramp-up.
+  int64_t rampup_start = 0;
+  int64_t rampup_increment = 0;
+  int64_t rampup_samples = 0;
   bool operator==(const BatchConfig&) const = default;
 };
 

@@ -51,6 +51,20 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
       "schedule.wsd_decay_steps 91 does not fit between schedule.warmup_steps 10 and trainer.max_steps 100");
 }
 
+TEST(Validate, Rampups) {
+  const auto rampup = [](int64_t start, int64_t increment, int64_t samples) {
+    return error_after([=](Recipe& r) {
+      r.batch = {.global = 8, .micro = 2, .rampup_start = start, .rampup_increment = increment, .rampup_samples = samples};
+    });
+  };
+  EXPECT_EQ(rampup(4, 2, 100), "no error");
+  EXPECT_PRED2(starts, rampup(0, 2, 0), "batch.rampup_increment and batch.rampup_samples need batch.rampup_start");
+  EXPECT_PRED2(starts, rampup(4, 0, 100), "batch.rampup_start 4 needs batch.rampup_increment");
+  EXPECT_PRED2(starts, rampup(8, 2, 100), "batch.rampup_start 8 and increments of 2 do not lead to batch.global 8");
+  EXPECT_PRED2(starts, rampup(2, 4, 100), "batch.rampup_start 2 and increments of 4 do not lead to batch.global 8");
+  EXPECT_PRED2(starts, rampup(5, 1, 100), "batch.rampup_start 5 and batch.rampup_increment 1 must be multiples of batch.micro 2");
+}
+
 TEST(Validate, Splits) {
   for (const char* good : {"969,30,1", "1,0,0", "0.9,0.05,0.05", "1,2", "1"})
     EXPECT_EQ(error_after([&](Recipe& r) { r.data.split = good; }), "no error") << good;

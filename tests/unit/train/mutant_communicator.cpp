@@ -72,7 +72,7 @@ class Mutant final : public Communicator {
     Communicator& raw = *group;
     return std::make_unique<Mutant>(raw, std::move(group), mutation_, hit_);
   }
-  void abort(const std::string& cause) override { inner_.abort(cause); }
+  void abort(const std::string& cause, int exit_code) override { inner_.abort(cause, exit_code); }
   void set_timeout(std::chrono::milliseconds timeout) override { inner_.set_timeout(timeout); }
 
  private:

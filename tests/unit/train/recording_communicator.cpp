@@ -53,7 +53,7 @@ class Recorder final : public Communicator {
     Communicator& raw = *group;
     return std::make_unique<Recorder>(raw, std::move(group), on_call_, exchange_);
   }
-  void abort(const std::string& cause) override { inner_.abort(cause); }
+  void abort(const std::string& cause, int exit_code) override { inner_.abort(cause, exit_code); }
   void set_timeout(std::chrono::milliseconds timeout) override { inner_.set_timeout(timeout); }
 
  private:
