@@ -68,7 +68,9 @@ def check(metrics, weights, truth):
 
 @pytest.mark.parametrize("ranks, overrides", ROWS, ids=lambda value: " ".join(value) if isinstance(value, list) else str(value))
 def test_a_layout_trains_as_one_process_does(tmp_path, one_process, ranks, overrides):
-    check(train(tmp_path, ranks, overrides), exported(tmp_path), one_process)
+    metrics = train(tmp_path, ranks, overrides)
+    check(metrics, exported(tmp_path), one_process)
+    assert all(0 < line["communication_seconds"] < line["step_seconds"] for line in metrics)
 
 
 def test_a_run_changes_its_layout_half_way(tmp_path, one_process):
