@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "longhaul/comm/error.h"
@@ -15,11 +14,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::atomic<Clock::rep> spent{0};  // ticks
+thread_local Clock::duration spent{};
 
 class Stopwatch {
  public:
-  ~Stopwatch() { spent += (Clock::now() - start_).count(); }
+  ~Stopwatch() { spent += Clock::now() - start_; }
 
  private:
   const Clock::time_point start_ = Clock::now();
@@ -38,7 +37,7 @@ void pause(Clock::duration idle) {
 
 }  // namespace
 
-std::chrono::nanoseconds time_spent() { return Clock::duration(spent.load()); }
+std::chrono::nanoseconds time_spent() { return spent; }
 
 bool Operation::advance() {
   bool moved = false;
