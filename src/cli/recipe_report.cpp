@@ -72,7 +72,7 @@ std::string recipe_report(const Recipe& recipe, const Recipe& r) {
   out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}",
                      r.batch.micro, name_of(r.trainer.precision), memory_table(r, {}));
   if (r.parallel.model_ranks() > 1) {
-    out += fmt::format("\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding:\n{}",
+    out += fmt::format("\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding (plan layout counts it):\n{}",
                        r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
                        memory_table(r, r.parallel));
   }

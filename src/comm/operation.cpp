@@ -6,12 +6,23 @@
 #include <thread>
 
 #include "longhaul/comm/error.h"
+#include "longhaul/comm/time_spent.h"
 #include "longhaul/core/log.h"
 
 namespace longhaul::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+thread_local Clock::duration spent{};
+
+class Stopwatch {
+ public:
+  ~Stopwatch() { spent += Clock::now() - start_; }
+
+ private:
+  const Clock::time_point start_ = Clock::now();
+};
 
 double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 
@@ -25,6 +36,8 @@ void pause(Clock::duration idle) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds time_spent() { return spent; }
 
 bool Operation::advance() {
   bool moved = false;
@@ -55,6 +68,7 @@ class Progress::Pending final : public Work::State {
   }
 
   void wait() override {
+    const Stopwatch stopwatch;
     const auto start = Clock::now();
     auto last_move = start;
     bool warned = false;
@@ -80,6 +94,7 @@ class Progress::Pending final : public Work::State {
   }
 
   bool done() override {
+    const Stopwatch stopwatch;
     const std::lock_guard lock(progress_->mutex_);
     progress_->advance_all();
     return operation_->done();
@@ -93,6 +108,7 @@ class Progress::Pending final : public Work::State {
 
 Work Progress::start(std::shared_ptr<Operation> operation, std::chrono::milliseconds timeout) {
   {
+    const Stopwatch stopwatch;
     const std::lock_guard lock(mutex_);
     operations_.push_back(operation);
     advance_all();

@@ -81,6 +81,7 @@ void Optimizer::publish() {
     if (!values.is_same(states_[u].master)) values.copy_(states_[u].master);
     data_.values_changed(u);
   }
+  data_.wait_for_values();
 }
 
 // Sums the gradients over all ranks that hold a part of them, as far as this one needs them; returns their global norm.

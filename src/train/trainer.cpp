@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "longhaul/comm/exchange.h"
+#include "longhaul/comm/time_spent.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
@@ -148,6 +149,7 @@ Optimizer& Trainer::optimizer() { return state_->optimizer; }
 StepMetrics Trainer::State::take_step(Loader& loader) {
   const auto start = Clock::now();
   const double waited = loader.wait_seconds();
+  const auto communicated = comm::time_spent();
   const int64_t samples = global_batch_at(recipe.batch, progress.consumed_samples);
   std::vector<Batch> batches(micro_batches(samples));
   for (Batch& batch : batches) loader.next(batch);
@@ -170,6 +172,7 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
 
   metrics.consumed_tokens = progress.consumed_tokens;
   metrics.step_seconds = seconds_since(start);
+  metrics.communication_seconds = std::chrono::duration<double>(comm::time_spent() - communicated).count();
   metrics.tokens_per_second = static_cast<double>(tokens) / metrics.step_seconds;
   metrics.model_flops_per_second =
       metrics.tokens_per_second * recipe.model.flops_per_token(recipe.data.sequence_length, /*causal=*/true);

@@ -50,8 +50,8 @@ class Optimizer {
 
   // Copies the masters, rounded, into the model. A collective call where sharded. After a load.
   void publish();
-  // The last step's or publish's values may still be on their way to the other ranks, and passes through the model wait
-  // for what they use. This waits for all, before the ranks part or look at the values themselves.
+  // A step's values may still be on their way to the other ranks when it returns; passes through the model wait for
+  // what they use. This waits for all, before the ranks part or look at the values themselves.
   void wait_for_values() { data_.wait_for_values(); }
 
   // One step with the gradients in the store, which are summed over the ranks and cleared. Returns the global norm of

@@ -163,7 +163,9 @@ TEST(RequireLayout, TheRanksMustFit) {
   EXPECT_NE(message(12).find("8 ranks with the layout as it is"), std::string::npos) << message(12);
   r.parallel.sharding = Sharding::parameters;
   r.parallel.context = 2;
-  EXPECT_NE(message(4).find("parallel.context=1 parallel.sharding=optimizer"), std::string::npos);
+  EXPECT_NE(message(4).find("add parallel.context=1"), std::string::npos);
+  r.parallel.context = 1;
+  EXPECT_EQ(message(4), "");
 }
 
 TEST(Validate, AModelFromACheckpointIsCheckedOnceItsShapeIsKnown) {
@@ -223,6 +225,20 @@ TEST(EstimateMemory, ByHand) {
   ParallelConfig halves;
   halves.tensor = 2;
   EXPECT_EQ(estimate_memory(r, halves, {}).weights, parameters);
+
+  // Four ranks: a quarter of what is shared out, and of gradients and values two units in full, here layers.
+  const double unit = 4 * 64 + 3 * 128 + 16;
+  const auto shared = [&](Sharding sharding) {
+    ParallelConfig layout;
+    layout.sharding = sharding;
+    return estimate_memory(r, layout, {}, 4);
+  };
+  EXPECT_EQ(shared(Sharding::none).optimizer, 12 * parameters);
+  EXPECT_EQ(shared(Sharding::optimizer).optimizer, 3 * parameters);
+  EXPECT_EQ(shared(Sharding::optimizer).gradients, 4 * parameters);
+  EXPECT_EQ(shared(Sharding::gradients).gradients, 4 * (parameters / 4 + 2 * unit));
+  EXPECT_EQ(shared(Sharding::gradients).weights, 2 * parameters);
+  EXPECT_EQ(shared(Sharding::parameters).weights, 2 * (parameters / 4 + 2 * unit));
 }
 
 }  // namespace

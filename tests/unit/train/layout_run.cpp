@@ -97,6 +97,7 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
       initialise_parameters(parameters, static_cast<uint64_t>(recipe.trainer.seed));
     });
     optimizer.publish();
+    if (options.built) options.built(world.rank(), model.parameters());
     for (comm::Communicator* group : {layout.tensor().ranks, layout.data(), layout.pipeline()}) {
       if (group != nullptr) group->reset_traffic();
     }
