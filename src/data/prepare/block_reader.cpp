@@ -116,7 +116,7 @@ size_t BlockReader::lines_end() {
         searched_ = content;
       }
     }
-    if (!read_more()) return content;
+    if (!read_more()) return content == 0 ? 0 : std::min(pending_.find('\n', content), pending_.size());
   }
 }
 

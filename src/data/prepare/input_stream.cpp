@@ -17,14 +17,18 @@ namespace {
 
 constexpr size_t kBufferBytes = size_t{256} << 10;
 
+// A zstd file begins with a frame, or with one that is to be skipped (50 … 5f 2a 4d 18).
+bool is_zstd(std::string_view start) {
+  return start.starts_with("\x28\xb5\x2f\xfd") ||
+         (start.size() >= 4 && (start[0] & 0xF0) == 0x50 && start.substr(1, 3) == "\x2a\x4d\x18");
+}
+
 std::unique_ptr<Decompressor> decompressor_for(const InputFile& file, std::string_view start) {
-  const std::string extension = file.path.extension().string();
   if (start.starts_with("\x1f\x8b")) return make_gunzip();
-  if (start.starts_with("\x28\xb5\x2f\xfd")) return make_unzstd();
-  if (extension == ".zst" && file.kind != InputKind::standard_input) return make_unzstd();  // its first frame may be skippable
-  if (extension == ".gz" && file.kind != InputKind::standard_input) {
+  if (is_zstd(start)) return make_unzstd();
+  if (file.compressed) {
     throw UserError("cannot read {}: it {}; fetch it again, or leave it out", file.path.string(),
-                    start.empty() ? "is empty, which no gzip file is" : "is no gzip file");
+                    start.empty() ? "is empty, which no packed file is" : "is neither gzip nor zstd, whatever its name says");
   }
   return nullptr;
 }
