@@ -1,4 +1,4 @@
-// llm-pretrain data: what a run will read, before it reads it.
+// llm-pretrain data preview: what a run will read, before it reads it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "data_commands.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
@@ -124,10 +125,11 @@ void add_preview(CLI::App& parent) {
 }  // namespace
 
 void add_data_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe");
+  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe, merge prepared data");
   command->require_subcommand(1);
   command->footer("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
   add_preview(*command);
+  add_merge(*command);
 }
 
 }  // namespace longhaul::cli
