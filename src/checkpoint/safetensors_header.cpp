@@ -8,6 +8,7 @@
 
 #include "longhaul/checkpoint/safetensors_dtype.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_depth.h"
 
 namespace longhaul {
 namespace {
@@ -16,6 +17,7 @@ using nlohmann::json;
 
 // Parses, and refuses a key that stands twice in one object, which the JSON library would quietly merge.
 json parse_unique(const std::filesystem::path& file, std::string_view text) {
+  refuse_deep_json(text, file.string());
   std::vector<std::set<std::string>> open;
   const auto watch = [&](int, json::parse_event_t event, json& value) {
     if (event == json::parse_event_t::object_start) open.emplace_back();
