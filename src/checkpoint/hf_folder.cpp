@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_depth.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 
@@ -27,8 +28,10 @@ constexpr std::string_view kCarriedFiles[] = {"generation_config.json",
                                               "chat_template.json"};
 
 json parse_json(const fs::path& file) {
+  const std::string text = read_text(file);
+  refuse_deep_json(text, file.string());
   try {
-    return json::parse(read_text(file));
+    return json::parse(text);
   } catch (const json::exception& error) {
     throw UserError("{}: not valid JSON ({}); fetch the model's folder again", file.string(), error.what());
   }

@@ -6,6 +6,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/json_depth.h"
 
 namespace longhaul {
 namespace {
@@ -105,6 +106,7 @@ CheckpointManifest read_manifest(const fs::path& folder) {
     throw UserError("{}: its bytes do not match {}: one of the two is damaged; use another checkpoint",
                     file.string(), checksum.filename().string());
   }
+  refuse_deep_json(text, file.string());
   try {
     const json root = json::parse(text);
     if (root.at("format") != json(kFormat)) throw UserError("{}: not a checkpoint's manifest", file.string());

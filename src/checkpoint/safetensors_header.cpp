@@ -1,12 +1,14 @@
 #include "checkpoint/safetensors_header.h"
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "longhaul/checkpoint/safetensors_dtype.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_depth.h"
 
 namespace longhaul {
 namespace {
@@ -15,6 +17,7 @@ using nlohmann::json;
 
 // Parses, and refuses a key that stands twice in one object, which the JSON library would quietly merge.
 json parse_unique(const std::filesystem::path& file, std::string_view text) {
+  refuse_deep_json(text, file.string());
   std::vector<std::set<std::string>> open;
   const auto watch = [&](int, json::parse_event_t event, json& value) {
     if (event == json::parse_event_t::object_start) open.emplace_back();
@@ -129,10 +132,8 @@ void check_tiling(const std::filesystem::path& file, const SafetensorsHeader& he
                   file.string(), data_size - expected);
 }
 
-}  // namespace
-
-SafetensorsHeader parse_safetensors_header(const std::filesystem::path& file, std::string_view text,
-                                           uint64_t data_size) {
+// `data_size`: bytes that follow the header.
+SafetensorsHeader parse(const std::filesystem::path& file, std::string_view text, uint64_t data_size) {
   if (text.empty() || text.front() != '{') {
     throw UserError("{}: not a safetensors file (its header does not begin with '{{')", file.string());
   }
@@ -160,6 +161,32 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& file, st
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   check_tiling(file, header, data_size);
+  return header;
+}
+
+}  // namespace
+
+SafetensorsHeader read_safetensors_header(const MappedFile& file) {
+  if (file.size() < 8) {
+    throw UserError("{}: not a safetensors file: {} bytes long, but the length of its header alone takes 8",
+                    file.path().string(), file.size());
+  }
+  uint64_t header_size = 0;
+  std::memcpy(&header_size, file.bytes().data(), 8);
+  if (header_size > kMaxSafetensorsHeader) {
+    throw UserError(
+        "{}: not a safetensors file: its header would be {} bytes long, more than the format allows",
+        file.path().string(), header_size);
+  }
+  if (8 + header_size > file.size()) {
+    throw UserError(
+        "{}: truncated: its header should be {} bytes long, but the file ends after {}; fetch or write it "
+        "again",
+        file.path().string(), header_size, file.size() - 8);
+  }
+  const uint64_t begin = 8 + header_size;
+  SafetensorsHeader header = parse(file.path(), file.text().substr(8, header_size), file.size() - begin);
+  header.data_begin = begin;
   return header;
 }
 

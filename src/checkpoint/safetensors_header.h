@@ -1,14 +1,14 @@
-// The JSON header of a safetensors file, parsed and checked.
+// The header of a safetensors file, parsed and checked.
 #pragma once
 
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "longhaul/core/file.h"
 
 namespace longhaul {
 
@@ -23,10 +23,10 @@ struct SafetensorsHeader {
   };
   std::vector<Tensor> tensors;  // by `begin`; they tile [0, data_size)
   std::map<std::string, std::string> metadata;
+  uint64_t data_begin = 0;  // where the data starts in the file
 };
 
-// `file` is for messages, `data_size` is how many bytes follow the header. UserError when a rule is broken.
-SafetensorsHeader parse_safetensors_header(const std::filesystem::path& file, std::string_view json,
-                                           uint64_t data_size);
+// UserError that names the file when it breaks a rule of the format.
+SafetensorsHeader read_safetensors_header(const MappedFile& file);
 
 }  // namespace longhaul

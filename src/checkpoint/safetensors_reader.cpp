@@ -17,28 +17,9 @@ static_assert(std::endian::native == std::endian::little,
 
 SafetensorsReader::SafetensorsReader(const std::filesystem::path& path)
     : file_(std::make_shared<MappedFile>(path)) {
-  if (file_->size() < 8) {
-    throw UserError("{}: not a safetensors file: {} bytes long, but the length of its header alone takes 8",
-                    path.string(), file_->size());
-  }
-  uint64_t header_size = 0;
-  std::memcpy(&header_size, file_->bytes().data(), 8);
-  if (header_size > kMaxSafetensorsHeader) {
-    throw UserError(
-        "{}: not a safetensors file: its header would be {} bytes long, more than the format allows",
-        path.string(), header_size);
-  }
-  if (8 + header_size > file_->size()) {
-    throw UserError(
-        "{}: truncated: its header should be {} bytes long, but the file ends after {}; fetch or write it "
-        "again",
-        path.string(), header_size, file_->size() - 8);
-  }
-  data_begin_ = static_cast<size_t>(8 + header_size);
+  SafetensorsHeader header = read_safetensors_header(*file_);
+  data_begin_ = header.data_begin;
   const auto data = file_->bytes().subspan(data_begin_);
-  SafetensorsHeader header =
-      parse_safetensors_header(path, file_->text().substr(8, header_size), data.size());
-
   metadata_ = std::move(header.metadata);
   entries_.reserve(header.tensors.size());
   for (auto& tensor : header.tensors) {

@@ -5,7 +5,9 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
+#include "cli/inspect/dataset.h"
 #include "commands.h"
 #include "longhaul/core/error.h"
 
@@ -30,7 +32,7 @@ void inspect(const std::string& path, const InspectOptions& options) {
   const std::string extension = fs::path(path).extension();
   // First, because training keeps its indices of the dataset PREFIX in a folder PREFIX.
   if (extension == ".idx" || extension == ".bin" || fs::exists(path + ".idx") || fs::exists(path + ".bin")) {
-    return inspect_dataset(path);
+    return print_dataset(IndexedDatasetReader(path));
   }
   if (fs::is_directory(path)) return inspect_folder(path, options);
   if (extension == ".safetensors") return inspect_safetensors(path);
@@ -39,6 +41,44 @@ void inspect(const std::string& path, const InspectOptions& options) {
   }
   throw UserError("{}: not a kind of file that is known; those are .safetensors, and .idx with its .bin",
                   path);
+}
+
+// llm-pretrain inspect data: a dataset, closer.
+struct DataOptions {
+  std::string prefix, tokenizer;
+  std::optional<int64_t> document;
+  bool decode = false, verify = false;
+};
+
+void inspect_data(const DataOptions& options) {
+  if (options.decode && !options.document) throw UserError("--decode shows the text of a document: say which, with --document N");
+  if (options.decode && options.tokenizer.empty()) {
+    throw UserError("--decode needs the tokenizer that the data was prepared with: --tokenizer FOLDER");
+  }
+  const IndexedDatasetReader data(options.prefix);
+  const auto tokenizer = options.tokenizer.empty() ? nullptr : Tokenizer::from_folder(options.tokenizer);
+  if (options.document) return print_document(data, *options.document, options.decode ? tokenizer : nullptr);
+  print_dataset(data);
+  if (!options.verify) return;
+  std::fflush(stdout);
+  fmt::print("\n");
+  verify_dataset(data, tokenizer.get());
+}
+
+CLI::App* add_data(CLI::App& parent) {
+  auto options = std::make_shared<DataOptions>();
+  CLI::App* command = parent.add_subcommand("data", "Show a dataset closer: one document, or check all of it");
+  command->add_option("PREFIX", options->prefix, "of .bin/.idx files")->required();
+  command->add_option("--document", options->document, "print the ids of this document, counted from 0");
+  command->add_flag("--decode", options->decode, "with the text of each id, and where it stands");
+  command->add_option("--tokenizer", options->tokenizer, "the folder of the tokenizer that the data was prepared with");
+  command->add_flag("--verify", options->verify, "read every id, compare it with the vocabulary, print checksums");
+  command->footer(
+      "Examples:\n"
+      "  llm-pretrain inspect data data/corpus_text_document --verify\n"
+      "  llm-pretrain inspect data data/corpus_text_document --document 17 --decode --tokenizer HF_DIR");
+  command->callback([options] { inspect_data(*options); });
+  return command;
 }
 
 }  // namespace
@@ -55,8 +95,7 @@ void add_inspect_command(CLI::App& app) {
   command
       ->add_option("FOLDER_OR_FILE", options->path,
                    "a Hugging Face folder, a checkpoint, a run folder, a dataset's prefix or .idx, a "
-                   ".safetensors file")
-      ->required();
+                   ".safetensors file");
   command->add_flag("--tensors", options->inspect.tensors, "list every tensor");
   command->add_flag("--quick", options->quick, "leave the weights' bytes unread: no checksums");
   command->footer(
@@ -65,7 +104,10 @@ void add_inspect_command(CLI::App& app) {
       "  llm-pretrain inspect runs/my_run\n"
       "  llm-pretrain inspect runs/my_run/checkpoints/step_00000500\n"
       "  llm-pretrain inspect data/corpus_text_document");
-  command->callback([options] {
+  const CLI::App* data = add_data(*command);
+  command->callback([options, data] {
+    if (data->parsed()) return;
+    if (options->path.empty()) throw CLI::RequiredError("FOLDER_OR_FILE");
     options->inspect.read_bytes = !options->quick;
     inspect(options->path, options->inspect);
   });

@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include <cerrno>
 #include <cstring>
@@ -14,6 +17,21 @@
 #include "longhaul/core/unfinished.h"
 
 namespace longhaul {
+namespace {
+
+// Under the address sanitizer, reading behind the end of a mapped file is an error, as it is behind an array's.
+#ifdef __SANITIZE_ADDRESS__
+void guard_end(const void* data, size_t size, bool guarded) {
+  constexpr size_t kPage = 4096;
+  const size_t rest = (kPage - size % kPage) % kPage;
+  const auto* end = static_cast<const std::byte*>(data) + size;
+  guarded ? __asan_poison_memory_region(end, rest) : __asan_unpoison_memory_region(end, rest);
+}
+#else
+void guard_end(const void*, size_t, bool) {}
+#endif
+
+}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -30,13 +48,16 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
     ::close(descriptor);
     if (address == MAP_FAILED) throw EnvironmentError("cannot map {}: {}", path.string(), system_reason(error));
     data_ = static_cast<const std::byte*>(address);
+    guard_end(data_, size_, true);
   } else {
     ::close(descriptor);
   }
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  guard_end(data_, size_, false);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

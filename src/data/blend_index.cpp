@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <numeric>
 #include <utility>
 
+#include "data/speculative_blend.h"
 #include "longhaul/core/error.h"
 
 namespace longhaul {
@@ -35,35 +35,12 @@ double pairwise_sum(std::span<const double> values) {
   return sum;
 }
 
-// A dataset with samples left. Counts are doubles, exact up to 2^53.
-struct Candidate {
-  double weight;
-  double limit;  // samples in all
-  int16_t dataset;
-  double used = 0;
-};
-
-// Serves `size` samples to the candidates, which stand in ascending order.
-BlendIndex greedy(std::vector<Candidate> candidates, int64_t size) {
-  std::vector<int16_t> datasets(static_cast<size_t>(size));
-  std::vector<int64_t> samples(static_cast<size_t>(size));
-  for (size_t i = 0; i < datasets.size(); ++i) {
-    const double place = std::max(static_cast<double>(i), 1.0);
-    size_t chosen = 0;
-    double furthest = std::numeric_limits<double>::lowest();
-    for (size_t at = 0; at < candidates.size(); ++at) {
-      const double behind = candidates[at].weight * place - candidates[at].used;
-      if (behind > furthest) {
-        furthest = behind;
-        chosen = at;
-      }
-    }
-    Candidate& next = candidates[chosen];
-    datasets[i] = next.dataset;
-    samples[i] = static_cast<int64_t>(next.used++);
-    if (next.used == next.limit) candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(chosen));
-  }
-  return {IndexArray(std::move(datasets)), IndexArray(std::move(samples))};
+void serve(std::vector<double> weights, std::vector<double> limits, int64_t size, BlendIndexWriters arrays) {
+  SpeculativeBlend(std::move(weights), std::move(limits))
+      .serve(size, [&](std::span<const int16_t> datasets, std::span<const int64_t> samples) {
+        arrays.datasets.append(datasets);
+        arrays.samples.append(samples);
+      });
 }
 
 }  // namespace
@@ -75,28 +52,28 @@ std::vector<double> normalized(std::span<const double> weights) {
   return shares;
 }
 
-BlendIndex build_blend_index(std::span<const double> weights, int64_t size) {
-  std::vector<Candidate> candidates;
-  for (const double weight : weights) {
-    candidates.push_back({weight, std::numeric_limits<double>::infinity(), static_cast<int16_t>(candidates.size())});
-  }
-  return greedy(std::move(candidates), size);
+void build_blend_index(std::span<const double> weights, int64_t size, BlendIndexWriters arrays) {
+  serve({weights.begin(), weights.end()}, {}, size, arrays);
 }
 
-BlendIndex build_blend_index_by_size(std::span<const int64_t> lengths, int64_t size) {
+void build_blend_index_by_size(std::span<const int64_t> lengths, int64_t size, BlendIndexWriters arrays) {
   const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
   LONGHAUL_CHECK(size <= total, "{} samples of {}", size, total);
-  std::vector<Candidate> candidates;
-  for (const int64_t length : lengths) {
-    const auto limit = static_cast<double>(length);
-    candidates.push_back({limit / static_cast<double>(total), limit, static_cast<int16_t>(candidates.size())});
-  }
-  return greedy(std::move(candidates), size);
+  std::vector<double> weights, limits(lengths.begin(), lengths.end());
+  for (const double length : limits) weights.push_back(length / static_cast<double>(total));
+  serve(std::move(weights), std::move(limits), size, arrays);
 }
 
 std::vector<int64_t> samples_used(const BlendIndex& index, size_t datasets) {
+  // A dataset's samples are served in order: the last one tells how many they are.
   std::vector<int64_t> used(datasets, 0);
-  for (int64_t i = 0; i < index.datasets.rows(); ++i) ++used.at(static_cast<size_t>(index.datasets[i]));
+  size_t unseen = datasets;
+  for (int64_t i = index.datasets.rows(); i-- > 0 && unseen > 0;) {
+    int64_t& count = used.at(static_cast<size_t>(index.datasets[i]));
+    if (count > 0) continue;
+    count = index.samples[i] + 1;
+    --unseen;
+  }
   return used;
 }
 

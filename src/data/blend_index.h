@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/index_array.h"
+#include "data/index_array_writer.h"
 
 namespace longhaul {
 
@@ -20,15 +21,21 @@ struct BlendIndex {
   IndexArray samples;
 };
 
+// Where the arrays are put; they must have room for `size` samples.
+struct BlendIndexWriters {
+  IndexArrayWriter& datasets;
+  IndexArrayWriter& samples;
+};
+
 // The weights over their sum, both as NumPy computes them: its sum is pairwise, which shows in the last bits.
 std::vector<double> normalized(std::span<const double> weights);
 
 // `size` samples in proportion to `weights`, which have the sum 1.
-BlendIndex build_blend_index(std::span<const double> weights, int64_t size);
+void build_blend_index(std::span<const double> weights, int64_t size, BlendIndexWriters arrays);
 
 // The first `size` samples of datasets with these lengths (each above 0), in proportion to them: like build_blend_index, but
 // a dataset that is used up drops out, so that `size`, at most the sum of the lengths, can be all of them.
-BlendIndex build_blend_index_by_size(std::span<const int64_t> lengths, int64_t size);
+void build_blend_index_by_size(std::span<const int64_t> lengths, int64_t size, BlendIndexWriters arrays);
 
 // How many samples of each of `datasets` datasets the index uses.
 std::vector<int64_t> samples_used(const BlendIndex& index, size_t datasets);

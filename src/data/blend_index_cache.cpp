@@ -65,10 +65,9 @@ BlendIndex load_or_build_blend_index(const BlendOrder& order, const std::filesys
   entry.what = fmt::format("the blend of {} corpora", order.datasets.size());
   entry.shapes = {{"dataset_index", IndexArray::Type::int16, size}, {"dataset_sample_index", IndexArray::Type::int64, size}};
   entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(arrays, order.datasets.size()); };
-  entry.build = [&] {
-    BlendIndex index = order.weights.empty() ? build_blend_index_by_size(order.lengths, size)
-                                             : build_blend_index(order.weights, size);
-    return std::vector<IndexArray>{std::move(index.datasets), std::move(index.samples)};
+  entry.build = [&](std::span<IndexArrayWriter> arrays) {
+    const BlendIndexWriters writers{arrays[0], arrays[1]};
+    order.weights.empty() ? build_blend_index_by_size(order.lengths, size, writers) : build_blend_index(order.weights, size, writers);
   };
   std::vector<IndexArray> arrays = load_or_build(entry);
   return {std::move(arrays[0]), std::move(arrays[1])};

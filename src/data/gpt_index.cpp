@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "data/huge_pages.h"
+#include "data/sample_index.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/numpy_random.h"
@@ -22,7 +24,7 @@ int64_t divide_up(int64_t a, int64_t b) {
 
 std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan& plan, RandomState& random) {
   const auto count = static_cast<size_t>(order.sequences.count());
-  std::vector<int32_t> index(count * static_cast<size_t>(plan.epochs));
+  auto index = vector_in_huge_pages<int32_t>(count * static_cast<size_t>(plan.epochs));
   for (size_t epoch = 0; epoch < static_cast<size_t>(plan.epochs); ++epoch) {
     const auto begin = index.begin() + static_cast<std::ptrdiff_t>(epoch * count);
     std::iota(begin, begin + static_cast<std::ptrdiff_t>(count), static_cast<int32_t>(order.sequences.begin));
@@ -34,43 +36,15 @@ std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan
   return index;
 }
 
-// Walks the stream of tokens in steps of S. T is the rows' type.
 template <typename T>
-std::vector<T> build_sample_index(const IndexedDatasetReader& reader, const std::vector<int32_t>& documents,
-                                  const GptOrder& order, const EpochPlan& plan) {
-  std::vector<T> rows;
-  rows.reserve(static_cast<size_t>(plan.samples + 1) * 2);
-  rows.assign({0, 0});
-  size_t at = 0;
-  int64_t offset = 0;
-  for (int64_t sample = 0; sample < plan.samples; ++sample) {
-    int64_t remaining = order.sequence_length + kExtraToken;
-    while (remaining > 0) {
-      const int64_t length = reader.length(documents[at]);
-      const int64_t here = length - offset;
-      if (here >= remaining) {
-        offset += remaining - kExtraToken;
-        remaining = 0;
-      } else if (at + 1 == documents.size()) {
-        // Only the last sample, when a partial one is kept, gets here. An empty last sequence has no token to
-        // share.
-        offset = std::max<int64_t>(length - kExtraToken, 0);
-        remaining = 0;
-      } else {
-        remaining -= here;
-        ++at;
-        offset = 0;
-      }
-    }
-    rows.push_back(static_cast<T>(at));
-    rows.push_back(static_cast<T>(offset));
-  }
-  return rows;
+void append_sample_index(const IndexedDatasetReader& reader, std::span<const int32_t> documents, const GptOrder& order,
+                         const EpochPlan& plan, IndexArrayWriter& writer) {
+  for_each_sample_row<T>(reader, documents, order, plan, [&](std::span<const T> rows) { writer.append(rows); });
 }
 
 template <typename T>
 std::vector<T> build_shuffle_index(const EpochPlan& plan, RandomState& random) {
-  std::vector<T> index(static_cast<size_t>(plan.samples));
+  auto index = vector_in_huge_pages<T>(static_cast<size_t>(plan.samples));
   std::iota(index.begin(), index.end(), T{0});
   const std::span<T> all(index);
   const auto together = static_cast<size_t>(plan.samples_before_last);
@@ -136,19 +110,24 @@ IndexArray::Type shuffle_index_type(const EpochPlan& plan) {
   return plan.samples < limit ? IndexArray::Type::uint32 : IndexArray::Type::int64;
 }
 
-GptIndex build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan) {
-  // One generator for everything, in this order.
+void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan,
+                     GptIndexWriters arrays) {
+  // One generator for everything, in this order; the sample index draws nothing.
   RandomState random(order.seed);
-  std::vector<int32_t> documents = build_document_index(order, plan, random);
-  GptIndex index;
-  index.samples = sample_index_type(order, plan) == IndexArray::Type::int32
-                      ? IndexArray(build_sample_index<int32_t>(reader, documents, order, plan), 2)
-                      : IndexArray(build_sample_index<int64_t>(reader, documents, order, plan), 2);
-  index.shuffle = shuffle_index_type(plan) == IndexArray::Type::uint32
-                      ? IndexArray(build_shuffle_index<uint32_t>(plan, random))
-                      : IndexArray(build_shuffle_index<int64_t>(plan, random));
-  index.documents = IndexArray(std::move(documents));
-  return index;
+  {
+    const std::vector<int32_t> documents = build_document_index(order, plan, random);
+    arrays.documents.append(std::span(documents));
+    sample_index_type(order, plan) == IndexArray::Type::int32
+        ? append_sample_index<int32_t>(reader, documents, order, plan, arrays.samples)
+        : append_sample_index<int64_t>(reader, documents, order, plan, arrays.samples);
+  }
+  if (shuffle_index_type(plan) == IndexArray::Type::uint32) {
+    const std::vector<uint32_t> shuffle = build_shuffle_index<uint32_t>(plan, random);
+    arrays.shuffle.append(std::span(shuffle));
+  } else {
+    const std::vector<int64_t> shuffle = build_shuffle_index<int64_t>(plan, random);
+    arrays.shuffle.append(std::span(shuffle));
+  }
 }
 
 }  // namespace longhaul

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "data/index_array.h"
+#include "data/index_array_writer.h"
 #include "longhaul/data/split.h"
 
 namespace longhaul {
@@ -49,7 +50,15 @@ struct GptIndex {
 // token or sample.
 EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order, const std::string& what);
 
-GptIndex build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan);
+// Where build_gpt_index puts the arrays.
+struct GptIndexWriters {
+  IndexArrayWriter& documents;
+  IndexArrayWriter& samples;
+  IndexArrayWriter& shuffle;
+};
+// Memory: the two shuffled arrays, one after the other, since a shuffle goes everywhere at once: 4 bytes a sequence and
+// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held.
+void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan, GptIndexWriters arrays);
 
 // The types that build_gpt_index gives the arrays; a cached index must have the same.
 IndexArray::Type sample_index_type(const GptOrder& order, const EpochPlan& plan);

@@ -2,9 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "data/index_cache.h"
+#include "data/sample_index.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
 
@@ -13,15 +16,32 @@ namespace {
 
 enum : size_t { kDocuments, kSamples, kShuffle };
 
-void check_entries(const std::vector<IndexArray>& arrays, const SequenceRange& sequences) {
+template <typename T>
+void check_samples(const IndexedDatasetReader& reader, std::span<const int32_t> documents, const GptOrder& order,
+                   const EpochPlan& plan, const IndexArray& samples) {
+  std::span<const std::byte> rest = samples.bytes();
+  for_each_sample_row<T>(reader, documents, order, plan, [&](std::span<const T> rows) {
+    if (std::memcmp(rest.data(), rows.data(), rows.size_bytes()) != 0) {
+      throw UserError("its sample index does not follow from its document index");
+    }
+    rest = rest.subspan(rows.size_bytes());
+  });
+}
+
+void check_entries(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan,
+                   const std::vector<IndexArray>& arrays) {
   const IndexArray &documents = arrays[kDocuments], &samples = arrays[kSamples], &shuffle = arrays[kShuffle];
   for (int64_t i = 0; i < documents.rows(); ++i) {
-    check_index_entry("document index", documents[i], sequences.begin, sequences.end);
-  }
-  for (int64_t i = 0; i < samples.rows(); ++i) {
-    check_index_entry("sample index", samples[2 * i], i == 0 ? 0 : samples[2 * i - 2], documents.rows());
+    check_index_entry("document index", documents[i], order.sequences.begin, order.sequences.end);
   }
   for (int64_t i = 0; i < shuffle.rows(); ++i) check_index_entry("shuffle index", shuffle[i], 0, shuffle.rows());
+  std::vector<int32_t> stream(static_cast<size_t>(documents.rows()));
+  std::memcpy(stream.data(), documents.bytes().data(), documents.bytes().size());
+  const int64_t tokens = std::accumulate(stream.begin(), stream.end(), int64_t{0},
+                                         [&](int64_t sum, int32_t sequence) { return sum + reader.length(sequence); });
+  if (tokens != plan.epochs * plan.tokens_per_epoch) throw UserError("its document index repeats some documents and lacks others");
+  sample_index_type(order, plan) == IndexArray::Type::int32 ? check_samples<int32_t>(reader, stream, order, plan, samples)
+                                                            : check_samples<int64_t>(reader, stream, order, plan, samples);
 }
 
 }  // namespace
@@ -42,10 +62,9 @@ GptIndex load_or_build_gpt_index(const IndexedDatasetReader& reader, const std::
                   {"shuffle_index", shuffle_index_type(plan), plan.samples}};
   entry.source_modified_ns = info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec;
   entry.source = {{"idx_bytes", info.st_size}, {"idx_modified_ns", entry.source_modified_ns}};
-  entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(arrays, order.sequences); };
-  entry.build = [&] {
-    GptIndex index = build_gpt_index(reader, order, plan);
-    return std::vector<IndexArray>{std::move(index.documents), std::move(index.samples), std::move(index.shuffle)};
+  entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(reader, order, plan, arrays); };
+  entry.build = [&](std::span<IndexArrayWriter> arrays) {
+    build_gpt_index(reader, order, plan, {arrays[kDocuments], arrays[kSamples], arrays[kShuffle]});
   };
   std::vector<IndexArray> arrays = load_or_build(entry);
   return {std::move(arrays[kDocuments]), std::move(arrays[kSamples]), std::move(arrays[kShuffle])};

@@ -50,19 +50,26 @@ bool take_number(std::string_view& text, int64_t& value) {
 
 }  // namespace
 
-void IndexArray::save(const std::filesystem::path& file) const {
-  std::string header = header_dictionary(type_name(type_).name, rows_, columns_);
-  // Magic, two bytes of header length, the dictionary, spaces and a newline: a multiple of 64 in all.
-  const auto used = static_cast<int64_t>(kMagic.size() + 2 + header.size() + 1);
-  header.append(static_cast<size_t>((kAlignment - used % kAlignment) % kAlignment), ' ');
-  header += '\n';
-  AtomicFile out(file);
-  out.write(kMagic);
-  const auto length = static_cast<uint16_t>(header.size());
-  out.write(std::as_bytes(std::span(&length, 1)));
-  out.write(header);
-  out.write(bytes_);
-  out.commit();
+IndexArray::IndexArray(Type type, int64_t rows, int64_t columns, std::vector<std::byte> bytes)
+    : type_(type), rows_(rows), columns_(columns) {
+  LONGHAUL_CHECK(static_cast<int64_t>(bytes.size()) == rows * columns * index_array_bytes(type), "{} bytes", bytes.size());
+  auto owned = std::make_shared<std::vector<std::byte>>(std::move(bytes));
+  bytes_ = *owned;
+  owner_ = std::move(owned);
+}
+
+int64_t index_array_bytes(IndexArray::Type type) { return type_name(type).bytes; }
+
+std::string numpy_header(IndexArray::Type type, int64_t rows, int64_t columns) {
+  std::string dictionary = header_dictionary(type_name(type).name, rows, columns);
+  // Magic, two bytes of length, the dictionary, spaces and a newline: a multiple of 64 in all.
+  const auto used = static_cast<int64_t>(kMagic.size() + 2 + dictionary.size() + 1);
+  dictionary.append(static_cast<size_t>((kAlignment - used % kAlignment) % kAlignment), ' ');
+  dictionary += '\n';
+  const auto length = static_cast<uint16_t>(dictionary.size());
+  std::string header(kMagic);
+  header.append(reinterpret_cast<const char*>(&length), sizeof(length));
+  return header + dictionary;
 }
 
 IndexArray IndexArray::load(const std::filesystem::path& file) {

@@ -1,5 +1,5 @@
-// The integer arrays of a dataset's order: built in memory, or mapped from a cached NumPy file (format 1.0,
-// little-endian, C order), so that many processes of a machine share one copy.
+// The integer arrays of a dataset's order: in memory, or mapped from a cached NumPy file (format 1.0, little-endian, C
+// order), so that many processes of a machine share one copy. IndexArrayWriter makes them.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,8 @@
 #include <filesystem>
 #include <memory>
 #include <span>
-#include <string_view>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "longhaul/core/file.h"
@@ -19,17 +20,11 @@ class IndexArray {
   enum class Type { int16, int32, uint32, int64 };  // <i2, <i4, <u4, <i8
 
   IndexArray() = default;
-  IndexArray(std::vector<int16_t> values) : IndexArray(Type::int16, std::move(values), 1) {}
-  IndexArray(std::vector<int32_t> values, int64_t columns = 1)
-      : IndexArray(Type::int32, std::move(values), columns) {}
-  IndexArray(std::vector<uint32_t> values) : IndexArray(Type::uint32, std::move(values), 1) {}
-  IndexArray(std::vector<int64_t> values, int64_t columns = 1)
-      : IndexArray(Type::int64, std::move(values), columns) {}
+  // In memory: `bytes` are rows · columns elements.
+  IndexArray(Type type, int64_t rows, int64_t columns, std::vector<std::byte> bytes);
 
-  // Maps a file that `save` or NumPy wrote. Throws UserError when its header or size is not as it should be.
+  // Maps a file that IndexArrayWriter or NumPy wrote. Throws UserError when its header or size is not as it should be.
   static IndexArray load(const std::filesystem::path& file);
-  // Writes the file, atomically. Throws EnvironmentError.
-  void save(const std::filesystem::path& file) const;
 
   Type type() const { return type_; }
   int64_t rows() const { return rows_; }
@@ -53,13 +48,6 @@ class IndexArray {
 
  private:
   template <typename T>
-  IndexArray(Type type, std::vector<T> values, int64_t columns)
-      : type_(type), rows_(static_cast<int64_t>(values.size()) / columns), columns_(columns) {
-    auto owned = std::make_shared<std::vector<T>>(std::move(values));
-    bytes_ = std::as_bytes(std::span(*owned));
-    owner_ = std::move(owned);
-  }
-  template <typename T>
   T element(int64_t i) const {
     T value;
     std::memcpy(&value, bytes_.data() + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
@@ -72,5 +60,18 @@ class IndexArray {
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> owner_;  // the vector or the mapped file
 };
+
+// The array type whose elements are T.
+template <typename T>
+constexpr IndexArray::Type index_array_type() {
+  if constexpr (std::is_same_v<T, int16_t>) return IndexArray::Type::int16;
+  if constexpr (std::is_same_v<T, int32_t>) return IndexArray::Type::int32;
+  if constexpr (std::is_same_v<T, uint32_t>) return IndexArray::Type::uint32;
+  if constexpr (std::is_same_v<T, int64_t>) return IndexArray::Type::int64;
+}
+// Bytes of an element.
+int64_t index_array_bytes(IndexArray::Type type);
+// What stands before the elements in NumPy's file.
+std::string numpy_header(IndexArray::Type type, int64_t rows, int64_t columns);
 
 }  // namespace longhaul

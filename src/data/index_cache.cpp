@@ -23,9 +23,10 @@ std::filesystem::path array_file(const IndexCacheEntry& entry, const IndexShape&
   return file_of(entry, shape.name + ".npy");
 }
 
-std::string source_text(const IndexCacheEntry& entry, const std::vector<IndexArray>& arrays) {
+// `checksums` of the arrays, in the order of the shapes.
+std::string source_text(const IndexCacheEntry& entry, const std::vector<std::string>& checksums) {
   nlohmann::ordered_json source = entry.source;
-  for (size_t i = 0; i < arrays.size(); ++i) source[entry.shapes[i].name + "_xxh3"] = hex64(xxh3(arrays[i].bytes()));
+  for (size_t i = 0; i < checksums.size(); ++i) source[entry.shapes[i].name + "_xxh3"] = checksums[i];
   return source.dump(2) + "\n";
 }
 
@@ -49,7 +50,9 @@ std::vector<IndexArray> load(const IndexCacheEntry& entry) {
   }
   const std::filesystem::path source = file_of(entry, "source.json");
   if (std::filesystem::exists(source)) {
-    if (read_text(source) != source_text(entry, arrays)) {
+    std::vector<std::string> checksums;
+    for (const IndexArray& array : arrays) checksums.push_back(hex64(xxh3(array.bytes())));
+    if (read_text(source) != source_text(entry, checksums)) {
       throw UserError("{} names another state of {}, or the arrays are damaged", source.string(), entry.what);
     }
     return arrays;
@@ -63,11 +66,38 @@ std::vector<IndexArray> load(const IndexCacheEntry& entry) {
   return arrays;
 }
 
-void store(const IndexCacheEntry& entry, const std::vector<IndexArray>& arrays) {
+std::vector<IndexArray> build(const IndexCacheEntry& entry, std::vector<IndexArrayWriter>& writers,
+                              std::vector<std::string>& checksums) {
+  const auto start = std::chrono::steady_clock::now();
+  entry.build(writers);
+  std::vector<IndexArray> arrays;
+  for (IndexArrayWriter& writer : writers) {
+    arrays.push_back(writer.finish());
+    checksums.push_back(writer.checksum());
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log::info("built the order of {} ({}), {:.2f} s", entry.what, split_name(entry.split), seconds);
+  return arrays;
+}
+
+std::vector<IndexArray> build_in_folder(const IndexCacheEntry& entry) {
   make_folder(entry.folder);
-  for (size_t i = 0; i < arrays.size(); ++i) arrays[i].save(array_file(entry, entry.shapes[i]));
-  write_text(file_of(entry, "source.json"), source_text(entry, arrays));
+  std::vector<IndexArrayWriter> writers;
+  for (const IndexShape& shape : entry.shapes) {
+    writers.emplace_back(array_file(entry, shape), shape.type, shape.rows, shape.columns);
+  }
+  std::vector<std::string> checksums;
+  std::vector<IndexArray> arrays = build(entry, writers, checksums);
+  write_text(file_of(entry, "source.json"), source_text(entry, checksums));
   write_text(file_of(entry, "description.txt"), entry.description);
+  return arrays;
+}
+
+std::vector<IndexArray> build_in_memory(const IndexCacheEntry& entry) {
+  std::vector<IndexArrayWriter> writers;
+  for (const IndexShape& shape : entry.shapes) writers.emplace_back(shape.type, shape.rows, shape.columns);
+  std::vector<std::string> unused;
+  return build(entry, writers, unused);
 }
 
 void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
@@ -93,16 +123,12 @@ std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry) {
       log::info("the cached order of {} ({}) is built anew: {}", entry.what, split_name(entry.split), error.what());
     }
   }
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<IndexArray> arrays = entry.build();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log::info("built the order of {} ({}), {:.2f} s", entry.what, split_name(entry.split), seconds);
   try {
-    store(entry, arrays);
+    return build_in_folder(entry);
   } catch (const EnvironmentError& error) {
     warn_unwritable(entry.folder, error);
   }
-  return arrays;
+  return build_in_memory(entry);
 }
 
 void check_index_entry(std::string_view array, int64_t value, int64_t begin, int64_t end) {

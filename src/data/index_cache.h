@@ -13,11 +13,13 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/index_array.h"
+#include "data/index_array_writer.h"
 #include "longhaul/data/split.h"
 
 namespace longhaul {
@@ -39,9 +41,10 @@ struct IndexCacheEntry {
   std::vector<IndexShape> shapes;
   nlohmann::ordered_json source = nlohmann::ordered_json::object();  // the state of the files that the order is of
   int64_t source_modified_ns = 0;                                    // when they were last written; 0: there are none
-  // Throws UserError where an entry is out of bounds: for arrays without checksums, which Megatron wrote.
+  // Throws UserError where entries can't be right: for arrays without checksums, which Megatron wrote.
   std::function<void(const std::vector<IndexArray>&)> check_entries;
-  std::function<std::vector<IndexArray>()> build;
+  // Appends all elements of the arrays, which are those of `shapes`.
+  std::function<void(std::span<IndexArrayWriter>)> build;
 };
 
 // Loads the arrays from the cache, or builds and stores them there. What doesn't match the entry or is damaged is built

@@ -25,13 +25,35 @@ MappedFile open_half(const std::string& prefix, std::string_view extension) {
   return MappedFile(path);
 }
 
+// False where an id is negative.
 template <typename T>
-void widen(const std::byte* source, std::span<int64_t> out) {
+bool widen(const std::byte* source, std::span<int64_t> out) {
+  int64_t signs = 0;
   for (size_t i = 0; i < out.size(); ++i) {
     T value;
     std::memcpy(&value, source + i * sizeof(T), sizeof(T));
     out[i] = value;
+    signs |= out[i];
   }
+  return signs >= 0;
+}
+
+bool widen(TokenType type, const std::byte* source, std::span<int64_t> out) {
+  switch (type) {
+    case TokenType::uint8:
+      return widen<uint8_t>(source, out);
+    case TokenType::int8:
+      return widen<int8_t>(source, out);
+    case TokenType::int16:
+      return widen<int16_t>(source, out);
+    case TokenType::int32:
+      return widen<int32_t>(source, out);
+    case TokenType::int64:
+      return widen<int64_t>(source, out);
+    case TokenType::uint16:
+      return widen<uint16_t>(source, out);
+  }
+  return false;
 }
 
 }  // namespace
@@ -147,19 +169,9 @@ void IndexedDatasetReader::read(int64_t i, int64_t begin, std::span<int64_t> out
                  "tokens [{}, {}) of sequence {}, which has {}", begin,
                  begin + static_cast<int64_t>(out.size()), i, length(i));
   const std::byte* source = bin_.bytes().data() + offset(i) + begin * token_bytes(type_);
-  switch (type_) {
-    case TokenType::uint8:
-      return widen<uint8_t>(source, out);
-    case TokenType::int8:
-      return widen<int8_t>(source, out);
-    case TokenType::int16:
-      return widen<int16_t>(source, out);
-    case TokenType::int32:
-      return widen<int32_t>(source, out);
-    case TokenType::int64:
-      return widen<int64_t>(source, out);
-    case TokenType::uint16:
-      return widen<uint16_t>(source, out);
+  if (!widen(type_, source, out)) {
+    throw UserError("{}.bin is damaged, or {}.idx is: a token of sequence {} is negative; prepare the data again", prefix_, prefix_,
+                    i);
   }
 }
 

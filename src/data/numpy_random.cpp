@@ -15,4 +15,23 @@ uint64_t RandomState::interval(uint64_t maximum) {
   }
 }
 
+void RandomState::intervals(uint64_t maximum, std::span<uint64_t> places) {
+  size_t drawn = 0;
+  while (drawn < places.size()) {
+    const uint64_t largest = maximum - drawn;
+    if (largest > std::numeric_limits<uint32_t>::max()) {
+      places[drawn++] = interval(largest);
+      continue;
+    }
+    // As many as share a mask. Which draws are rejected can't be predicted, so they are overwritten, not branched over.
+    const uint64_t mask = std::numeric_limits<uint64_t>::max() >> std::countl_zero(largest);
+    const size_t end = std::min<uint64_t>(places.size(), drawn + (largest - (mask >> 1)));
+    while (drawn < end) {
+      const uint64_t value = next_u32() & mask;
+      places[drawn] = value;
+      drawn += value <= maximum - drawn ? 1 : 0;
+    }
+  }
+}
+
 }  // namespace longhaul

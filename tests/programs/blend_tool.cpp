@@ -23,13 +23,16 @@ using Json = nlohmann::json;
 
 Json index(const Json& request) {
   const int64_t size = request.at("size");
-  const BlendIndex built =
-      request.contains("weights")
-          ? build_blend_index(normalized(request.at("weights").get<std::vector<double>>()), size)
-          : build_blend_index_by_size(request.at("lengths").get<std::vector<int64_t>>(), size);
   const std::string prefix = request.at("prefix");
-  built.datasets.save(prefix + "-dataset_index.npy");
-  built.samples.save(prefix + "-dataset_sample_index.npy");
+  IndexArrayWriter datasets(prefix + "-dataset_index.npy", IndexArray::Type::int16, size);
+  IndexArrayWriter samples(prefix + "-dataset_sample_index.npy", IndexArray::Type::int64, size);
+  if (request.contains("weights")) {
+    build_blend_index(normalized(request.at("weights").get<std::vector<double>>()), size, {datasets, samples});
+  } else {
+    build_blend_index_by_size(request.at("lengths").get<std::vector<int64_t>>(), size, {datasets, samples});
+  }
+  datasets.finish();
+  samples.finish();
   return Json::object();
 }
 

@@ -56,7 +56,8 @@ class IndexedDatasetReader {
 
   // The ids of sequence i.
   std::vector<int64_t> get(int64_t i) const;
-  // The ids [begin, begin + out.size()) of sequence i, which must lie inside it.
+  // The ids [begin, begin + out.size()) of sequence i, which must lie inside it. Throws UserError for a negative one, which
+  // opening has not seen.
   void read(int64_t i, int64_t begin, std::span<int64_t> out) const;
 
   static constexpr int64_t kHeaderBytes = 34;

@@ -1,14 +1,17 @@
 // NumPy's legacy random stream, `numpy.random.RandomState(seed)`, bit for bit.
 //
 // Megatron orders documents and samples with it, so the same seed must give the same order here. The stream
-// is frozen by NumPy: MT19937 with standard tempering (std::mt19937 is the same generator), and bounded
-// integers by masking and rejection. Only what the datasets draw is here.
+// is frozen by NumPy: MT19937 with standard tempering, and bounded integers by masking and rejection. Only what
+// the datasets draw is here.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
-#include <random>
 #include <span>
 #include <utility>
+
+#include "longhaul/data/mersenne_twister.h"
 
 namespace longhaul {
 
@@ -16,7 +19,7 @@ class RandomState {
  public:
   explicit RandomState(uint32_t seed) : generator_(seed) {}
 
-  uint32_t next_u32() { return static_cast<uint32_t>(generator_()); }
+  uint32_t next_u32() { return generator_(); }
 
   // Two words, the first is the high half.
   uint64_t next_u64() {
@@ -39,14 +42,31 @@ class RandomState {
     return low + static_cast<int64_t>(interval(static_cast<uint64_t>(high - 1 - low)));
   }
 
+  // interval(maximum), interval(maximum - 1), … Requires at most `maximum` places.
+  void intervals(uint64_t maximum, std::span<uint64_t> places);
+
   // Shuffles in place. The draws depend on the size alone, not on the type.
   template <typename T>
   void shuffle(std::span<T> values) {
-    for (uint64_t i = values.size(); i-- > 1;) std::swap(values[i], values[interval(i)]);
+    // Where to swap is drawn a batch ahead, and fetched from memory meanwhile: large arrays lie in no cache.
+    std::array<std::array<uint64_t, 256>, 2> places;
+    const auto draw = [&](uint64_t maximum, size_t batch) {
+      const std::span<uint64_t> drawn = std::span(places[batch]).first(std::min<uint64_t>(maximum, places[batch].size()));
+      intervals(maximum, drawn);
+      for (const uint64_t place : drawn) __builtin_prefetch(&values[place], 1);
+      return drawn;
+    };
+    uint64_t last = values.empty() ? 0 : values.size() - 1;
+    std::span<uint64_t> now = draw(last, 0);
+    for (size_t batch = 1; !now.empty(); batch ^= 1) {
+      const std::span<uint64_t> next = draw(last - now.size(), batch);
+      for (const uint64_t place : now) std::swap(values[last--], values[place]);
+      now = next;
+    }
   }
 
  private:
-  std::mt19937 generator_;
+  MersenneTwister generator_;
 };
 
 }  // namespace longhaul

@@ -17,7 +17,6 @@ struct InspectOptions {
 void inspect_hf_folder(const std::filesystem::path& folder, const InspectOptions& options);
 void inspect_tokenizer(const std::filesystem::path& folder);
 void inspect_checkpoint(const std::filesystem::path& folder, const InspectOptions& options);
-void inspect_dataset(const std::string& prefix);
 void inspect_safetensors(const std::filesystem::path& file);
 void inspect_run(const std::filesystem::path& folder);
 

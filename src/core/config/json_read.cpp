@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -7,6 +8,7 @@
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/config/suggest.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_depth.h"
 
 namespace longhaul {
 namespace {
@@ -96,6 +98,7 @@ json parse_json(std::string_view text, const std::string& source) {
       twice = value.get<std::string>();
     return true;
   };
+  refuse_deep_json(text, source);
   json result;
   try {
     result = json::parse(text, watch, true, true);
@@ -110,6 +113,10 @@ json parse_json(std::string_view text, const std::string& source) {
         error.what();  // "[json.exception…] parse error at line 3, column 5: syntax error while …"
     if (const auto at = what.find(": "); at != std::string::npos) what = what.substr(at + 2);
     throw UserError("{}:{}:{}: {}", source, line, column, what);
+  } catch (const json::out_of_range& error) {
+    // "[json.exception…] number overflow parsing '1e999'"
+    const std::string_view what = error.what();
+    throw UserError("{}: {}: no number is so large", source, what.substr(std::min(what.find("] ") + 2, what.size())));
   }
   if (!twice.empty())
     throw UserError("{}: the key \"{}\" is given twice in one group; remove one of them", source, twice);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_depth.h"
 
 namespace longhaul::tokenizer {
 
@@ -73,11 +74,14 @@ class JsonNode {
 
 // Parses a file's text; UserError when it is no JSON.
 inline nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file) {
+  refuse_deep_json(text, file.string());
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw UserError("{}: not valid JSON, at byte {} of {}. The file is damaged or cut off; get it again.",
                     file.string(), error.byte, text.size());
+  } catch (const nlohmann::json::out_of_range&) {
+    throw UserError("{}: holds a number beyond what any number can be. The file is damaged; get it again.", file.string());
   }
 }
 

@@ -3,11 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "data/greedy_blend.h"
 #include "data/md5.h"
+#include "longhaul/data/numpy_random.h"
 
 namespace longhaul {
 namespace {
@@ -24,7 +29,18 @@ std::string md5_of(const IndexArray& array) {
   return md5_hex({reinterpret_cast<const char*>(array.bytes().data()), array.bytes().size()});
 }
 
-BlendIndex blend(const std::vector<double>& weights, int64_t size) { return build_blend_index(normalized(weights), size); }
+template <typename Build>
+BlendIndex in_memory(int64_t size, Build build) {
+  IndexArrayWriter datasets(IndexArray::Type::int16, size), samples(IndexArray::Type::int64, size);
+  build(BlendIndexWriters{datasets, samples});
+  return {datasets.finish(), samples.finish()};
+}
+BlendIndex blend(const std::vector<double>& weights, int64_t size) {
+  return in_memory(size, [&](BlendIndexWriters arrays) { build_blend_index(normalized(weights), size, arrays); });
+}
+BlendIndex blend_by_size(const Numbers& lengths, int64_t size) {
+  return in_memory(size, [&](BlendIndexWriters arrays) { build_blend_index_by_size(lengths, size, arrays); });
+}
 
 TEST(BlendIndexTest, SmallBlends) {
   const BlendIndex three = blend({.3, .5, .2}, 20);
@@ -53,12 +69,53 @@ TEST(BlendIndexTest, LargeBlendsToTheLastBit) {
 
 TEST(BlendIndexTest, BySizeServesEverySampleOnce) {
   const Numbers lengths{3, 5, 2};
-  const BlendIndex all = build_blend_index_by_size(lengths, 10);
+  const BlendIndex all = blend_by_size(lengths, 10);
   EXPECT_EQ(numbers(all.datasets), (Numbers{1, 0, 2, 1, 0, 1, 2, 1, 0, 1}));
   EXPECT_EQ(numbers(all.samples), (Numbers{0, 0, 0, 1, 1, 2, 1, 3, 2, 4}));
-  EXPECT_EQ(numbers(build_blend_index_by_size(Numbers{1, 4}, 5).datasets), (Numbers{1, 0, 1, 1, 1}));
-  EXPECT_EQ(samples_used(build_blend_index_by_size(Numbers{1, 1, 97, 500}, 599), 4), (Numbers{1, 1, 97, 500}));
-  EXPECT_EQ(numbers(build_blend_index_by_size(lengths, 4).datasets), (Numbers{1, 0, 2, 1}));
+  EXPECT_EQ(numbers(blend_by_size({1, 4}, 5).datasets), (Numbers{1, 0, 1, 1, 1}));
+  EXPECT_EQ(samples_used(blend_by_size({1, 1, 97, 500}, 599), 4), (Numbers{1, 1, 97, 500}));
+  EXPECT_EQ(numbers(blend_by_size(lengths, 4).datasets), (Numbers{1, 0, 2, 1}));
+}
+
+// Rounds of many stretches at once must give what one place after another gives, whatever the weights do to the guesses,
+// and wherever datasets run out.
+TEST(BlendIndexTest, StretchesAtOnceEqualOnePlaceAfterAnother) {
+  const auto in_turn = [](const std::vector<double>& weights, const std::vector<double>& limits, int64_t size) {
+    std::vector<int16_t> datasets(static_cast<size_t>(size));
+    std::vector<int64_t> samples(datasets.size());
+    std::vector<double> used(weights.size(), 0.0);
+    serve_in_turn(weights, limits, used, 0, datasets, samples);
+    return std::pair(datasets, samples);
+  };
+  const auto equal = [](const IndexArray& array, const auto& values) {
+    return array.bytes().size() == std::as_bytes(std::span(values)).size() &&
+           std::memcmp(array.bytes().data(), values.data(), array.bytes().size()) == 0;
+  };
+  RandomState random(1);
+  std::vector<std::vector<double>> cases{{1, 1}, {.3, .5, .2}, {.999, .001}, {1, 1e-7, 1e-5}, {1, 1, 1, 1, 1, 1, 1, 1, 1e-3}, {1}};
+  for (const size_t count : {5, 17, 60}) {
+    std::vector<double> even, uneven;
+    for (size_t i = 0; i < count; ++i) {
+      even.push_back(0.05 + random.next_double());
+      uneven.push_back(std::pow(10, -5 * random.next_double()));
+    }
+    cases.insert(cases.end(), {even, uneven});
+  }
+  const int64_t size = 3 * 8 * (1 << 14) + 12345;
+  for (const auto& weights : cases) {
+    const auto [datasets, samples] = in_turn(normalized(weights), {}, size);
+    const BlendIndex index = blend(weights, size);
+    EXPECT_TRUE(equal(index.datasets, datasets) && equal(index.samples, samples)) << weights.size() << " weights";
+  }
+  for (const Numbers& lengths : {Numbers{200'000, 300'000}, Numbers{1, 400'000, 100'000}, Numbers{3, 50, 1, 7, 600'000, 2, 2}}) {
+    const std::vector<double> limits(lengths.begin(), lengths.end());
+    const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+    std::vector<double> weights;
+    for (const double limit : limits) weights.push_back(limit / static_cast<double>(total));
+    const auto [datasets, samples] = in_turn(weights, limits, total);
+    const BlendIndex index = blend_by_size(lengths, total);
+    EXPECT_TRUE(equal(index.datasets, datasets) && equal(index.samples, samples)) << lengths.size() << " lengths";
+  }
 }
 
 // A plain sum of twelve tenths, left to right, is 1.2 less one bit; NumPy's is not.

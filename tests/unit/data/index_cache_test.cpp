@@ -7,6 +7,7 @@
 #include "corpora.h"
 #include "data/gpt_index.h"
 #include "data/index_array.h"
+#include "data/index_array_writer.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/gpt_dataset.h"
@@ -16,6 +17,13 @@ namespace longhaul {
 namespace {
 
 namespace fs = std::filesystem;
+
+template <typename T>
+void save(const std::vector<T>& values, const fs::path& file, int64_t columns = 1) {
+  IndexArrayWriter writer(file, index_array_type<T>(), static_cast<int64_t>(values.size()) / columns, columns);
+  writer.append(std::span(values));
+  writer.finish();
+}
 
 class IndexCacheTest : public FolderTest {
  protected:
@@ -104,7 +112,7 @@ TEST_F(IndexCacheTest, DamageIsBuiltAnew) {
     EXPECT_FALSE(file(ending).empty());
   }
   EXPECT_CONTAINS(log_text(), "is damaged");
-  IndexArray(std::vector<int32_t>{0, 1, 2}).save(file("document_index.npy"));
+  save(std::vector<int32_t>{0, 1, 2}, file("document_index.npy"));
   EXPECT_EQ(tokens(path("cache")), expected);
   EXPECT_CONTAINS(log_text(), "where 12 x 1 are due");
 }
@@ -154,8 +162,7 @@ TEST_F(IndexCacheTest, ManyThreadsMayAskAtOnce) {
 }
 
 TEST_F(IndexCacheTest, ArraysHaveNumPysFormat) {
-  const IndexArray array(std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, 2);
-  array.save(folder_ / "a.npy");
+  save(std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, folder_ / "a.npy", 2);
   const std::string text = read_text(folder_ / "a.npy");
   EXPECT_EQ(text.size(), 128U + 14 * 4);
   const std::string dictionary = "{'descr': '<i4', 'fortran_order': False, 'shape': (7, 2), }";
@@ -167,10 +174,10 @@ TEST_F(IndexCacheTest, ArraysHaveNumPysFormat) {
   EXPECT_EQ(loaded.columns(), 2);
   EXPECT_EQ(loaded[13], 14);
 
-  IndexArray(std::vector<uint32_t>{4000000000U}).save(folder_ / "b.npy");
+  save(std::vector<uint32_t>{4000000000U}, folder_ / "b.npy");
   EXPECT_CONTAINS(read_text(folder_ / "b.npy"), "'<u4', 'fortran_order': False, 'shape': (1,), }");
   EXPECT_EQ(IndexArray::load(folder_ / "b.npy")[0], 4000000000);
-  IndexArray(std::vector<int64_t>{int64_t{1} << 40}).save(folder_ / "c.npy");
+  save(std::vector<int64_t>{int64_t{1} << 40}, folder_ / "c.npy");
   EXPECT_EQ(IndexArray::load(folder_ / "c.npy")[0], int64_t{1} << 40);
 }
 

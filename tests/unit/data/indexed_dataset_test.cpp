@@ -5,6 +5,7 @@
 
 #include "corpora.h"
 #include "longhaul/core/error.h"
+#include "longhaul/data/id_check.h"
 #include "longhaul/data/indexed_dataset_writer.h"
 #include "unit/temp_folder.h"
 
@@ -119,6 +120,25 @@ TEST_F(IndexedDatasetTest, IdsOutOfRangeAreRefused) {
   EXPECT_EQ(files_in(folder_), 0);
 }
 
+TEST_F(IndexedDatasetTest, IdsAreCheckedAgainstTheVocabulary) {
+  write_documents(path("a"), TokenType::uint16, {{7, 3, 12}, {}, {50256}});
+  const IndexedDatasetReader reader(path("a"));
+  const IdRange range = check_ids(reader, 50257);
+  EXPECT_EQ(range.smallest, 3);
+  EXPECT_EQ(range.largest, 50256);
+  const std::string message = message_of<UserError>([&] { check_ids(reader, 50256); });
+  EXPECT_CONTAINS(message, "a.bin: token 0 of sequence 1 (byte 6) is 50256, but the vocabulary has 50256 ids");
+  write_pair("n", bytes_of("0100 ffff"), [] {
+    std::string idx = bytes_of(kIdxA).substr(0, 34);
+    idx[17] = 3;  // int16
+    idx[18] = 1;
+    idx[26] = 2;
+    return idx + bytes_of("02000000 0000000000000000 0000000000000000 0100000000000000");
+  }());
+  const std::string negative = message_of<UserError>([&] { check_ids(IndexedDatasetReader(path("n")), std::nullopt); });
+  EXPECT_CONTAINS(negative, "a token of sequence 0 is negative");
+}
+
 TEST_F(IndexedDatasetTest, NothingAppearsBeforeFinalize) {
   write_documents(path("a"), TokenType::int32, {{1, 2, 3}});
   {
@@ -179,11 +199,11 @@ TEST_F(IndexedDatasetTest, EveryKindOfDamageIsToldApart) {
   EXPECT_CONTAINS(message_for(bin + "x", idx), "d.bin does not belong to its index: it has 15 bytes");
 }
 
-// Whatever single byte of an index changes, the reader refuses it or still describes the same .bin
-// consistently.
+// Whatever single byte of an index changes, the reader refuses it or gives the same ids.
 TEST_F(IndexedDatasetTest, AnyChangedByteIsRefusedOrHarmless) {
   const std::string bin = bytes_of(kBinA);
   const std::string idx = bytes_of(kIdxA);
+  const std::vector<std::vector<int64_t>> ids{{10, 11, 12, 50256}, {20, 21, 50256}};
   int accepted = 0;
   write_plainly(path("m.bin"), bin);
   for (size_t position = 0; position < idx.size(); ++position) {
@@ -193,12 +213,12 @@ TEST_F(IndexedDatasetTest, AnyChangedByteIsRefusedOrHarmless) {
       write_plainly(path("m.idx"), changed);
       try {
         const IndexedDatasetReader reader(path("m"));
-        int64_t tokens = 0;
-        for (int64_t i = 0; i < reader.sequences(); ++i) tokens += static_cast<int64_t>(reader.get(i).size());
-        EXPECT_EQ(tokens * token_bytes(reader.token_type()), static_cast<int64_t>(bin.size()));
+        std::vector<std::vector<int64_t>> read;
+        for (int64_t i = 0; i < reader.sequences(); ++i) read.push_back(reader.get(i));
+        EXPECT_EQ(read, ids) << position << " ^ " << flip;
         ++accepted;
-        // int16 instead of uint16, or another border between the two sequences for the empty document.
-        EXPECT_TRUE(position == 17 || (position >= 66 && position < 82)) << position << " ^ " << flip;
+        // Another border between the two sequences for the empty document.
+        EXPECT_TRUE(position >= 66 && position < 82) << position << " ^ " << flip;
       } catch (const UserError& error) {
         EXPECT_CONTAINS(std::string(error.what()), path("m"));
       }

@@ -1,0 +1,187 @@
+"""Measures how fast the order of a dataset is built: ours against megatron-core's compiled helpers and NumPy's shuffle.
+
+    scripts/oracle-python tools/bench_indices.py [--samples 10000000 100000000] [--json FILE] [--folder FOLDER] [--huge]
+
+Needs the program index_bench (ninja index_bench). For each index two times: computed alone, into memory that is at hand, and
+with the .npy file that a run keeps. Both sides' files must be equal, byte for byte. Alternates the two sides and takes each
+one's best. --huge: also a whole order of 10^9 samples, ours alone, with its peak memory.
+"""
+
+import argparse
+import filecmp
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy
+from megatron.core.datasets import helpers
+from megatron.core.datasets.utils import normalize
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", ROOT / "build"))
+SEQUENCE_LENGTH = 512
+MEAN_DOCUMENT = 400
+GOAL = 2.0
+
+
+def ours(*arguments):
+    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    done = subprocess.run([BUILD / "bin" / "index_bench", *map(str, arguments)], capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"index_bench failed: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def timed(action):
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def write_corpus(prefix, lengths):
+    """The index of documents of these lengths; their ids are a hole in the file."""
+    count = len(lengths)
+    ends = numpy.cumsum(lengths, dtype=numpy.int64) * 2
+    with open(f"{prefix}.idx", "wb") as file:
+        file.write(b"MMIDIDX\0\0" + (1).to_bytes(8, "little") + bytes([8]))
+        file.write(count.to_bytes(8, "little") + (count + 1).to_bytes(8, "little"))
+        lengths.tofile(file)
+        (ends - 2 * lengths).tofile(file)
+        numpy.arange(count + 1, dtype=numpy.int64).tofile(file)
+    with open(f"{prefix}.bin", "wb") as file:
+        file.truncate(int(ends[-1]))
+
+
+class Comparison:
+    """One index: `theirs` computes arrays into memory that is at hand; `mine` are index_bench's arguments without OUT."""
+
+    def __init__(self, name, samples, mine, prepare, theirs, folder):
+        self.name, self.samples, self.mine, self.prepare, self.theirs, self.folder = name, samples, mine, prepare, theirs, folder
+
+    def run(self, rounds):
+        best = {}
+        for _ in range(rounds):
+            for key, seconds in (("ours", self.my_time("-")), ("ours_file", self.my_time(self.folder / "ours")),
+                                 *self.their_times()):
+                best[key] = min(seconds, best.get(key, seconds))
+        equal = all(filecmp.cmp(self.folder / f"theirs-{i}.npy", self.folder / f"ours-{i}.npy", shallow=False)
+                    for i in range(len(list(self.folder.glob("theirs-*.npy")))))
+        for file in self.folder.glob("*-[01].npy"):
+            file.unlink()
+        if not equal:
+            sys.exit(f"{self.name}, {self.samples} samples: the two are not equal")
+        return {"index": self.name, "samples": self.samples, **best, "times": best["theirs"] / best["ours"],
+                "times_file": best["theirs_file"] / best["ours_file"]}
+
+    def my_time(self, out):
+        return ours(self.mine[0], out, *self.mine[1:])["seconds"]
+
+    def their_times(self):
+        arrays = self.prepare()
+        computed = timed(lambda: arrays.extend(self.theirs(arrays) or []))
+
+        def save():
+            for i, array in enumerate(array for array in arrays if array is not None):
+                with open(self.folder / f"theirs-{i}.npy", "wb") as file:
+                    numpy.save(file, array)
+                    file.flush()
+                    os.fsync(file.fileno())
+
+        return [("theirs", computed), ("theirs_file", computed + timed(save))]
+
+
+def touched(count, dtype):
+    array = numpy.empty(count, dtype)
+    array.fill(0)
+    return array
+
+
+def blend(name, weights, samples, folder):
+    def theirs(arrays):
+        helpers.build_blending_indices(arrays[0], arrays[1], normalize(weights), len(weights), samples, False)
+
+    return Comparison(name, samples, ["blend", samples, *weights],
+                      lambda: [touched(samples, numpy.int16), touched(samples, numpy.int64)], theirs, folder)
+
+
+def by_size(name, lengths, folder):
+    samples = sum(lengths)
+
+    def theirs(arrays):
+        helpers.build_exhaustive_blending_indices(arrays[0], arrays[1], lengths, len(lengths))
+
+    return Comparison(name, samples, ["blend", samples, *lengths],
+                      lambda: [touched(samples, numpy.int16), touched(samples, numpy.int64)], theirs, folder)
+
+
+def shuffle(samples, folder):
+    return Comparison("shuffle", samples, ["shuffle", samples, 1], lambda: [numpy.arange(samples, dtype=numpy.uint32)],
+                      lambda arrays: numpy.random.RandomState(1).shuffle(arrays[0]), folder)
+
+
+def sample_index(samples, folder):
+    rng = numpy.random.default_rng(1)
+    documents = samples * SEQUENCE_LENGTH // MEAN_DOCUMENT
+    lengths = rng.geometric(1 / MEAN_DOCUMENT, documents).astype(numpy.int32)
+    write_corpus(folder / "corpus", lengths)
+    order = rng.permutation(documents).astype(numpy.int32)
+    numpy.save(folder / "documents.npy", order)
+    tokens = int(lengths.sum(dtype=numpy.int64))
+    # A first run, so that the memory that the helper allocates has been given to this process before.
+    helpers.build_sample_idx(lengths, order, SEQUENCE_LENGTH, 1, tokens, True, True)
+    return Comparison("sample index", (tokens - 1) // SEQUENCE_LENGTH,
+                      ["samples", folder / "corpus", SEQUENCE_LENGTH, folder / "documents.npy"], list,
+                      lambda _: [helpers.build_sample_idx(lengths, order, SEQUENCE_LENGTH, 1, tokens, True, True)], folder)
+
+
+def comparisons(samples, folder):
+    rng = random.Random(1)
+    yield lambda: blend("blend of 2", [0.7, 0.3], samples, folder)
+    yield lambda: blend("blend of 3", [0.3, 0.5, 0.2], samples, folder)
+    yield lambda: blend("blend of 20", [round(rng.uniform(0.01, 1), 6) for _ in range(20)], samples, folder)
+    yield lambda: by_size("by size, 5", [samples // 2, samples // 4, samples // 8, samples // 16, samples - samples // 16 * 15], folder)
+    yield lambda: shuffle(samples, folder)
+    yield lambda: sample_index(samples, folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--samples", type=int, nargs="+", default=[10**7, 10**8])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", help="write the results here, too")
+    parser.add_argument("--folder", help="for the files, 20 bytes a sample; default: the system's temporary folder")
+    parser.add_argument("--huge", action="store_true", help="10^9 samples: 20 GB of files")
+    arguments = parser.parse_args()
+    results = []
+    print(f"{'index':<14}{'samples':>12}   {'ours':>8}{'theirs':>9}{'times':>7}   {'ours+file':>10}{'theirs+file':>12}{'times':>7}")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = pathlib.Path(name)
+        for samples in arguments.samples:
+            for make in comparisons(samples, folder):
+                r = make().run(arguments.rounds)
+                results.append(r)
+                print(f"{r['index']:<14}{r['samples']:>12,}   {r['ours']:>7.2f}s{r['theirs']:>8.2f}s{r['times']:>7.1f}"
+                      f"   {r['ours_file']:>9.2f}s{r['theirs_file']:>11.2f}s{r['times_file']:>7.1f}"
+                      f"{'' if r['times'] >= GOAL else '   BELOW THE GOAL of ' + str(GOAL)}", flush=True)
+        if arguments.huge:
+            samples = 10**9
+            lengths = numpy.random.default_rng(1).geometric(1 / 4000, 10**7).astype(numpy.int32)
+            write_corpus(folder / "corpus", lengths)
+            r = ours("order", folder / "cache", folder / "corpus", SEQUENCE_LENGTH, samples)
+            files = sum(file.stat().st_size for file in (folder / "cache").glob("*.npy"))
+            shutil.rmtree(folder / "cache")
+            results.append({"index": "whole order", "samples": samples, **r, "file_bytes": files})
+            print(f"{'whole order':<14}{samples:>12,}   {r['seconds']:.1f} s with its files of {files / 1e9:.1f} GB, "
+                  f"peak memory {r['memory'] / 1e9:.2f} GB")
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps({"unit": "seconds", "cores": os.cpu_count(), "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
