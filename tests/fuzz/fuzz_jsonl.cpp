@@ -10,13 +10,17 @@
 namespace longhaul::fuzz {
 namespace {
 
-// Every byte of a block's lines comes once, in order.
+// The fast reader and the plain one have the same view of every line.
 void read_lines(const TextBlock& block, const std::vector<std::string>& keys) {
-  KeyTexts texts;
+  KeyTexts texts, fast_texts;
+  JsonLineReader fast(keys);
   for (std::string_view rest = block.text; !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
-    if (!parse_json_line(line, keys, texts)) {
+    const auto wrong = parse_json_line(line, keys, texts);
+    LONGHAUL_CHECK(fast.read(line, fast_texts) == wrong, "the fast reader has another view");
+    if (!wrong) {
       LONGHAUL_CHECK(texts.size() == keys.size(), "{} values for {} keys", texts.size(), keys.size());
+      LONGHAUL_CHECK(fast_texts == texts, "the fast reader has other texts");
     }
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
   }
@@ -36,7 +40,7 @@ FuzzTarget fuzz_target() {
                   "\\\"", "\"", "\xEF\xBB\xBF", "\xC0\x80", "\xED\xA0\x80", "null", "{\"text\":\"x\"}\n"};
   target.read = [folder](std::string_view input) {
     const InputFile file{.path = folder->write("a.jsonl", input), .kind = InputKind::json_lines};
-    BlockReader reader({file});
+    BlockReader reader({{.file = file}});
     int64_t bytes = 0;
     for (TextBlock block; reader.next(block); bytes += block.bytes) {
       LONGHAUL_CHECK(block.place.byte == bytes, "a block at byte {}, not {}", block.place.byte, bytes);
