@@ -16,6 +16,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WARMUP = 3  # steps that are not counted
+LEAST_STEPS = 9  # of which the checkpoint's stall needs two saves after its first
 
 
 def environment(oracle):
@@ -97,6 +98,10 @@ def main():
     parser.add_argument("--precision", choices=["fp32", "bf16"], action="append")
     parser.add_argument("--output", default=str(ROOT / "build" / "bench-train.json"))
     arguments = parser.parse_args()
+    if arguments.steps < LEAST_STEPS:
+        parser.error(f"--steps {arguments.steps}: at least {LEAST_STEPS} are needed, {WARMUP} to warm up and the rest to measure")
+    if arguments.rounds < 1:
+        parser.error(f"--rounds {arguments.rounds}: at least one is needed")
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:
         rows = [compare(arguments, precision, scratch) for precision in arguments.precision or ["fp32", "bf16"]]
         stall = checkpoint_stall(arguments, scratch)

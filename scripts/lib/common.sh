@@ -18,34 +18,37 @@ as_root() {
   fi
 }
 
-# Says every now and then that a long step goes on: for how long, and how much lies in a folder, if one is named. On a
-# terminal in one line that changes, elsewhere a line every 20 seconds. Ends with the script.
+# tick LOG [FOLDER]: says every now and then that a long step goes on: for how long, how far it is where its log counts
+# as ninja does, and how much lies in a folder, if one is named. On a terminal in one line that changes, elsewhere a line
+# every 20 seconds. Ends with the script.
 tick() {
-  local folder="${1:-}" start=$SECONDS every=20 size
+  local log="$1" folder="${2:-}" start=$SECONDS every=20 size count
   [ ! -t 2 ] || every=1
   while sleep "$every" && kill -0 $$ 2>/dev/null; do
-    size=
+    size= count=$(tail -n 1 "$log" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' | tr -d '[]' || true)
     [ ! -d "$folder" ] || size=", $(du -sm "$folder" 2>/dev/null | cut -f1) MB"
-    if [ -t 2 ]; then printf '\r    %s s%s ' "$((SECONDS - start))" "$size" >&2
-    else printf '    %s s%s\n' "$((SECONDS - start))" "$size" >&2
+    if [ -t 2 ]; then printf '\r    %s s%s%s ' "$((SECONDS - start))" "${count:+, $count}" "$size" >&2
+    else printf '    %s s%s%s\n' "$((SECONDS - start))" "${count:+, $count}" "$size" >&2
     fi
   done
 }
 
-# Runs a command with its output in a log; on failure shows the log's end and where it is. WATCH names a folder whose
-# growth is shown meanwhile.
-run_logged() {
+# with_ticks LOG COMMAND…: runs it with its output in the log, and ticks. WATCH names a folder whose growth is shown.
+with_ticks() {
   local log="$1" ticker failed=0; shift
   mkdir -p "$(dirname "$log")"
-  tick "${WATCH:-}" & ticker=$!
+  tick "$log" "${WATCH:-}" & ticker=$!
   "$@" >"$log" 2>&1 || failed=1
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   [ ! -t 2 ] || printf '\r\e[K' >&2
-  if [ "$failed" = 1 ]; then
-    tail -n 40 "$log" >&2
-    die "failed: $* (full output: $log)"
-  fi
+  return "$failed"
+}
+
+# The same; on failure shows the log's end and where it is.
+run_logged() {
+  local log="$1"; shift
+  with_ticks "$log" "$@" || { tail -n 40 "$log" >&2; die "failed: $* (full output: $log)"; }
 }
 
 # The Python of the oracle environment, with the CUDA libraries that its torch wants on the loader's path.

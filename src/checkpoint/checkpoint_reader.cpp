@@ -185,6 +185,16 @@ void CheckpointReader::read_slice(const std::string& name, const std::vector<int
   }
 }
 
+int64_t CheckpointReader::bytes_read() const {
+  int64_t bytes = 0;
+  for (const auto& [_, parts] : slices_) {
+    for (const auto& slice : parts) {
+      if (slice.checked) bytes += static_cast<int64_t>(slice.entry->bytes.size());
+    }
+  }
+  return bytes;
+}
+
 void CheckpointReader::verify() const {
   for (const auto& [_, parts] : slices_) {
     for (const auto& slice : parts) check_bytes(slice);

@@ -124,7 +124,7 @@ class Importer {
   bool strip_prefix_ = false;
 };
 
-int64_t count_zero_rows(const at::Tensor& embedding) {
+int64_t count_zero_rows(const at::Tensor& embedding) {  // [rows, hidden]
   constexpr int64_t kRows = 4096;  // at a time, to keep the temporary small
   int64_t zeros = 0;
   for (int64_t begin = 0; begin < embedding.size(0); begin += kRows) {
@@ -132,14 +132,6 @@ int64_t count_zero_rows(const at::Tensor& embedding) {
     zeros += rows.eq(0).all(1).sum().item<int64_t>();
   }
   return zeros;
-}
-
-// This rank's blocks of the whole tensor; rows that pad a vocabulary become 0.
-void fill_blocks(const Parameter& p, const at::Tensor& whole) {
-  if (p.shard.vocabulary) p.value.detach().zero_();
-  for_each_block(p, [&](const at::Tensor& value, const Block& block) {
-    at::Tensor(value).copy_(whole.narrow(block.dim, block.begin, block.length));
-  });
 }
 
 }  // namespace
@@ -153,6 +145,7 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
   for (const auto& parameter : parameters) by_name.emplace(parameter.name, &parameter);
   const at::NoGradGuard no_grad;
   HfImportReport report;
+  int64_t embedding_rows = 0;
   size_t filled = 0;
   for (const auto& row : importer.plan().rows) {
     const auto found = by_name.find(row.parameter);
@@ -163,9 +156,15 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
     ++filled;
     std::vector<at::Tensor> sources;
     for (const auto& key : row.keys) sources.push_back(folder.tensor(key));
-    const at::Tensor merged = row.transform->merge(sources);
-    fill_blocks(parameter, merged);
-    if (row.parameter == kEmbedding) report.zero_embedding_rows = count_zero_rows(merged);
+    if (parameter.shard.vocabulary) parameter.value.detach().zero_();  // its padding
+    for_each_block(parameter, [&](const at::Tensor& value, const Block& block) {
+      const at::Tensor part = row.transform->merge_block(sources, block);
+      at::Tensor(value).copy_(part);
+      report.bytes_read += part.numel() * static_cast<int64_t>(sources[0].element_size());
+      if (row.parameter != kEmbedding) return;
+      report.zero_embedding_rows += count_zero_rows(part);
+      embedding_rows += block.length;
+    });
   }
   LONGHAUL_CHECK(filled == parameters.size(), "{} of {} parameters are in the model's table", filled, parameters.size());
   if (report.zero_embedding_rows > 0) {
@@ -173,7 +172,7 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
         "{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. "
         "Such a "
         "row's first gradients can be huge: use a trained token as the separator of documents",
-        folder.path().string(), report.zero_embedding_rows, model.vocab_size);
+        folder.path().string(), report.zero_embedding_rows, embedding_rows);
   }
   return report;
 }

@@ -1,4 +1,4 @@
-// llm-pretrain data: what a run will read, before it reads it.
+// llm-pretrain data preview: what a run will read, before it reads it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -8,9 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "data_commands.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
+#include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/model_folder.h"
 #include "train/model_source.h"
@@ -65,20 +67,25 @@ std::string text_of(const Sample& sample, const Tokenizer* tokenizer) {
 }
 
 void preview(const Options& options) {
-  const ModelSource source(load_recipe(options.recipe, options.overrides));
+  const Recipe wanted = load_recipe(options.recipe, options.overrides);
+  const ModelSource source(wanted, /*ranks=*/0);
   const Recipe& recipe = source.recipe();
   const RunData data = open_run_data(recipe, source.side_car(), {});
   const auto tokenizer = tokenizer_of(recipe);
-  const int64_t begin = (options.first_step - 1) * recipe.batch.global;
-  const int64_t end = std::min(begin + options.batches * recipe.batch.global, data.train->size());
+  const int64_t begin = samples_of_steps(recipe.batch, 0, options.first_step - 1);
+  const int64_t end = std::min(begin + samples_of_steps(recipe.batch, begin, options.batches), data.train->size());
   if (begin >= end) {
     throw UserError("--first-step {} lies behind the data: its {} samples are enough for {} steps", options.first_step,
-                    data.train->size(), data.train->size() / recipe.batch.global);
+                    data.train->size(), steps_of_samples(recipe.batch, data.train->size()));
   }
   std::map<std::string, int64_t> counts;
   Sample sample;
+  int64_t step = options.first_step, next_step = begin;  // and its first sample
   for (int64_t i = begin; i < end; ++i) {
-    if (i % recipe.batch.global == 0) fmt::print("{}step {}\n", i == begin ? "" : "\n", i / recipe.batch.global + 1);
+    if (i == next_step) {
+      fmt::print("{}step {}\n", i == begin ? "" : "\n", step++);
+      next_step += global_batch_at(recipe.batch, i);
+    }
     const std::vector<SamplePart> parts = data.train->parts(i);
     data.train->get(i, sample);
     fmt::print("  sample {}  {}\n    {}\n", i, source_text(parts), shown(text_of(sample, tokenizer.get()), options.characters));
@@ -118,9 +125,11 @@ void add_preview(CLI::App& parent) {
 }  // namespace
 
 void add_data_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe");
+  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe, merge prepared data");
   command->require_subcommand(1);
+  command->footer("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
   add_preview(*command);
+  add_merge(*command);
 }
 
 }  // namespace longhaul::cli

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/verify/python_reference.h"
 #include "commands.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
@@ -75,6 +76,7 @@ constexpr Tool kTools[] = {
     {"ccache", "makes builds quicker", "ccache"},
     {"nvcc", "builds the GPU code", "cuda-toolkit, from NVIDIA's repository"},
     {"git", "fetches and records sources", "git"},
+    {"mpirun", "starts several ranks (`launch local`)", "openmpi-bin"},
 };
 
 void report() {
@@ -99,6 +101,9 @@ void report() {
     tools.add({tool.program, path.empty() ? "missing" : path, tool.purpose,
                path.empty() ? fmt::format("apt install {}", tool.package) : ""});
   }
+  const std::string python = find_reference_python();
+  tools.add({"transformers", python.empty() ? "missing" : "in the Python " + python, "`verify` compares a model with it",
+             python.empty() ? "scripts/setup --test, or pip install torch transformers safetensors" : ""});
   fmt::print("{}", tools.str());
 }
 

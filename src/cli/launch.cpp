@@ -48,6 +48,7 @@ void add_rank(CLI::App& launch) {
 void add_launch_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("launch", "Start a command as several ranks");
   command->require_subcommand(1);
+  command->footer("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
   add_local(*command);
   add_rank(*command);
 }

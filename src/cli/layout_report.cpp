@@ -8,6 +8,7 @@
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/parallel/pipeline_schedule.h"
+#include "longhaul/recipes/estimate.h"
 #include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/rank_share.h"
 
@@ -97,6 +98,28 @@ std::string groups_text(const std::vector<std::vector<int64_t>>& groups) {
   return groups.size() > kFewGroups ? text + " | ..." : text;
 }
 
+const char* what_data_ranks_exchange(Sharding sharding) {
+  switch (sharding) {
+    case Sharding::none: return "weight gradients once a step";
+    case Sharding::optimizer: return "weight gradients and new weights once a step";
+    case Sharding::gradients: return "weight gradients of each micro-batch, new weights once a step";
+    case Sharding::parameters: break;
+  }
+  return "weight gradients of each micro-batch, and its weights, forward and backward";
+}
+
+std::string memory_lines(const Recipe& r, int64_t data) {
+  const MemoryEstimate e = estimate_memory(r, r.parallel, r.recompute, data);
+  const ParallelConfig& p = r.parallel;
+  const auto shared = [&](Sharding level) { return p.sharding >= level && data > 1 ? ", shared out" : ""; };
+  return fmt::format(
+      "\nMemory of a rank, about\n{} weights{}, {} gradients{}, {} masters and moments{}, {} activations (micro-batch {}, "
+      "recompute {}): {}\n",
+      format_bytes(e.weights), shared(Sharding::parameters), format_bytes(e.gradients), shared(Sharding::gradients),
+      format_bytes(e.optimizer), shared(Sharding::optimizer), format_bytes(e.activations), r.batch.micro,
+      name_of(r.recompute.mode), format_bytes(e.total()));
+}
+
 std::string group_table(const Recipe& r, const Mesh& mesh) {
   TextTable table({"along", "groups", "of ranks", "ranks", "to exchange"});
   table.align(1, TextTable::Align::right).align(2, TextTable::Align::right);
@@ -113,8 +136,7 @@ std::string group_table(const Recipe& r, const Mesh& mesh) {
   add("pipeline", mesh.groups({Axis::pipeline}),
       "activations forward and gradients backward, of each micro-batch");
   add("data x context", mesh.groups({Axis::data, Axis::context}),
-      r.parallel.sharding == Sharding::none ? "weight gradients once a step"
-                                            : "weight gradients, and what is sharded of the weights");
+      what_data_ranks_exchange(r.parallel.sharding));
   add("tensor x pipeline", mesh.groups({Axis::tensor, Axis::pipeline}), "the gradient's norm");
   if (r.model.tied_embeddings)
     add("first and last stage", mesh.embedding_groups(), "gradients of the embedding that both hold");
@@ -146,6 +168,7 @@ std::string layout_report(const Recipe& recipe, int64_t ranks, bool all_ranks) {
   if (!all) out += "The ranks of the other data-parallel copies hold the same; --all lists them.\n";
   out += fmt::format("sequences: of the first micro-batch; those of the next begin {} further.\n",
                      recipe.batch.micro * data);
+  out += memory_lines(recipe, data);
   if (ranks > 1) out += "\nWho talks to whom\n" + group_table(recipe, mesh);
   if (mesh.shape().pipeline > 1) out += pipeline_lines(recipe, data);
   return out;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "longhaul/comm/error.h"
 #include "longhaul/core/config/suggest.h"
 #include "longhaul/core/error.h"
 
@@ -27,19 +28,37 @@ constexpr const char* kExamples =
     "  llm-pretrain doctor\n"
     "`llm-pretrain COMMAND --help` explains a command.";
 
-// CLI11 would say that "the following argument was not expected"; a mistyped command deserves a better
-// answer.
-void check_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+std::vector<std::string> names_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
-    if (names.back() == argv[1]) return;
+    if (!command->get_group().empty()) names.push_back(command->get_name());  // others no help shows
   }
-  const std::string close = nearest(argv[1], names);
-  throw UserError("there is no command \"{}\".{}", argv[1],
-                  close.empty() ? " `llm-pretrain --help` lists all commands."
-                                : fmt::format(" Did you mean \"{}\"?", close));
+  return names;
+}
+
+// A word or an option that a command does not know, with what may be meant; "" when something else is wrong. CLI11
+// would say that an argument was not expected, or that another is missing.
+std::string unknown_word(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  const auto text = [](const std::string& problem, const std::string& close) {
+    return close.empty() ? problem : fmt::format("{}. Did you mean {}?", problem, close);
+  };
+  std::vector<std::string> options;
+  for (const CLI::Option* option : command->get_options()) {
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  }
+  const std::vector<std::string> commands = names_of(*command);
+  for (const std::string& word : command->remaining()) {
+    if (word.starts_with("--")) {
+      return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
+    }
+    if (commands.empty()) continue;
+    const std::string close = nearest(word, commands);
+    return text(fmt::format("there is no command \"{}{}\"", command == &app ? "" : command->get_name() + " ", word),
+                close.empty() ? "" : fmt::format("\"{}\"", close));
+  }
+  return "";
 }
 
 int run(int argc, char** argv) {
@@ -65,14 +84,14 @@ int run(int argc, char** argv) {
   add_launch_command(app);
   add_doctor_command(app);
   try {
-    check_command(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::RuntimeError& ended) {  // a command that ends with an exit code and has told why
     return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "error: {}. `--help` lists the options.\n", error.what());
+    const std::string unknown = unknown_word(app), problem = unknown.empty() ? error.what() : unknown;
+    fmt::print(stderr, "error: {}{} `--help` lists what there is.\n", problem, problem.ends_with("?") ? "" : ".");
     return 2;
   }
   return 0;
@@ -99,6 +118,8 @@ int main(int argc, char** argv) {
   using namespace longhaul::cli;
   try {
     code = run(argc, argv);
+  } catch (const longhaul::comm::AgreedFailure& failure) {  // another rank says what it is
+    code = failure.exit_code();
   } catch (const longhaul::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     code = error.exit_code();

@@ -13,20 +13,18 @@
 namespace longhaul::cli {
 namespace {
 
-// With model.from the shape is that folder's.
-Recipe with_shape(Recipe recipe) {
-  if (recipe.model.from.empty()) return resolved(recipe);
-  recipe.model = continue_from(recipe.model, ModelFolder(recipe.model.from).config());
-  validate_shape(recipe);
-  return recipe;
-}
-
 void plan_layout(const std::string& name, const std::vector<std::string>& overrides, int64_t ranks,
                  bool all) {
-  const Recipe recipe = with_shape(load_recipe(name, overrides));
+  const Recipe recipe = with_shape_of_model(load_recipe(name, overrides));
   if (recipe.model.vocab_size == 0)
     throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
-  fmt::print("{}", layout_report(recipe, ranks == 0 ? recipe.parallel.model_ranks() : ranks, all));
+  if (ranks == 0) ranks = recipe.parallel.model_ranks();
+  fmt::print("{}", layout_report(recipe, ranks, all));
+  try {
+    require_layout(recipe, ranks);
+  } catch (const UserError& error) {  // what can be drawn, but not be trained with
+    fmt::print("\n`pretrain` would refuse this: {}\n", error.what());
+  }
 }
 
 void add_layout(CLI::App& plan) {

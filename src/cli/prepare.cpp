@@ -2,9 +2,13 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <memory>
 
 #include "commands.h"
+#include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
@@ -26,23 +30,65 @@ PrepareTokenizer prepare_tokenizer(const std::shared_ptr<const Tokenizer>& token
       tokenizer->encode(text, add_special_tokens, ids, *scratch);
     };
   };
+  out.token_text = [tokenizer](int32_t id) { return tokenizer->id_to_token(id); };
   return out;
 }
 
+// How long the documents are, in bars: "512 - 1,023 tokens  ########  1,234".
+std::string length_histogram(const PreparedDataset& d) {
+  constexpr double kBar = 40;
+  TextTable table({"tokens", "documents", ""});
+  table.align(0, TextTable::Align::right).align(1, TextTable::Align::right);
+  const auto used = [&](size_t i) { return d.lengths[i] > 0; };
+  size_t first = 0, last = d.lengths.size();
+  while (first < last && !used(first)) ++first;
+  while (last > first && !used(last - 1)) --last;
+  const auto most = static_cast<double>(*std::max_element(d.lengths.begin(), d.lengths.end()));
+  for (size_t i = first; i < last; ++i) {
+    const int64_t low = i == 0 ? 0 : int64_t{1} << (i - 1), high = i == 0 ? 0 : (int64_t{1} << i) - 1;
+    const auto bar = static_cast<size_t>(std::ceil(kBar * static_cast<double>(d.lengths[i]) / most));
+    table.add({low == high ? group_digits(low) : fmt::format("{} - {}", group_digits(low), group_digits(high)),
+               group_digits(d.lengths[i]), std::string(bar, '#')});
+  }
+  return table.str();
+}
+
+std::string duplicates_text(const PreparedDataset& d) {
+  if (d.duplicates_share == 1) return group_digits(d.duplicates);
+  return fmt::format("about {}", format_count(static_cast<double>(d.duplicates)));
+}
+
 void print_report(const PrepareReport& report) {
-  TextTable table({"dataset", "documents", "tokens", "longest", "empty"});
-  for (size_t column = 1; column <= 4; ++column) table.align(column, TextTable::Align::right);
-  int64_t tokens = 0;
+  TextTable table({"dataset", "documents", "tokens", "tokens/byte", "longest", "empty", "duplicates"});
+  for (size_t column = 1; column <= 6; ++column) table.align(column, TextTable::Align::right);
   for (const PreparedDataset& d : report.datasets) {
-    tokens += d.tokens;
-    table.add({d.prefix, group_digits(d.documents), group_digits(d.tokens), group_digits(d.longest), group_digits(d.empty)});
+    table.add({d.prefix, group_digits(d.documents), group_digits(d.tokens),
+               fmt::format("{:.3f}", static_cast<double>(d.tokens) / static_cast<double>(std::max<int64_t>(d.text_bytes, 1))),
+               group_digits(d.longest), group_digits(d.empty), duplicates_text(d)});
   }
   fmt::print("{}", table.str());
-  fmt::print("{} of text in {} ({}/s), {:.3f} tokens a byte", format_bytes(static_cast<double>(report.bytes)),
-             format_duration(report.seconds), format_bytes(static_cast<double>(report.bytes) / std::max(report.seconds, 1e-9)),
-             static_cast<double>(tokens) / static_cast<double>(std::max<int64_t>(report.bytes, 1)));
+  for (const PreparedDataset& d : report.datasets) {
+    if (d.documents > 0) fmt::print("\nlengths in {}\n{}", d.prefix, length_histogram(d));
+  }
+  const auto bytes = static_cast<double>(report.bytes - report.resumed_bytes);
+  fmt::print("\n{} of input in {} ({}/s)", format_bytes(bytes), format_duration(report.seconds),
+             format_bytes(bytes / std::max(report.seconds, 1e-9)));
+  if (report.resumed_bytes > 0) fmt::print("; {} were done before", format_bytes(static_cast<double>(report.resumed_bytes)));
   if (report.bad_lines > 0) fmt::print("; {} bad lines skipped", group_digits(report.bad_lines));
+  if (!report.quarantine.empty()) fmt::print("; they are in {}", report.quarantine);
   fmt::print("\n");
+}
+
+// "3/8"
+Partition parsed_partition(const std::string& text) {
+  Partition partition;
+  const char* const end = text.data() + text.size();
+  const auto index = std::from_chars(text.data(), end, partition.index);
+  if (index.ec == std::errc{} && index.ptr != end && *index.ptr == '/') {
+    const auto count = std::from_chars(index.ptr + 1, end, partition.count);
+    if (count.ec == std::errc{} && count.ptr == end) return partition;
+  }
+  throw UserError("--partition {} is no partition; the third of eight is 3/8", text);
 }
 
 }  // namespace
@@ -53,13 +99,17 @@ void add_prepare_command(CLI::App& app) {
     std::string tokenizer;
     bool no_special_tokens = false;
     std::string on_bad_line = "fail";
+    std::string text_documents = "files";
+    std::string partition = "1/1";
+    bool round_robin = false;
+    int64_t seal_every = 256;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("prepare", "Turn text into .bin/.idx files of token ids");
   PrepareOptions& prepare_options = options->prepare;
   command
       ->add_option("--input", prepare_options.inputs,
-                   "JSONL or text file, glob or folder, or - for standard input; may be given more than once")
+                   "JSONL or text file (.gz, .zst, too), glob or folder, or - for standard input; may be given more than once")
       ->required();
   command->add_option("--tokenizer", options->tokenizer, "Hugging Face folder with tokenizer.json")->required();
   command->add_option("--output-prefix", prepare_options.output_prefix, "the files are PREFIX_<key>_document.bin and .idx")
@@ -74,17 +124,35 @@ void add_prepare_command(CLI::App& app) {
   command->add_flag("--no-special-tokens", options->no_special_tokens,
                     "leave out what the tokenizer adds to a text of its own accord, such as a first token");
   command->add_option("--on-bad-line", options->on_bad_line, "what to do about a line that is no JSON object with the keys")
-      ->check(CLI::IsMember({"fail", "skip"}))
+      ->check(CLI::IsMember({"fail", "skip", "quarantine"}))
+      ->capture_default_str();
+  command->add_option("--text-documents", options->text_documents, "what a document is in text files: a file, or each line")
+      ->check(CLI::IsMember({"files", "lines"}))
+      ->capture_default_str();
+  command->add_option("--partition", options->partition, "I/N: the share of one of N machines; join them with `data merge`")
+      ->capture_default_str();
+  command->add_flag("--round-robin", options->round_robin, "deal documents to partitions in turn, as Megatron does without "
+                                                           "--keep-sequential-samples");
+  command->add_option("--seal-every", options->seal_every, "MiB of text between points that a stopped run goes on from")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->footer(
       "Examples:\n"
       "  llm-pretrain prepare --input corpus.jsonl --tokenizer llama-3/ --output-prefix data/corpus --append-eod\n"
-      "  llm-pretrain prepare --input 'part-*.jsonl' --input notes/ --tokenizer gpt2/ --output-prefix data/all --append-eod");
+      "  llm-pretrain prepare --input 'part-*.jsonl' --input notes/ --tokenizer gpt2/ --output-prefix data/all --append-eod\n"
+      "  llm-pretrain prepare --input 'cc/*.jsonl.zst' --tokenizer gpt2/ --output-prefix data/cc --append-eod --partition 3/8\n"
+      "A run that was stopped goes on where it was when the same command is given again.");
   command->callback([options] {
     const StopGuard stop;
     PrepareOptions prepare_options = options->prepare;
     prepare_options.add_special_tokens = !options->no_special_tokens;
-    prepare_options.on_bad_line = options->on_bad_line == "skip" ? OnBadLine::skip : OnBadLine::fail;
+    prepare_options.on_bad_line = options->on_bad_line == "quarantine" ? OnBadLine::quarantine
+                                  : options->on_bad_line == "skip"     ? OnBadLine::skip
+                                                                       : OnBadLine::fail;
+    prepare_options.text_documents = options->text_documents == "lines" ? TextDocuments::lines : TextDocuments::files;
+    prepare_options.partition = parsed_partition(options->partition);
+    prepare_options.partition.round_robin = options->round_robin;
+    prepare_options.seal_bytes = options->seal_every << 20;
     print_report(prepare(prepare_options, prepare_tokenizer(Tokenizer::from_folder(options->tokenizer))));
   });
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "longhaul/comm/exchange.h"
 #include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
@@ -39,8 +40,11 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
 void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
   comm::run_in_world({}, [&](comm::World& world) {
     const bool alone = world.communicator->size() == 1, leads = world.communicator->rank() == 0;
-    const Recipe wanted = load_recipe(name, overrides);
-    refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
+    Recipe wanted;
+    comm::all_or_none(world.communicator.get(), [&] {
+      wanted = load_recipe(name, overrides, world.communicator->size());
+      refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
+    });
     Trainer trainer(wanted, alone ? nullptr : world.communicator.get());
     const Recipe& recipe = trainer.recipe();
     log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,

@@ -7,6 +7,7 @@
 #include "longhaul/core/config/field_table.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
+#include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/recipes/estimate.h"
 
 namespace longhaul::cli {
@@ -14,7 +15,8 @@ namespace {
 
 std::string size_lines(const Recipe& r) {
   const ModelConfig& m = r.model;
-  const double tokens = static_cast<double>(r.batch.global * r.data.sequence_length);
+  const int64_t samples = samples_of_steps(r.batch, 0, r.trainer.max_steps);
+  const double tokens = static_cast<double>(samples) * static_cast<double>(r.data.sequence_length);
   const double flops = m.flops_per_token(r.data.sequence_length);
   TextTable table;
   table.add({"parameters", group_digits(m.parameter_count())});
@@ -23,8 +25,7 @@ std::string size_lines(const Recipe& r) {
                                       flops / 1e9, m.flops_per_token(r.data.sequence_length, false) / 1e9)});
   table.add({"tokens per step", group_digits(r.batch.global * r.data.sequence_length)});
   table.add({"whole run", fmt::format("{} steps, {} tokens, {:.3g} FLOP", group_digits(r.trainer.max_steps),
-                                      format_count(tokens * static_cast<double>(r.trainer.max_steps)),
-                                      flops * tokens * static_cast<double>(r.trainer.max_steps))});
+                                      format_count(tokens), flops * tokens)});
   return table.str();
 }
 
@@ -64,21 +65,16 @@ std::string setting_lines(const Recipe& recipe) {
 
 }  // namespace
 
-std::string recipe_report(const Recipe& recipe) {
-  const Recipe r = resolved(recipe);
+std::string recipe_report(const Recipe& recipe, const Recipe& r) {
   std::string out = fmt::format("{}: {}\n\n", r.name, r.description);
-  if (!r.model.from.empty()) {
-    out += fmt::format("The shape comes from {}/config.json when training starts.\n", r.model.from);
-  } else {
-    out += size_lines(r);
-    out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}",
-                       r.batch.micro, name_of(r.trainer.precision), memory_table(r, {}));
-    if (r.parallel.model_ranks() > 1) {
-      out += fmt::format(
-          "\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding:\n{}",
-          r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
-          memory_table(r, r.parallel));
-    }
+  if (!r.model.from.empty()) out += fmt::format("The model's shape is that of {}.\n", r.model.from);
+  out += size_lines(r);
+  out += fmt::format("\nMemory of one process, micro-batch {} ({}; * as the recipe says; estimate):\n{}",
+                     r.batch.micro, name_of(r.trainer.precision), memory_table(r, {}));
+  if (r.parallel.model_ranks() > 1) {
+    out += fmt::format("\nMemory of each of {} ranks (tensor {} x pipeline {} x context {}), before sharding (plan layout counts it):\n{}",
+                       r.parallel.model_ranks(), r.parallel.tensor, r.parallel.pipeline, r.parallel.context,
+                       memory_table(r, r.parallel));
   }
   return out + "\nSettings that differ from the defaults:\n" + setting_lines(recipe);
 }

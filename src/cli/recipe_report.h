@@ -7,8 +7,9 @@
 
 namespace longhaul::cli {
 
-// Parameters, FLOPs, memory by recomputation mode, and every setting that differs from the defaults.
-std::string recipe_report(const Recipe& recipe);
+// Parameters, FLOPs, memory by recomputation mode, and every setting that differs from the defaults. `shaped`: the
+// recipe with the shape of the model that it continues from, where it does.
+std::string recipe_report(const Recipe& recipe, const Recipe& shaped);
 
 // A commented recipe file with `recipe` as its base and the settings that most users change.
 std::string starter_file_text(const Recipe& recipe);

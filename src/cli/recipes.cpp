@@ -12,6 +12,7 @@
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/library.h"
 #include "longhaul/recipes/load.h"
+#include "longhaul/train/model_folder.h"
 #include "recipe_report.h"
 
 namespace longhaul::cli {
@@ -64,12 +65,13 @@ void add_show(CLI::App& recipes) {
       "Examples:\n"
       "  llm-pretrain recipes show llama3_8b\n"
       "  llm-pretrain recipes show llama3_70b parallel.tensor=8 recompute.mode=full\n"
+      "  llm-pretrain recipes show my_run.json model.from=HF_DIR   (reads its config.json)\n"
       "  llm-pretrain recipes show my_run.json --json");
   command->callback([options] {
     const Recipe recipe = load_recipe(options->recipe, options->overrides);
-    fmt::print("{}", options->full   ? full_recipe_text(resolved(recipe))
+    fmt::print("{}", options->full   ? full_recipe_text(with_shape_of_model(recipe))
                      : options->file ? recipe_file_text(recipe)
-                                     : recipe_report(recipe));
+                                     : recipe_report(recipe, with_shape_of_model(recipe)));
   });
 }
 

@@ -216,7 +216,7 @@ void add_verify_command(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  llm-pretrain verify --model HF_DIR\n"
-      "  llm-pretrain verify --model runs/my_run --reference EXPORTED_HF_DIR\n"
+      "  llm-pretrain verify --model runs/my_run --reference EXPORTED_HF_DIR   (exported with --dtype fp32: BF16 rounds)\n"
       "Wants a Python with torch, transformers and safetensors: that of $LONGHAUL_PYTHON, else the one that\n"
       "scripts/setup --test installs, else python3. Exit code 0: equal; 1: not, or there is no such Python.");
   command->callback([options] { verify(*options); });

@@ -271,6 +271,8 @@ std::unique_ptr<Communicator> DirectCommunicator::split(int colour, const std::s
                                               place, name, timeout_);
 }
 
-void DirectCommunicator::abort(const std::string& cause) { transport_->abort(members_[rank()], cause); }
+void DirectCommunicator::abort(const std::string& cause, int exit_code) {
+  transport_->abort(members_[rank()], cause, exit_code);
+}
 
 }  // namespace longhaul::comm

@@ -29,7 +29,7 @@ class DirectCommunicator final : public Communicator {
   Work receive(Buffer data, int from) override;
   void barrier() override;
   std::unique_ptr<Communicator> split(int colour, const std::string& name) override;
-  void abort(const std::string& cause) override;
+  void abort(const std::string& cause, int exit_code) override;
   void set_timeout(std::chrono::milliseconds timeout) override { timeout_ = timeout; }
 
  private:

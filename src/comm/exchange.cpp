@@ -54,9 +54,10 @@ void all_or_none(Communicator* ranks, const std::function<void()>& body) {
   }
   if (ranks != nullptr && any_of(ranks, own != nullptr)) {
     const std::vector<std::string> causes = all_gather_text(ranks, own ? "!" + cause : "");
-    if (!own) {
-      const auto first = std::find_if(causes.begin(), causes.end(), [](const std::string& c) { return !c.empty(); });
-      throw CommunicationError("rank {} failed: {}", first - causes.begin(), first->substr(1));
+    const auto first = std::find_if(causes.begin(), causes.end(), [](const std::string& c) { return !c.empty(); });
+    const auto rank = first - causes.begin();
+    if (rank != ranks->rank() && (!own || "!" + cause == *first)) {
+      throw AgreedFailure("rank {} failed: {}", rank, first->substr(1));
     }
   }
   if (own) std::rethrow_exception(own);

@@ -74,10 +74,10 @@ class MpiTransport final : public Transport {
     return std::make_unique<MpiTransport>(comm, message_limit_);
   }
 
-  void abort(int rank, const std::string& cause) override {
-    leave_failure_note({rank, 1, cause});
+  void abort(int rank, const std::string& cause, int exit_code) override {
+    leave_failure_note({rank, exit_code, cause});
     log::error("rank {} failed: {}", rank, cause);
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
   }
 
  private:

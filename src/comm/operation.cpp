@@ -6,11 +6,25 @@
 #include <thread>
 
 #include "longhaul/comm/error.h"
+#include "longhaul/comm/time_spent.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+thread_local Clock::duration spent{};
+
+class Stopwatch {
+ public:
+  ~Stopwatch() { spent += Clock::now() - start_; }
+
+ private:
+  const Clock::time_point start_ = Clock::now();
+};
+
+double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 
 // How a waiting rank leaves the core to those it waits for: at first it only yields, later it sleeps.
 void pause(Clock::duration idle) {
@@ -22,6 +36,8 @@ void pause(Clock::duration idle) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds time_spent() { return spent; }
 
 bool Operation::advance() {
   bool moved = false;
@@ -52,9 +68,16 @@ class Progress::Pending final : public Work::State {
   }
 
   void wait() override {
+    const Stopwatch stopwatch;
     const auto start = Clock::now();
     auto last_move = start;
+    bool warned = false;
     while (true) {
+      // While there is time to look at the others: what this rank is stuck in.
+      if (timeout_.count() > 0 && !warned && Clock::now() - start > timeout_ / 2) {
+        warned = true;
+        log::warning("half of the time-out of {:.1f} s is over:{}", seconds(timeout_), progress_->describe());
+      }
       {
         const std::lock_guard lock(progress_->mutex_);
         const bool moved = progress_->advance_all();
@@ -62,9 +85,8 @@ class Progress::Pending final : public Work::State {
         if (moved) last_move = Clock::now();
         if (timeout_.count() > 0 && Clock::now() - start > timeout_) {
           const std::set<int> missing = operation_->waiting_for();
-          throw CommunicationError("{} waited {:.1f} s in vain for rank{} {}", operation_->what(),
-                                   static_cast<double>(timeout_.count()) / 1000, missing.size() == 1 ? "" : "s",
-                                   fmt::join(missing, ", "));
+          throw CommunicationError("{} waited {:.1f} s in vain for rank{} {}", operation_->what(), seconds(timeout_),
+                                   missing.size() == 1 ? "" : "s", fmt::join(missing, ", "));
         }
       }
       pause(Clock::now() - last_move);
@@ -72,6 +94,7 @@ class Progress::Pending final : public Work::State {
   }
 
   bool done() override {
+    const Stopwatch stopwatch;
     const std::lock_guard lock(progress_->mutex_);
     progress_->advance_all();
     return operation_->done();
@@ -85,6 +108,7 @@ class Progress::Pending final : public Work::State {
 
 Work Progress::start(std::shared_ptr<Operation> operation, std::chrono::milliseconds timeout) {
   {
+    const Stopwatch stopwatch;
     const std::lock_guard lock(mutex_);
     operations_.push_back(operation);
     advance_all();
@@ -103,7 +127,7 @@ std::string Progress::describe() {
   const std::lock_guard lock(mutex_);
   std::string lines;
   for (const auto& operation : operations_) {
-    lines += fmt::format("{} waits for ranks {}\n", operation->what(), fmt::join(operation->waiting_for(), ", "));
+    lines += fmt::format("\n  {} waits for rank {}", operation->what(), fmt::join(operation->waiting_for(), ", "));
   }
   return lines;
 }

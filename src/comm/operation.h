@@ -49,7 +49,7 @@ class Progress : public std::enable_shared_from_this<Progress> {
   // buffers afterwards.
   Work start(std::shared_ptr<Operation> operation, std::chrono::milliseconds timeout);
 
-  // What this rank waits for, a line an operation: for a watchdog.
+  // What this rank waits for, a line an operation, each behind a line's end.
   std::string describe();
 
  private:

@@ -8,6 +8,7 @@
 #include "comm/launch_environment.h"
 #include "comm/tcp_rendezvous.h"
 #include "comm/tcp_transport.h"
+#include "longhaul/comm/error.h"
 #include "longhaul/comm/exchange.h"
 #include "longhaul/comm/failure_note.h"
 #include "longhaul/comm/thread_communicator.h"
@@ -72,11 +73,18 @@ void run_in_world(const RendezvousOptions& options, const std::function<void(Wor
   World world = join_world(options);
   const auto tell_all = [&world](int exit_code, const std::string& cause) {
     leave_failure_note({world.communicator->rank(), exit_code, cause});
-    world.communicator->abort(cause);
+    world.communicator->abort(cause, exit_code);
   };
   try {
     body(world);
     world.communicator->barrier();  // nobody leaves while others still talk
+  } catch (const AgreedFailure&) {
+    // Whoever reports it ends the job; a rank that left before would have it ended without a word.
+    try {
+      world.communicator->barrier();
+    } catch (const CommunicationError&) {
+    }
+    throw;
   } catch (const Error& error) {
     tell_all(error.exit_code(), error.what());
     throw;

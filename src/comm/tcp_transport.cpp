@@ -283,8 +283,8 @@ class TcpTransport final : public Transport {
     return std::make_unique<TcpTransport>(mesh_, name, std::move(in_job));
   }
 
-  void abort(int rank, const std::string& cause) override {
-    leave_failure_note({rank, 1, cause});
+  void abort(int rank, const std::string& cause, int exit_code) override {
+    leave_failure_note({rank, exit_code, cause});
     mesh_->abort(rank, cause);
   }
 

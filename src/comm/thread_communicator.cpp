@@ -182,7 +182,7 @@ class ThreadCommunicator final : public Communicator {
     return std::make_unique<ThreadCommunicator>(std::move(child), place, name, timeout_);
   }
 
-  void abort(const std::string& cause) override {
+  void abort(const std::string& cause, int) override {
     group_->job->fail(group_->members[rank()], cause);
     group_->changed.notify_all();
   }
@@ -288,7 +288,7 @@ void run_thread_ranks(int ranks, const std::function<void(Communicator& world)>&
       } catch (const std::exception& error) {
         const std::lock_guard lock(mutex);
         if (!first) first = std::current_exception();
-        world.abort(error.what());
+        world.abort(error.what(), 1);
       }
     });
   }

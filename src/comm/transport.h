@@ -28,7 +28,7 @@ class Transport {
   virtual std::unique_ptr<Transport> subgroup(const std::vector<int>& members, int number) = 0;
 
   // Tells every rank of the job that this one, `rank` in the job, has failed.
-  virtual void abort(int rank, const std::string& cause) = 0;
+  virtual void abort(int rank, const std::string& cause, int exit_code) = 0;
 };
 
 }  // namespace longhaul::comm

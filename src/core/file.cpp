@@ -12,26 +12,12 @@
 #include <cstring>
 #include <utility>
 
+#include "core/system_reason.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/unfinished.h"
 
 namespace longhaul {
 namespace {
-
-// What a user should do about an error of the system.
-std::string reason(int error) {
-  const char* remedy = "";
-  switch (error) {
-    case ENOSPC: remedy = ": free some space or choose another disk"; break;
-    case EDQUOT: remedy = ": your quota is used up"; break;
-    case EROFS:
-    case EACCES:
-    case EPERM: remedy = ": check the permissions, or choose another folder"; break;
-    case ENOENT: remedy = ": check the path"; break;
-    default: break;
-  }
-  return fmt::format("{}{}", std::strerror(error), remedy);
-}
 
 // Under the address sanitizer, reading behind the end of a mapped file is an error, as it is behind an array's.
 #ifdef __SANITIZE_ADDRESS__
@@ -49,7 +35,7 @@ void guard_end(const void*, size_t, bool) {}
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw UserError("cannot read {}: {}", path.string(), reason(errno));
+  if (descriptor < 0) throw UserError("cannot read {}: {}", path.string(), system_reason(errno));
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
@@ -60,7 +46,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
     void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
     const int error = errno;
     ::close(descriptor);
-    if (address == MAP_FAILED) throw EnvironmentError("cannot map {}: {}", path.string(), reason(error));
+    if (address == MAP_FAILED) throw EnvironmentError("cannot map {}: {}", path.string(), system_reason(error));
     data_ = static_cast<const std::byte*>(address);
     guard_end(data_, size_, true);
   } else {
@@ -89,7 +75,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   temporary_ = partial_path(path_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) throw EnvironmentError("cannot write {}: {}", path_.string(), reason(errno));
+  if (descriptor_ < 0) throw EnvironmentError("cannot write {}: {}", path_.string(), system_reason(errno));
 }
 
 AtomicFile::~AtomicFile() {
@@ -106,7 +92,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
     const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
     if (n < 0) {
       if (errno == EINTR) continue;
-      throw EnvironmentError("cannot write {} ({} bytes written so far): {}", path_.string(), written_, reason(errno));
+      throw EnvironmentError("cannot write {} ({} bytes written so far): {}", path_.string(), written_, system_reason(errno));
     }
     written_ += static_cast<uint64_t>(n);
     bytes = bytes.subspan(static_cast<size_t>(n));
@@ -115,7 +101,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::sync() {
   LONGHAUL_CHECK(descriptor_ >= 0, "sync after commit of {}", path_.string());
-  if (::fsync(descriptor_) != 0) throw EnvironmentError("cannot write {}: {}", path_.string(), reason(errno));
+  if (::fsync(descriptor_) != 0) throw EnvironmentError("cannot write {}: {}", path_.string(), system_reason(errno));
 }
 
 void AtomicFile::commit() {
@@ -125,7 +111,7 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int error = errno;
     ::unlink(temporary_.c_str());
-    throw EnvironmentError("cannot write {}: {}", path_.string(), reason(error));
+    throw EnvironmentError("cannot write {}: {}", path_.string(), system_reason(error));
   }
   sync_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
@@ -151,7 +137,7 @@ void sync_folder(const std::filesystem::path& folder) {
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) throw EnvironmentError("cannot make the folder {}: {}", folder.string(), reason(error.value()));
+  if (error) throw EnvironmentError("cannot make the folder {}: {}", folder.string(), system_reason(error.value()));
 }
 
 }  // namespace longhaul

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 
 namespace longhaul {
@@ -44,7 +45,7 @@ std::string format_count(double count) {
     count /= 1000;
     ++i;
   }
-  if (i == 0) return fmt::format("{:.0f}", count);
+  if (i == 0 && (count >= 100 || count == std::floor(count))) return fmt::format("{:.0f}", count);
   return fmt::format("{:.3g}{}", count, suffixes[i]);
 }
 

@@ -3,13 +3,16 @@
 // whole groups in one block of rows.
 #include <ATen/ops/cat.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
 #include "longhaul/core/error.h"
 #include "longhaul/model/family.h"
 
-namespace longhaul::hf {
+namespace longhaul {
+namespace hf {
 namespace {
 
 using Shape = std::vector<int64_t>;
@@ -27,6 +30,32 @@ at::Tensor split_rows(const at::Tensor& tensor, int64_t groups, int64_t rows) {
   return tensor.reshape(shape);
 }
 
+at::Tensor part_of(const at::Tensor& tensor, const Block& block) {
+  return tensor.narrow(block.dim, block.begin, block.length);
+}
+
+// Rows that lie one after another in a merged tensor: where they come from.
+struct Piece {
+  at::Tensor source;
+  int64_t begin, rows;
+};
+
+// `block` of the tensor that the pieces make up; blocks along other dimensions take their part of every piece.
+at::Tensor part_of(const std::vector<Piece>& pieces, const Block& block) {
+  std::vector<at::Tensor> parts;
+  int64_t at = 0;
+  for (const Piece& piece : pieces) {
+    if (block.dim != 0) {
+      parts.push_back(part_of(piece.source.narrow(0, piece.begin, piece.rows), block));
+      continue;
+    }
+    const int64_t begin = std::max(block.begin, at), end = std::min(block.begin + block.length, at + piece.rows);
+    if (begin < end) parts.push_back(piece.source.narrow(0, piece.begin + begin - at, end - begin));
+    at += piece.rows;
+  }
+  return at::cat(parts, 0);
+}
+
 // [first, second, rest…] -> [first · second, rest…], contiguous
 at::Tensor join_rows(const at::Tensor& tensor) {
   return tensor.flatten(0, 1).contiguous();
@@ -36,6 +65,9 @@ class Identity final : public HfTransform {
  public:
   std::vector<Shape> source_shapes(const Shape& ours) const override { return {ours}; }
   at::Tensor merge(std::span<const at::Tensor> sources) const override { return sources[0]; }
+  at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
+    return part_of(sources[0], block);
+  }
   std::vector<at::Tensor> split(const at::Tensor& ours) const override { return {ours}; }
 };
 
@@ -43,6 +75,9 @@ class Transpose final : public HfTransform {
  public:
   std::vector<Shape> source_shapes(const Shape& ours) const override { return {{ours[1], ours[0]}}; }
   at::Tensor merge(std::span<const at::Tensor> sources) const override { return sources[0].t().contiguous(); }
+  at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
+    return part_of(sources[0].t(), block);
+  }
   std::vector<at::Tensor> split(const at::Tensor& ours) const override { return {ours.t().contiguous()}; }
 };
 
@@ -61,6 +96,16 @@ class Qkv final : public HfTransform {
         at::cat({split_rows(sources[0], groups_, query_rows_), split_rows(sources[1], groups_, head_dim_),
                  split_rows(sources[2], groups_, head_dim_)},
                 1));
+  }
+
+  at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
+    std::vector<Piece> pieces;
+    for (int64_t group = 0; group < groups_; ++group) {
+      pieces.push_back({sources[0], group * query_rows_, query_rows_});
+      pieces.push_back({sources[1], group * head_dim_, head_dim_});
+      pieces.push_back({sources[2], group * head_dim_, head_dim_});
+    }
+    return part_of(pieces, block);
   }
 
   std::vector<at::Tensor> split(const at::Tensor& ours) const override {
@@ -84,11 +129,9 @@ class FusedQkv final : public HfTransform {
     return {transposed_ ? Shape{ours[1], ours[0]} : ours};
   }
 
-  at::Tensor merge(std::span<const at::Tensor> sources) const override {
-    const at::Tensor rows = transposed_ ? sources[0].t() : sources[0];
-    const at::Tensor parts[] = {rows.narrow(0, 0, width_), rows.narrow(0, width_, width_),
-                                rows.narrow(0, 2 * width_, width_)};
-    return qkv_.merge(parts);
+  at::Tensor merge(std::span<const at::Tensor> sources) const override { return qkv_.merge(parts(sources[0])); }
+  at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
+    return qkv_.merge_block(parts(sources[0]), block);
   }
 
   std::vector<at::Tensor> split(const at::Tensor& ours) const override {
@@ -97,6 +140,12 @@ class FusedQkv final : public HfTransform {
   }
 
  private:
+  // Queries, keys, values.
+  std::array<at::Tensor, 3> parts(const at::Tensor& source) const {
+    const at::Tensor rows = transposed_ ? source.t() : source;
+    return {rows.narrow(0, 0, width_), rows.narrow(0, width_, width_), rows.narrow(0, 2 * width_, width_)};
+  }
+
   int64_t width_;
   bool transposed_;
   Qkv qkv_;
@@ -109,6 +158,9 @@ class GateUp final : public HfTransform {
   }
   at::Tensor merge(std::span<const at::Tensor> sources) const override {
     return at::cat({sources[0], sources[1]}, 0);
+  }
+  at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
+    return part_of({{sources[0], 0, sources[0].size(0)}, {sources[1], 0, sources[1].size(0)}}, block);
   }
   std::vector<at::Tensor> split(const at::Tensor& ours) const override {
     const int64_t half = ours.size(0) / 2;
@@ -123,6 +175,9 @@ class Offset final : public HfTransform {
   at::Tensor merge(std::span<const at::Tensor> sources) const override {
     return wide(sources[0]).add(amount_);
   }
+  at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
+    return wide(part_of(sources[0], block)).add(amount_);
+  }
   std::vector<at::Tensor> split(const at::Tensor& ours) const override { return {wide(ours).sub(amount_)}; }
 
  private:
@@ -134,6 +189,13 @@ class Offset final : public HfTransform {
 };
 
 }  // namespace
+}  // namespace hf
+
+at::Tensor HfTransform::merge_block(std::span<const at::Tensor> sources, const Block& block) const {
+  return merge(sources).narrow(block.dim, block.begin, block.length);
+}
+
+namespace hf {
 
 std::shared_ptr<const HfTransform> identity() {
   return std::make_shared<Identity>();
@@ -155,4 +217,5 @@ std::shared_ptr<const HfTransform> norm_weight(bool ours_zero_centered, bool the
   return std::make_shared<Offset>(ours_zero_centered ? -1.0 : 1.0);
 }
 
-}  // namespace longhaul::hf
+}  // namespace hf
+}  // namespace longhaul

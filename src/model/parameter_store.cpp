@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "longhaul/core/error.h"
+#include "ops/tensor_memory.h"
 
 namespace longhaul {
 namespace {
@@ -30,47 +31,72 @@ int64_t align(int64_t elements) { return (elements + kAlignment - 1) / kAlignmen
 
 }  // namespace
 
+FlatRange intersection(FlatRange a, FlatRange b) {
+  const int64_t begin = std::max(a.begin, b.begin);
+  return {begin, std::max(begin, std::min(a.end, b.end))};
+}
+
 ParameterStore::ParameterStore(Options options) : options_(options) {}
 
+size_t ParameterStore::begin_unit() {
+  units_.emplace_back();
+  return units_.size() - 1;
+}
+
 void ParameterStore::declare(const std::string& name, const ShardSpec& shard) {
-  LONGHAUL_CHECK(!flat_values_.defined(), "{} is declared after allocate", name);
+  LONGHAUL_CHECK(offsets_.empty(), "{} is declared after allocate", name);
   LONGHAUL_CHECK(index_.emplace(name, parameters_.size()).second, "parameter {} is declared twice", name);
+  if (units_.empty()) begin_unit();
   parameters_.push_back({name, {}, {}, shard, blocks_of(shard, cut())});
+  unit_of_.push_back(units_.size() - 1);
 }
 
 TensorCut ParameterStore::cut() const {
   return {options_.tensor.rank(), options_.tensor.size(), options_.vocab_multiple};
 }
 
-void ParameterStore::allocate() {
-  std::stable_partition(parameters_.begin(), parameters_.end(),
-                        [](const Parameter& p) { return p.shard.weight_decay; });
-  offsets_.clear();
-  std::vector<std::vector<int64_t>> shapes;
+// Gives every parameter its place, and every unit its range.
+void ParameterStore::lay_out() {
   int64_t total = 0;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Parameter& p = parameters_[i];
-    index_[p.name] = i;
-    auto shape = local_shape(p.shard, cut());
-    offsets_.push_back(total);
-    total += align(element_count(shape));
-    if (p.shard.weight_decay) decayed_elements_ = total;
-    shapes.push_back(std::move(shape));
+  size_t at = 0;  // parameters are declared unit by unit
+  for (size_t unit = 0; unit < units_.size(); ++unit) {
+    const size_t begin = at;
+    while (at < parameters_.size() && unit_of_[at] == unit) ++at;
+    std::stable_partition(parameters_.begin() + static_cast<ptrdiff_t>(begin), parameters_.begin() + static_cast<ptrdiff_t>(at),
+                          [](const Parameter& p) { return p.shard.weight_decay; });
+    ParameterUnit& here = units_[unit];
+    here.range.begin = here.decayed_end = total;
+    for (size_t i = begin; i < at; ++i) {
+      index_[parameters_[i].name] = i;
+      offsets_.push_back(total);
+      total += align(element_count(local_shape(parameters_[i].shard, cut())));
+      if (parameters_[i].shard.weight_decay) here.decayed_end = total;
+    }
+    const int64_t multiple = kAlignment * options_.flat_multiple;
+    total = here.range.begin + (total - here.range.begin + multiple - 1) / multiple * multiple;
+    here.range.end = total;
   }
-  const int64_t multiple = kAlignment * options_.flat_multiple;
-  total = (total + multiple - 1) / multiple * multiple;
+}
+
+void ParameterStore::allocate() {
+  lay_out();
   const auto options = at::TensorOptions().device(options_.device);
   const auto gradients = options_.dtype == c10::ScalarType::Double ? c10::ScalarType::Double : c10::ScalarType::Float;
   // Zeros, so that the gaps between views stay zero for ever: no moment or norm ever sees garbage.
-  flat_values_ = at::zeros({total}, options.dtype(options_.dtype));
-  if (options_.main_grads) flat_main_grads_ = at::zeros({total}, options.dtype(gradients));
+  const auto buffer = [&](int64_t elements, c10::ScalarType type, bool on_demand) {
+    return on_demand ? ops::without_memory(elements, options.dtype(type)) : at::zeros({elements}, options.dtype(type));
+  };
+  for (ParameterUnit& unit : units_) {
+    unit.values = buffer(unit.range.count(), options_.dtype, options_.values_on_demand);
+    if (options_.main_grads) unit.main_grads = buffer(unit.range.count(), gradients, options_.gradients_on_demand);
+  }
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const int64_t count = element_count(shapes[i]);
-    parameters_[i].value = flat_values_.narrow(0, offsets_[i], count).view(shapes[i]).detach();
+    const ParameterUnit& unit = units_[unit_of_[i]];
+    const auto shape = local_shape(parameters_[i].shard, cut());
+    const int64_t count = element_count(shape), offset = offsets_[i] - unit.range.begin;
+    parameters_[i].value = unit.values.narrow(0, offset, count).view(shape).detach();
     parameters_[i].value.requires_grad_(options_.main_grads);
-    if (options_.main_grads) {
-      parameters_[i].main_grad = flat_main_grads_.narrow(0, offsets_[i], count).view(shapes[i]);
-    }
+    if (options_.main_grads) parameters_[i].main_grad = unit.main_grads.narrow(0, offset, count).view(shape);
     for (size_t block = 0; block < parameters_[i].blocks.size(); ++block) {
       if (!parameters_[i].blocks[block].owned) continue;
       FlatRange range = range_of(i, block);
@@ -112,26 +138,36 @@ int64_t ParameterStore::parameter_count() const {
   return count;
 }
 
-std::vector<Parameter> ParameterStore::views_of(const at::Tensor& flat) const {
-  LONGHAUL_CHECK(flat.sizes() == flat_values_.sizes(), "a buffer of {} elements, expected {}", flat.numel(),
-                 flat_values_.numel());
+size_t ParameterStore::unit_of(std::string_view name) const {
+  const auto found = index_.find(std::string(name));
+  LONGHAUL_CHECK(found != index_.end(), "no parameter {}", name);
+  return unit_of_[found->second];
+}
+
+std::vector<Parameter> ParameterStore::views_of(const std::vector<at::Tensor>& buffers) const {
   std::vector<Parameter> views = parameters_;
   for (size_t i = 0; i < views.size(); ++i) {
     const at::Tensor& value = parameters_[i].value;
-    views[i].value = flat.narrow(0, offsets_[i], value.numel()).view(value.sizes());
+    const int64_t offset = offsets_[i] - units_[unit_of_[i]].range.begin;
+    views[i].value = buffers[unit_of_[i]].narrow(0, offset, value.numel()).view(value.sizes());
     views[i].main_grad.reset();
   }
   return views;
 }
 
-void ParameterStore::collect_autograd_gradients() {
+void ParameterStore::collect_autograd_gradients(size_t unit) {
   c10::AutoGradMode no_grad(false);
-  for (Parameter& p : parameters_) {
-    at::Tensor& grad = p.value.mutable_grad();
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (unit_of_[i] != unit) continue;
+    at::Tensor& grad = parameters_[i].value.mutable_grad();
     if (!grad.defined()) continue;
-    p.main_grad.add_(grad);
+    parameters_[i].main_grad.add_(grad);
     grad.reset();
   }
+}
+
+void ParameterStore::collect_autograd_gradients() {
+  for (size_t unit = 0; unit < units_.size(); ++unit) collect_autograd_gradients(unit);
 }
 
 }  // namespace longhaul

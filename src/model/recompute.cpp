@@ -4,6 +4,8 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "ops/saved_queue.h"
+
 namespace longhaul {
 namespace {
 
@@ -16,6 +18,7 @@ struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const TensorFunction& body,
                                                 at::TensorList inputs) {
     context->save_for_backward(inputs.vec());
+    ops::save_queue(context);  // the replay belongs to it, too
     context->saved_data["body"] = c10::IValue::make_capsule(c10::make_intrusive<BodyHolder>(body));
     return body(inputs.vec());
   }
@@ -30,6 +33,7 @@ struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
     torch::autograd::variable_list outputs, output_gradients;
     {
       c10::AutoGradMode with_grad(true);
+      const ops::WeightGradientQueue::Scope scope(ops::saved_queue(context));
       const auto replayed = holder->body(inputs);
       for (size_t i = 0; i < replayed.size(); ++i) {
         if (!gradients[i].defined() || !replayed[i].requires_grad()) continue;

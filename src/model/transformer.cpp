@@ -18,6 +18,7 @@
 #include "longhaul/parallel/vocabulary_parallel.h"
 #include "model/declare.h"
 #include "model/transformer_layer.h"
+#include "model/unit_steps.h"
 
 namespace longhaul {
 namespace {
@@ -50,31 +51,39 @@ std::vector<Stage> or_whole(std::vector<Stage> stages, const ModelConfig& config
 struct Body {
   std::vector<std::unique_ptr<TransformerLayer>> layers;
   std::unique_ptr<ResidualNorm> final_norm;
+  std::vector<std::vector<UnitStep>> steps;  // by stage
 };
 
-// Declares every parameter of the stages, in the order of the forward.
+// Declares every parameter of the stages, unit by unit, in the order of the forward.
 Body build(const ModelConfig& config, const std::vector<Stage>& stages, const LayerSpec& spec, ParameterStore& store) {
+  using Kind = UnitStep::Kind;
   Body body;
   body.layers.resize(config.layers);
   ShardSpec words = vocabulary_table(config.vocab_size, config.hidden, config);
   for (const Stage& stage : stages) {
+    std::vector<UnitStep>& steps = body.steps.emplace_back();
     if (stage.embedding) {
+      steps.push_back({Kind::embedding, {store.begin_unit()}});
       store.declare(kWordEmbeddings, words);
       if (config.position == PositionEmbedding::learned) {
+        steps.back().units.push_back(store.begin_unit());
         store.declare(kPositionEmbeddings, position_table(config.max_positions, config.hidden, config));
       }
     }
     for (int64_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
+      steps.push_back({Kind::layers, {store.begin_unit()}});
       body.layers[i] = std::make_unique<TransformerLayer>(config, spec, i, store);
     }
     if (!stage.output) continue;
+    steps.push_back({Kind::layers, {store.begin_unit()}});
     body.final_norm = std::make_unique<ResidualNorm>(config, "decoder.final_layernorm.", store);
-    if (!config.tied_embeddings) {
-      store.declare(kOutputLayer, words);
-    } else if (!store.contains(kWordEmbeddings)) {
-      words.copy = true;  // the first stage's rank owns it
-      store.declare(kWordEmbeddings, words);
+    if (config.tied_embeddings && store.contains(kWordEmbeddings)) {
+      steps.push_back({Kind::loss, {store.unit_of(kWordEmbeddings)}, /*last_use=*/false});
+      continue;
     }
+    steps.push_back({Kind::loss, {store.begin_unit()}});
+    words.copy = config.tied_embeddings;  // then the first stage's rank owns it
+    store.declare(config.tied_embeddings ? kWordEmbeddings : kOutputLayer, words);
   }
   return body;
 }
@@ -94,6 +103,7 @@ Transformer::Transformer(const ModelConfig& config, ParameterStore::Options opti
   Body body = build(config_, stages_, spec, store_);
   layers_ = std::move(body.layers);
   final_norm_ = std::move(body.final_norm);
+  steps_ = std::move(body.steps);
   store_.allocate();
 }
 
@@ -101,6 +111,13 @@ Transformer::~Transformer() = default;
 
 ops::Weight Transformer::output_weight() const {
   return store_.weight(config_.tied_embeddings ? kWordEmbeddings : kOutputLayer);
+}
+
+const std::vector<UnitStep>& Transformer::steps_of_output() const {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].output) return steps_[i];
+  }
+  LONGHAUL_CHECK(false, "another rank has the output layer");
 }
 
 ops::RopeTable Transformer::rope_for(int64_t positions) {
@@ -164,16 +181,23 @@ at::Tensor Transformer::forward_stage(size_t index, const at::Tensor& input, Lay
   context.rope = rope_for(positions);
   context.first_held_token = context.first_token + static_cast<uint64_t>(tensor.first_token(n));
 
-  ResidualStream stream{stage.embedding ? embed(input, context) : input, {}};
+  const UnitSteps steps(store_.events(), steps_[index]);
+  size_t step = 0;
+  ResidualStream stream{input, {}};
+  const auto run = [&](const auto& part) {
+    stream = steps.end(step, part(steps.begin(step, stream)));
+    ++step;
+  };
   const auto sum = [&] { return stream.update.defined() ? stream.hidden + stream.update : stream.hidden; };
+  if (stage.embedding) run([&](const ResidualStream& tokens) { return ResidualStream{embed(tokens.hidden, context), {}}; });
   if (layer_outputs != nullptr) layer_outputs->push_back(sum());
   for (int64_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
-    stream = layers_[i]->forward(stream, context);
+    run([&](const ResidualStream& in) { return layers_[i]->forward(in, context); });
     if (layer_outputs != nullptr) layer_outputs->push_back(sum());
   }
-  const at::Tensor out = stage.output ? final_norm_->forward(stream) : sum();
+  if (stage.output) run([&](ResidualStream in) { return ResidualStream{final_norm_->forward(in), {}}; });
   if (context.cache != nullptr) context.cache->length += n;
-  return out;
+  return sum();
 }
 
 ops::CrossEntropyResult Transformer::loss(const at::Tensor& tokens, const at::Tensor& labels,
@@ -189,14 +213,22 @@ ops::CrossEntropyResult Transformer::loss_of_hidden(const at::Tensor& hidden, co
   options.vocab_size = config_.vocab_size;
   options.logit_softcap = config_.logit_softcap;
   options.vocabulary = tensor.active() ? tensor.ranks : nullptr;
-  return ops::linear_cross_entropy(parallel::gather_hidden(hidden, tensor), output_weight(), labels, token_weights,
-                                   options);
+  const UnitSteps steps(store_.events(), steps_of_output());
+  const at::Tensor in = steps.begin(steps.last(), {hidden, {}}).hidden;
+  const auto result = ops::linear_cross_entropy(parallel::gather_hidden(in, tensor), output_weight(), labels,
+                                                token_weights, options);
+  steps.end(steps.last(), {result.loss, {}});
+  return result;
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
   LONGHAUL_CHECK(!store_.tensor().active(), "this rank has only a part of the vocabulary");
-  const at::Tensor rows = output_weight().value.detach().narrow(0, 0, config_.vocab_size);
+  c10::AutoGradMode no_grad(false);
+  const UnitSteps steps(store_.events(), steps_of_output());
+  steps.begin(steps.last(), {hidden, {}});
+  const at::Tensor rows = output_weight().value.narrow(0, 0, config_.vocab_size);
   const at::Tensor logits = ops::linear(hidden, {rows, {}}).to(at::kFloat);
+  steps.end(steps.last(), {hidden, {}});
   if (config_.logit_softcap <= 0) return logits;
   return at::tanh(logits / config_.logit_softcap) * config_.logit_softcap;
 }

@@ -6,6 +6,7 @@
 
 #include "longhaul/core/error.h"
 #include "ops/gemm.h"
+#include "ops/saved_queue.h"
 #include "ops/weight_gradient.h"
 
 namespace longhaul::ops {
@@ -30,6 +31,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     context->save_for_backward({input, weight, bias.value_or(at::Tensor())});
     context->saved_data["weight_main_grad"] = main_grads.weight;
     context->saved_data["bias_main_grad"] = main_grads.bias;
+    save_queue(context);
     return y;
   }
 
@@ -46,7 +48,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     }
     const WeightGradient dweight(weight, context->saved_data["weight_main_grad"].toTensor(),
                                  context->needs_input_grad(1));
-    if (dweight.sum().defined()) gemm(dy.t(), x, dweight.sum(), GemmMode::accumulate);
+    dweight.add_product(dy.t(), x, saved_queue(context));
     result[1] = dweight.for_autograd();
     if (bias.defined()) {
       const WeightGradient dbias(bias, context->saved_data["bias_main_grad"].toTensor(),

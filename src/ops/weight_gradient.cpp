@@ -4,6 +4,8 @@
 
 #include "longhaul/core/error.h"
 #include "ops/dispatch.h"
+#include "ops/gemm.h"
+#include "ops/weight_gradient_queue.h"
 
 namespace longhaul::ops {
 
@@ -16,6 +18,12 @@ WeightGradient::WeightGradient(const at::Tensor& value, const at::Tensor& main_g
     type_ = value.scalar_type();
     sum_ = at::zeros(value.sizes(), value.options().dtype(compute_type(value)).requires_grad(false));
   }
+}
+
+void WeightGradient::add_product(const at::Tensor& left, const at::Tensor& right, WeightGradientQueue* queue) const {
+  if (!sum_.defined()) return;
+  WeightGradientQueue::run_or_queue(goes_to_autograd_ ? nullptr : queue,
+                                    [left, right, sum = sum_] { gemm(left, right, sum, GemmMode::accumulate); });
 }
 
 at::Tensor WeightGradient::for_autograd() const {

@@ -7,6 +7,8 @@
 
 namespace longhaul::ops {
 
+class WeightGradientQueue;
+
 class WeightGradient {
  public:
   // `main_grad` may be undefined; then `needed` says whether autograd wants the gradient at all.
@@ -14,6 +16,9 @@ class WeightGradient {
 
   // FP32 (FP64 for FP64 weights), contiguous, the weight's shape; undefined when nobody wants the gradient.
   const at::Tensor& sum() const { return sum_; }
+
+  // sum() += left · right, where somebody wants it; what goes to main_grad may wait in `queue` (null: it does not).
+  void add_product(const at::Tensor& left, const at::Tensor& right, WeightGradientQueue* queue) const;
 
   // What the backward returns to autograd, in the weight's type; undefined when it went to main_grad.
   at::Tensor for_autograd() const;

@@ -1,14 +1,13 @@
 #include "longhaul/optim/optimizer.h"
 
 #include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "longhaul/core/error.h"
-#include "longhaul/ops/adamw.h"
 #include "ops/tensor_buffer.h"
 
 namespace longhaul {
@@ -16,99 +15,105 @@ namespace {
 
 constexpr double kClipEps = 1e-6;  // as torch.nn.utils.clip_grad_norm_ and Megatron-LM have it
 
-// The rank's equal share of `elements`.
-FlatRange share_of(int64_t elements, const comm::Communicator* ranks) {
-  if (ranks == nullptr) return {0, elements};
-  LONGHAUL_CHECK(elements % ranks->size() == 0, "{} elements over {} ranks", elements, ranks->size());
-  const int64_t length = elements / ranks->size();
-  return {ranks->rank() * length, (ranks->rank() + 1) * length};
-}
-
-FlatRange intersection(FlatRange a, FlatRange b) {
-  const int64_t begin = std::max(a.begin, b.begin);
-  return {begin, std::max(begin, std::min(a.end, b.end))};
+// `range` of the flat layout in `tensor`, which holds what the share does.
+at::Tensor part(const at::Tensor& tensor, const UnitShare& share, FlatRange range) {
+  return tensor.narrow(0, range.begin - share.range.begin, range.count());
 }
 
 }  // namespace
 
 Optimizer::Optimizer(ParameterStore& store, const OptimizerConfig& config, const OptimizerRanks& ranks)
-    : store_(store), config_(config), ranks_(ranks), sums_(store, ranks.ends) {
-  LONGHAUL_CHECK(store.flat_main_grads().defined(), "the model has no main gradients");
+    : store_(store),
+      config_(config),
+      ranks_(ranks),
+      data_(store, ranks.data, ranks.sharding, ranks.gradient_reduction),
+      sums_(store, data_.shares(), ranks.ends) {
   c10::AutoGradMode no_grad(false);
-  held_ = share_of(store.flat_values().numel(), ranks.sharded ? ranks.data : nullptr);
-  const at::Tensor values = store.flat_values().narrow(0, held_.begin, held_.end - held_.begin);
-  master_ = values.scalar_type() == at::kBFloat16 ? values.to(at::kFloat) : values;
-  moment1_ = at::zeros_like(master_);
-  moment2_ = at::zeros_like(master_);
-}
-
-// `range` of the flat buffers, in one that covers what this rank holds.
-at::Tensor Optimizer::part(const at::Tensor& flat, FlatRange range) const {
-  return flat.narrow(0, range.begin - held_.begin, range.end - range.begin);
+  for (const UnitShare& share : data_.shares()) {
+    const at::Tensor& values = share.values;
+    const at::Tensor master = values.scalar_type() == at::kBFloat16 ? values.to(at::kFloat) : values;
+    states_.push_back({master, at::zeros_like(master), at::zeros_like(master)});
+  }
 }
 
 void Optimizer::fill(const std::function<void(std::vector<Parameter>& parameters)>& fill) {
   c10::AutoGradMode no_grad(false);
-  const bool whole = master_.numel() == store_.flat_values().numel();
-  const at::Tensor flat = whole ? master_ : at::zeros_like(store_.flat_values(), master_.scalar_type());
-  std::vector<Parameter> parameters = store_.views_of(flat);
+  std::vector<at::Tensor> wholes;
+  for (size_t u = 0; u < states_.size(); ++u) {
+    const at::Tensor& master = states_[u].master;
+    wholes.push_back(data_.sharded() ? at::zeros({store_.units()[u].range.count()}, master.options()) : master);
+  }
+  std::vector<Parameter> parameters = store_.views_of(wholes);
   fill(parameters);
-  if (!whole) master_.copy_(flat.narrow(0, held_.begin, held_.end - held_.begin));
+  if (!data_.sharded()) return;
+  for (size_t u = 0; u < states_.size(); ++u) {
+    const FlatRange share = data_.shares()[u].range;
+    states_[u].master.copy_(wholes[u].narrow(0, share.begin - store_.units()[u].range.begin, share.count()));
+  }
 }
 
 std::vector<Optimizer::Piece> Optimizer::pieces(PieceChoice choice) const {
-  // What every data-parallel rank has, each saves its share of.
-  const bool saves = choice == PieceChoice::owned;
-  const FlatRange range = saves ? share_of(store_.flat_values().numel(), ranks_.data) : held_;
   std::vector<Piece> pieces;
-  for (const FlatPiece& piece : flat_pieces(store_, range, choice)) {
-    const Parameter& p = store_.parameters()[piece.parameter];
-    int64_t count = 1;
-    for (const int64_t size : piece.shape) count *= size;
-    const auto view = [&](const at::Tensor& flat) {
-      return part(flat, {piece.begin, piece.begin + count}).view(piece.shape);
-    };
-    pieces.push_back({p.name, view(master_), view(moment1_), view(moment2_), p.shard.global_shape, piece.offsets});
+  for (size_t u = 0; u < states_.size(); ++u) {
+    const UnitShare& share = data_.shares()[u];
+    // What every data-parallel rank has, each saves its share of.
+    const bool alike = choice == PieceChoice::owned && !data_.sharded();
+    for (const FlatPiece& piece : flat_pieces(store_, alike ? share_of(share.range, ranks_.data) : share.range, choice)) {
+      const Parameter& p = store_.parameters()[piece.parameter];
+      int64_t count = 1;
+      for (const int64_t size : piece.shape) count *= size;
+      const auto view = [&](const at::Tensor& tensor) {
+        return part(tensor, share, {piece.begin, piece.begin + count}).view(piece.shape);
+      };
+      const State& state = states_[u];
+      pieces.push_back({p.name, view(state.master), view(state.moment1), view(state.moment2), p.shard.global_shape,
+                        piece.offsets});
+    }
   }
   return pieces;
 }
 
 void Optimizer::publish() {
   c10::AutoGradMode no_grad(false);
-  const at::Tensor& values = store_.flat_values();
-  const at::Tensor own = values.narrow(0, held_.begin, held_.end - held_.begin);
-  if (own.data_ptr() != master_.data_ptr()) own.copy_(master_);
-  if (ranks_.sharded && ranks_.data != nullptr) {
-    ranks_.data->all_gather(ops::buffer_of(own), ops::buffer_of(values)).wait();
+  data_.wait_for_values();
+  for (size_t u = 0; u < states_.size(); ++u) {
+    const at::Tensor& values = data_.shares()[u].values;
+    if (!values.is_same(states_[u].master)) values.copy_(states_[u].master);
+    data_.values_changed(u);
   }
+  data_.wait_for_values();
 }
 
 // Sums the gradients over all ranks that hold a part of them, as far as this one needs them; returns their global norm.
 double Optimizer::sum_gradients() {
-  store_.collect_autograd_gradients();
+  data_.finish_gradients();
   sums_.run();
-  const at::Tensor& grads = store_.flat_main_grads();
-  if (ranks_.data != nullptr) {
-    if (ranks_.sharded) {
-      const at::Tensor own = grads.narrow(0, held_.begin, held_.end - held_.begin);
-      ranks_.data->reduce_scatter(ops::buffer_of(grads), ops::buffer_of(own)).wait();
-    } else {
-      ops::sum_over(ranks_.data, grads);
-    }
-  }
   double square = 0;
   for (const FlatRange owned : store_.owned_ranges()) {
-    const FlatRange range = intersection(owned, held_);
-    if (range.begin < range.end) square += ops::squared_norm(grads.narrow(0, range.begin, range.end - range.begin));
+    for (const UnitShare& share : data_.shares()) {
+      const FlatRange range = intersection(owned, share.range);
+      if (range.count() > 0) square += ops::squared_norm(part(share.gradients, share, range));
+    }
   }
-  const bool by_data = ranks_.sharded && ranks_.data != nullptr;
-  if (by_data || ranks_.model != nullptr) {
-    const at::Tensor sum = at::full({1}, square, grads.options().dtype(at::kDouble));
-    if (by_data) ops::sum_over(ranks_.data, sum);
+  if (data_.sharded() || ranks_.model != nullptr) {
+    const at::Tensor sum = at::full({1}, square, at::TensorOptions().dtype(at::kDouble).device(store_.options().device));
+    if (data_.sharded()) ops::sum_over(ranks_.data, sum);
     ops::sum_over(ranks_.model, sum);
     square = sum.item<double>();
   }
   return std::sqrt(square);
+}
+
+// What of `range` this rank holds of the unit.
+void Optimizer::update(size_t unit, FlatRange range, const ops::AdamWOptions& options) {
+  const UnitShare& share = data_.shares()[unit];
+  const FlatRange held = intersection(range, share.range);
+  if (held.count() == 0) return;
+  const State& state = states_[unit];
+  const bool own_copy = !share.values.is_same(state.master);
+  ops::adamw_step(part(state.master, share, held), part(state.moment1, share, held), part(state.moment2, share, held),
+                  part(share.gradients, share, held), own_copy ? part(share.values, share, held) : at::Tensor(), options,
+                  /*zero_grad=*/true);
 }
 
 double Optimizer::step(double learning_rate) {
@@ -124,23 +129,14 @@ double Optimizer::step(double learning_rate) {
   options.step = ++steps_taken_;
   if (config_.clip_norm > 0) options.grad_scale = std::min(1.0, config_.clip_norm / (norm + kClipEps));
 
-  const at::Tensor &grads = store_.flat_main_grads(), &values = store_.flat_values();
-  const auto whole = [&](const at::Tensor& flat, FlatRange range) {
-    return flat.narrow(0, range.begin, range.end - range.begin);
-  };
-  const auto update = [&](FlatRange wanted, double weight_decay) {
-    const FlatRange range = intersection(wanted, held_);
-    if (range.begin == range.end) return;
-    options.weight_decay = weight_decay;
-    const at::Tensor model = whole(values, range), master = part(master_, range);
-    ops::adamw_step(master, part(moment1_, range), part(moment2_, range), whole(grads, range),
-                    model.data_ptr() == master.data_ptr() ? at::Tensor() : model, options, /*zero_grad=*/true);
-  };
-  update({0, store_.decayed_elements()}, config_.weight_decay);
-  update({store_.decayed_elements(), values.numel()}, 0);
-  if (ranks_.sharded && ranks_.data != nullptr) {
-    for (const FlatRange other : {FlatRange{0, held_.begin}, FlatRange{held_.end, grads.numel()}}) whole(grads, other).zero_();
-    ranks_.data->all_gather(ops::buffer_of(whole(values, held_)), ops::buffer_of(values)).wait();
+  data_.wait_for_values();
+  for (size_t u = 0; u < states_.size(); ++u) {  // in the order in which the next forward waits for them
+    const ParameterUnit& unit = store_.units()[u];
+    options.weight_decay = config_.weight_decay;
+    update(u, {unit.range.begin, unit.decayed_end}, options);
+    options.weight_decay = 0;
+    update(u, {unit.decayed_end, unit.range.end}, options);
+    data_.values_changed(u);
   }
   return norm;
 }

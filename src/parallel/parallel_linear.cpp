@@ -6,6 +6,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/ops/linear.h"
 #include "ops/gemm.h"
+#include "ops/saved_queue.h"
 #include "ops/weight_gradient.h"
 #include "parallel/token_regions.h"
 
@@ -30,6 +31,7 @@ void save(AutogradContext* context, const Extras& extras) {
   context->saved_data["bias_main_grad"] = extras.bias_main_grad;
   context->saved_data["ranks"] = reinterpret_cast<int64_t>(extras.group.ranks);
   context->saved_data["sequence"] = extras.group.sequence;
+  ops::save_queue(context);
 }
 
 TensorGroup saved_group(AutogradContext* context) {
@@ -66,7 +68,7 @@ struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
     }
     const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
     const at::Tensor inputs = all.wait();
-    if (dweight.sum().defined()) gemm(dy.t(), inputs, dweight.sum(), GemmMode::accumulate);
+    dweight.add_product(dy.t(), inputs, ops::saved_queue(context));
     result[1] = dweight.for_autograd();
     if (bias.defined()) {
       const WeightGradient dbias(bias, saved_tensor(context, "bias_main_grad"), context->needs_input_grad(2));
@@ -108,7 +110,7 @@ struct RowParallel : torch::autograd::Function<RowParallel> {
       gemm(dy, weight, result[0]);
     }
     const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
-    if (dweight.sum().defined()) gemm(dy.t(), x, dweight.sum(), GemmMode::accumulate);
+    dweight.add_product(dy.t(), x, ops::saved_queue(context));
     result[1] = dweight.for_autograd();
     return result;
   }

@@ -1,14 +1,17 @@
 #include "longhaul/parallel/pipeline_executor.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "longhaul/core/error.h"
 #include "longhaul/parallel/pipeline_program.h"
 #include "ops/tensor_buffer.h"
+#include "ops/weight_gradient_queue.h"
 
 namespace longhaul::parallel {
 namespace {
@@ -20,14 +23,17 @@ struct Arrival {
   comm::Work work;
 };
 
-// What lives between a forward and its backward.
+// What lives between a forward and its backward, and on to its weight gradients where they are apart.
 struct Activation {
   at::Tensor input, output;
+  std::unique_ptr<ops::WeightGradientQueue> weight_gradients;
 };
 
 class Executor {
  public:
-  Executor(comm::Communicator* ranks, const PipelineStage& stage) : ranks_(ranks), stage_(stage) {}
+  // `splits`: a backward leaves its weight gradients to an action of their own.
+  Executor(comm::Communicator* ranks, const PipelineStage& stage, bool splits)
+      : ranks_(ranks), stage_(stage), splits_(splits) {}
 
   void run(const std::vector<PipelineStep>& program) {
     for (const PipelineStep& step : program) {
@@ -36,12 +42,14 @@ class Executor {
       const Key key{step.action->chunk, step.action->micro_batch};
       switch (step.action->part) {
         case PipelinePart::forward: forward(key); break;
-        case PipelinePart::backward: backward(key); break;
-        default: LONGHAUL_CHECK(false, "the layers' backwards are not in halves");
+        case PipelinePart::backward:
+        case PipelinePart::backward_input: backward(key); break;
+        case PipelinePart::weight_gradient: weight_gradients(key); break;
       }
     }
     for (Arrival& sent : sent_) sent.work.wait();
-    LONGHAUL_CHECK(alive_.empty() && received_.empty(), "the program left {} activations and {} messages", alive_.size(),
+    LONGHAUL_CHECK(alive_.empty() && left_.empty() && received_.empty(),
+                   "the program left {} activations, weight gradients of {}, and {} messages", alive_.size(), left_.size(),
                    received_.size());
   }
 
@@ -76,24 +84,35 @@ class Executor {
   void forward(Key key) {
     at::Tensor input = take(PipelineTransfer::Payload::activation, key);
     if (input.defined()) input.requires_grad_(true);
+    auto queue = splits_ ? std::make_unique<ops::WeightGradientQueue>() : nullptr;
+    const ops::WeightGradientQueue::Scope scope(queue.get());
     const at::Tensor output = stage_.forward(key.first, key.second, input);
-    alive_[key] = {input, output};
+    alive_[key] = {input, output, std::move(queue)};
     if (output.dim() > 0) made_[{PipelineTransfer::Payload::activation, key}] = output.detach();
   }
 
   void backward(Key key) {
-    const Activation activation = alive_.extract(key).mapped();
+    const auto alive = alive_.extract(key);
+    Activation& activation = alive.mapped();
     at::Tensor gradient = take(PipelineTransfer::Payload::gradient, key);
     LONGHAUL_CHECK(gradient.defined() == (activation.output.dim() > 0), "a gradient is missing, or one too many");
     torch::autograd::backward({activation.output}, {gradient});
     if (activation.input.defined()) made_[{PipelineTransfer::Payload::gradient, key}] = activation.input.grad();
+    if (splits_) left_[key] = std::move(activation.weight_gradients);
+  }
+
+  void weight_gradients(Key key) {
+    c10::AutoGradMode no_grad(false);
+    left_.extract(key).mapped()->run();
   }
 
   comm::Communicator* ranks_;
   const PipelineStage& stage_;
+  const bool splits_;
   std::map<std::pair<PipelineTransfer::Payload, Key>, Arrival> received_;
   std::map<std::pair<PipelineTransfer::Payload, Key>, at::Tensor> made_;  // to be sent
   std::map<Key, Activation> alive_;
+  std::map<Key, std::unique_ptr<ops::WeightGradientQueue>> left_;  // by backwards, for later
   std::vector<Arrival> sent_;
 };
 
@@ -101,7 +120,7 @@ class Executor {
 
 void run_pipeline(const PipelineShape& shape, comm::Communicator* ranks, const PipelineStage& stage) {
   const int64_t place = ranks != nullptr ? ranks->rank() : 0;
-  Executor(ranks, stage).run(pipeline_program(shape, place));
+  Executor(ranks, stage, shape.kind == PipelineKind::zero_bubble).run(pipeline_program(shape, place));
 }
 
 }  // namespace longhaul::parallel

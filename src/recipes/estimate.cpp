@@ -33,15 +33,24 @@ double in_flight(const Recipe& recipe, const ParallelConfig& layout) {
     case PipelineSchedule::interleaved:
       return stages * (1 + (stages - 1) / (stages * static_cast<double>(layout.virtual_pipeline)));
     case PipelineSchedule::one_f_one_b:
+    case PipelineSchedule::zero_bubble:
       break;
   }
   return stages;
 }
 
+// Parameters of the largest unit: a layer, or a table over the vocabulary.
+double largest_unit(const ModelConfig& m) {
+  const int64_t table = m.vocab_size * m.hidden;
+  int64_t others = (m.tied_embeddings ? 1 : 2) * table + (m.normalization == Normalization::layer_norm ? 2 : 1) * m.hidden;
+  if (m.position == PositionEmbedding::learned) others += m.max_positions * m.hidden;
+  return static_cast<double>(std::max(table, (m.parameter_count() - others) / m.layers));
+}
+
 }  // namespace
 
 MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout,
-                               const RecomputeConfig& recompute) {
+                               const RecomputeConfig& recompute, int64_t data_ranks) {
   const ModelConfig& m = recipe.model;
   const bool half = recipe.trainer.precision == Precision::bf16;
   const double element = half ? 2 : 4;
@@ -63,9 +72,15 @@ MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layou
   const double ends = 3 * element * static_cast<double>(m.hidden);
 
   MemoryEstimate estimate;
-  estimate.weights = parameters * element;
-  estimate.gradients = parameters * 4;
-  estimate.optimizer = parameters * (half ? 12 : 8);
+  const double two_units = 2 * largest_unit(m) / static_cast<double>(layout.tensor);
+  // How many parameters there are in memory of what is sharded from this level on.
+  const auto held = [&](Sharding level, double whole_units) {
+    if (layout.sharding < level || data_ranks == 1) return parameters;
+    return parameters / static_cast<double>(data_ranks) + whole_units;
+  };
+  estimate.weights = held(Sharding::parameters, two_units) * element;
+  estimate.gradients = held(Sharding::gradients, two_units) * 4;
+  estimate.optimizer = held(Sharding::optimizer, 0) * (half ? 12 : 8);
   estimate.activations =
       tokens *
       (all_layers * in_flight(recipe, layout) / static_cast<double>(layout.pipeline) + working + ends);

@@ -9,6 +9,7 @@
 #include "longhaul/core/config/fields.h"
 #include "longhaul/core/error.h"
 #include "longhaul/model/shard.h"
+#include "longhaul/recipes/batch_rampup.h"
 
 namespace longhaul {
 namespace {
@@ -137,7 +138,7 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
           r.model.vocab_size,
           r.model.vocab_multiple,
           r.data.sequence_length,
-          r.batch.global / r.batch.micro};
+          common_batch(r.batch) / r.batch.micro};
 }
 
 parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches) {
@@ -146,6 +147,7 @@ parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t mic
     case PipelineSchedule::gpipe: kind = parallel::PipelineKind::gpipe; break;
     case PipelineSchedule::one_f_one_b: break;
     case PipelineSchedule::interleaved: kind = parallel::PipelineKind::interleaved; break;
+    case PipelineSchedule::zero_bubble: kind = parallel::PipelineKind::zero_bubble; break;
   }
   return {kind, layout.pipeline, layout.virtual_pipeline, micro_batches};
 }

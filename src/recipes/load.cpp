@@ -122,10 +122,10 @@ void add_leaves(const json& object, const std::string& prefix, std::vector<std::
 
 std::vector<std::string> model_keys_given_with_from(const std::string& name_or_file,
                                                     std::span<const std::string> overrides) {
-  constexpr std::string_view model = "model.", from = "model.from=";
+  constexpr std::string_view model = "model.";
   if (load_recipe(name_or_file, overrides).model.from.empty()) return {};
   const bool from_overridden =
-      std::any_of(overrides.begin(), overrides.end(), [](const auto& text) { return text.starts_with(from); });
+      std::any_of(overrides.begin(), overrides.end(), [](const auto& text) { return text.starts_with("model.from="); });
   std::vector<std::string> keys;
   if (is_file_name(name_or_file) && !from_overridden) {
     const json object = parse_json(read_text(name_or_file), name_or_file);
@@ -138,7 +138,7 @@ std::vector<std::string> model_keys_given_with_from(const std::string& name_or_f
   return keys;
 }
 
-Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides) {
+Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides, int64_t ranks) {
   Recipe recipe;
   if (is_file_name(name_or_file)) {
     std::vector<std::string> chain;
@@ -147,7 +147,7 @@ Recipe load_recipe(const std::string& name_or_file, std::span<const std::string>
     recipe = find_recipe(name_or_file);
   }
   override_all(recipe, overrides);
-  validate(recipe);
+  validate(recipe, ranks);
   return recipe;
 }
 

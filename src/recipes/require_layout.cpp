@@ -21,8 +21,6 @@ void require_known_axes(const ParallelConfig& p) {
   };
   if (p.context > 1) refuse(fmt::format("parallel.context is {}", p.context), "parallel.context=1");
   if (p.expert > 1) refuse(fmt::format("parallel.expert is {}", p.expert), "parallel.expert=1");
-  if (p.sharding == Sharding::gradients || p.sharding == Sharding::parameters)
-    refuse(fmt::format("parallel.sharding is {}", name_of(p.sharding)), "parallel.sharding=optimizer");
   if (!problems.empty())
     throw UserError("{}, which Longhaul can't train with yet: add {}", fmt::join(problems, " and "),
                     fmt::join(remedies, " "));

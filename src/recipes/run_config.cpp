@@ -26,13 +26,19 @@ std::span<const std::string_view> enum_names<RecomputeMode>() {
 
 template <>
 std::span<const std::string_view> enum_names<PipelineSchedule>() {
-  static constexpr std::array<std::string_view, 3> names{"1f1b", "interleaved", "gpipe"};
+  static constexpr std::array<std::string_view, 4> names{"1f1b", "interleaved", "gpipe", "zero_bubble"};
   return names;
 }
 
 template <>
 std::span<const std::string_view> enum_names<Sharding>() {
   static constexpr std::array<std::string_view, 4> names{"none", "optimizer", "gradients", "parameters"};
+  return names;
+}
+
+template <>
+std::span<const std::string_view> enum_names<GradientReduction>() {
+  static constexpr std::array<std::string_view, 2> names{"fp32", "bf16"};
   return names;
 }
 
@@ -50,6 +56,16 @@ const FieldTable& fields<BatchConfig>() {
                             .in("sequences")
                             .at_least(1)
                             .known_as("micro_batch_size", "per_device_train_batch_size"),
+                        field<&C::rampup_start>("rampup_start", "the first steps' batch, which grows up to batch.global; 0: no ramp-up")
+                            .in("sequences")
+                            .at_least(0)
+                            .known_as("rampup_batch_size"),
+                        field<&C::rampup_increment>("rampup_increment", "by how much the batch grows at once")
+                            .in("sequences")
+                            .at_least(0),
+                        field<&C::rampup_samples>("rampup_samples", "over how many sequences of the run the batch grows")
+                            .in("sequences")
+                            .at_least(0),
                     });
   return table;
 }
@@ -150,7 +166,7 @@ const FieldTable& fields<ParallelConfig>() {
                                       "chunks of layers on each stage; 1: not interleaved")
               .at_least(1)
               .known_as("virtual_pipeline_model_parallel_size"),
-          field<&C::schedule>("schedule", "order of forward and backward passes on a stage"),
+          field<&C::schedule>("schedule", "order of forward and backward passes on a stage; zero_bubble (ZB-H1): weight gradients fill the waiting"),
           field<&C::context>("context", "ranks that share each sequence")
               .at_least(1)
               .known_as("context_parallel_size"),
@@ -159,6 +175,9 @@ const FieldTable& fields<ParallelConfig>() {
               .known_as("expert_model_parallel_size"),
           field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
               .known_as("data_parallel_sharding_strategy"),
+          field<&C::gradient_reduction>("gradient_reduction",
+                                        "in which type the data-parallel ranks sum gradients; bf16: half the bytes")
+              .known_as("grad_reduce_in_bf16"),
           field<&C::timeout>("timeout",
                              "how long a rank waits for the others, a save or an evaluation of theirs included, before "
                              "it ends the run and names who is missing; 0: for ever")

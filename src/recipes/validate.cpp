@@ -15,6 +15,24 @@ void validate_batch(const Recipe& r) {
         r.batch.global, r.batch.micro, r.batch.micro);
 }
 
+void validate_rampup(const Recipe& r) {
+  const auto& [global, micro, start, increment, samples] = r.batch;
+  if (start == 0) {
+    if (increment != 0 || samples != 0)
+      throw UserError("batch.rampup_increment and batch.rampup_samples need batch.rampup_start, the first steps' batch: set it, or leave all three out");
+    return;
+  }
+  if (increment == 0 || samples == 0)
+    throw UserError("batch.rampup_start {} needs batch.rampup_increment and batch.rampup_samples: set them, or leave all three out", start);
+  if (start >= global || (global - start) % increment != 0)
+    throw UserError(
+        "batch.rampup_start {} and increments of {} do not lead to batch.global {}: choose a smaller batch.rampup_start, and a "
+        "batch.rampup_increment that divides what lies between the two",
+        start, increment, global);
+  if (start % micro != 0 || increment % micro != 0)
+    throw UserError("batch.rampup_start {} and batch.rampup_increment {} must be multiples of batch.micro {}", start, increment, micro);
+}
+
 // Counts of samples and tokens, and small multiples of them, stay within 63 bits.
 void validate_length(const Recipe& r) {
   constexpr int64_t kMostTokens = 1'000'000'000'000'000'000;
@@ -105,6 +123,11 @@ void validate_parallel(const Recipe& r) {
         "more "
         "than one chunk a stage, and it needs them",
         p.virtual_pipeline, name_of(p.schedule));
+  if (p.schedule == PipelineSchedule::zero_bubble && p.sharding >= Sharding::gradients)
+    throw UserError(
+        "parallel.schedule zero_bubble leaves weight gradients for later, so they can't be handed out after each micro-batch, as "
+        "parallel.sharding {} does: set parallel.sharding=optimizer, or parallel.schedule=1f1b",
+        name_of(p.sharding));
   if (p.context > 1 && r.data.sequence_length % (2 * p.context) != 0)
     throw UserError("data.sequence_length {} does not divide by twice parallel.context {}",
                     r.data.sequence_length, p.context);
@@ -117,19 +140,20 @@ void validate_parallel(const Recipe& r) {
 
 }  // namespace
 
-void validate(const Recipe& r) {
+void validate(const Recipe& r, int64_t ranks) {
   if (r.name.empty() || r.name.find('/') != std::string::npos)
     throw UserError("name is \"{}\"; it must be a plain name, since it also names the run's folder", r.name);
   validate_batch(r);
+  validate_rampup(r);
   validate_length(r);
   validate_data(r);
   validate_schedule(r);
   validate_recompute(r);
   validate_parallel(r);
-  if (r.model.from.empty()) validate_shape(r);
+  if (r.model.from.empty()) validate_shape(r, ranks);
 }
 
-void validate_shape(const Recipe& r) {
+void validate_shape(const Recipe& r, int64_t ranks) {
   const ModelConfig m = r.model.resolved();
   validate_positions(r);
   if (r.recompute.layers > m.layers)
@@ -139,7 +163,7 @@ void validate_shape(const Recipe& r) {
     throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", r.parallel.expert);
   Recipe shaped = r;
   shaped.model = m;
-  require_layout(r.parallel, layout_needs(shaped));
+  require_layout(r.parallel, layout_needs(shaped, ranks));
 }
 
 void require_data(const Recipe& r) {

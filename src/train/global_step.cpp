@@ -58,6 +58,7 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
     return result.loss;
   };
   const TensorGroup& tensor = store.tensor();
+  if (store.events() != nullptr) store.events()->begin_batch(static_cast<int64_t>(batches.size()));
   parallel::run_pipeline(pipeline_shape(recipe.parallel, static_cast<int64_t>(batches.size())), layout.pipeline(),
                          {.forward = forward,
                           .boundary = {tensor.held_tokens(tokens), recipe.model.hidden},

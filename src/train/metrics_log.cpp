@@ -43,6 +43,7 @@ void MetricsLog::write(const StepMetrics& m) {
                               {"learning_rate", m.learning_rate},
                               {"step_seconds", m.step_seconds},
                               {"data_wait_seconds", m.data_wait_seconds},
+                              {"communication_seconds", m.communication_seconds},
                               {"save_seconds", m.save_seconds},
                               {"tokens_per_second", m.tokens_per_second},
                               {"model_flops_per_second", m.model_flops_per_second},

@@ -61,7 +61,7 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
 
 ModelFolder::~ModelFolder() = default;
 
-void ModelFolder::load(std::span<Parameter> parameters) const {
+int64_t ModelFolder::load(std::span<Parameter> parameters) const {
   if (checkpoint_) {
     for (const Parameter& p : parameters) {
       for_each_block(p, [&](const at::Tensor& value, const Block& block) {
@@ -70,9 +70,9 @@ void ModelFolder::load(std::span<Parameter> parameters) const {
         checkpoint_->read_slice(kModelGroup + p.name, offsets, value);
       });
     }
-    return;
+    return checkpoint_->bytes_read();
   }
-  load_hf_weights(*hf_, family(config_.family), config_, parameters);
+  return load_hf_weights(*hf_, family(config_.family), config_, parameters).bytes_read;
 }
 
 ParameterSource ModelFolder::parameters() const {
@@ -118,11 +118,22 @@ std::vector<int32_t> ModelFolder::stop_ids() const {
   return ids;
 }
 
+Recipe with_shape_of_model(const Recipe& recipe) {
+  if (recipe.model.from.empty()) return resolved(recipe);
+  Recipe shaped = recipe;
+  shaped.model = continue_from(recipe.model, ModelFolder(recipe.model.from).config());
+  validate_shape(shaped);
+  return resolved(shaped);
+}
+
 std::unique_ptr<Transformer> load_model(const ModelFolder& folder, c10::ScalarType dtype, c10::Device device) {
   ops::keep_host_memory();  // also reports a lack of memory in plain words
   c10::AutoGradMode no_grad(false);
-  auto model = std::make_unique<Transformer>(
-      folder.config(), ParameterStore::Options{.dtype = dtype, .device = device, .main_grads = false});
+  ParameterStore::Options options;
+  options.dtype = dtype;
+  options.device = device;
+  options.main_grads = false;
+  auto model = std::make_unique<Transformer>(folder.config(), options);
   folder.load(model->parameters().parameters());
   return model;
 }

@@ -2,7 +2,6 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
-#include "longhaul/core/table.h"
 #include "longhaul/data/blend.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
@@ -36,7 +35,7 @@ int64_t open_vocabulary(const Recipe& recipe, const Tokenizer* tokenizer) {
 
 }  // namespace
 
-ModelSource::ModelSource(const Recipe& recipe) {
+ModelSource::ModelSource(const Recipe& recipe, int64_t ranks) {
   Recipe wanted = recipe;
   if (!recipe.model.from.empty()) {
     folder_ = std::make_unique<const ModelFolder>(recipe.model.from);
@@ -57,18 +56,15 @@ ModelSource::ModelSource(const Recipe& recipe) {
                       vocabulary, tokenizer->vocab_size(), recipe.data.tokenizer, tokenizer->vocab_size());
     }
   }
-  validate_shape(wanted);
+  validate_shape(wanted, ranks);
   require_data(wanted);
   recipe_ = resolved(wanted);
 }
 
-void ModelSource::fill(std::vector<Parameter>& parameters) const {
-  if (!folder_) {
-    initialise_parameters(parameters, static_cast<uint64_t>(recipe_.trainer.seed));
-    return;
-  }
-  folder_->load(parameters);
-  log::info("loaded {} parameters from {}", group_digits(recipe_.model.parameter_count()), folder_->path().string());
+int64_t ModelSource::fill(std::vector<Parameter>& parameters) const {
+  if (folder_) return folder_->load(parameters);
+  initialise_parameters(parameters, static_cast<uint64_t>(recipe_.trainer.seed));
+  return 0;
 }
 
 }  // namespace longhaul

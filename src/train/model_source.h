@@ -13,14 +13,15 @@ namespace longhaul {
 
 class ModelSource {
  public:
-  // Resolves the recipe: with `model.from`, shape and family come from that folder.
-  explicit ModelSource(const Recipe& recipe);
+  // Resolves the recipe: with `model.from`, shape and family come from that folder. UserError where its layout does not
+  // fit `ranks` ranks; 0: how many there are is not known.
+  ModelSource(const Recipe& recipe, int64_t ranks);
 
   const Recipe& recipe() const { return recipe_; }
   // What an export of this run carries along; without `model.from`, the files of `data.tokenizer`.
   const HfSideCar& side_car() const { return side_car_; }
-  // Fills the parameters from `model.from`, or initialises them with `trainer.seed`.
-  void fill(std::vector<Parameter>& parameters) const;
+  // Fills the parameters from `model.from`, or initialises them with `trainer.seed`. Returns the bytes that were read.
+  int64_t fill(std::vector<Parameter>& parameters) const;
 
  private:
   std::unique_ptr<const ModelFolder> folder_;

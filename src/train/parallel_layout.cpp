@@ -34,7 +34,18 @@ OptimizerRanks ParallelLayout::optimizer_ranks(bool tied_embeddings) const {
   return {.data = data(),
           .model = model(),
           .ends = tied_embeddings ? group(mesh_ ? mesh_->embedding() : nullptr) : nullptr,
-          .sharded = config_.sharding == Sharding::optimizer};
+          .sharding = config_.sharding,
+          .gradient_reduction = config_.gradient_reduction};
+}
+
+ParameterStore::Options ParallelLayout::store_options(c10::ScalarType dtype, c10::Device device) const {
+  const bool shared = data() != nullptr;
+  return {.dtype = dtype,
+          .device = device,
+          .flat_multiple = data_ranks(),
+          .values_on_demand = shared && config_.sharding == Sharding::parameters,
+          .gradients_on_demand = shared && config_.sharding >= Sharding::gradients,
+          .tensor = tensor()};
 }
 
 }  // namespace longhaul

@@ -34,6 +34,7 @@ class ParallelLayout {
 
   std::vector<Stage> stages() const;
   OptimizerRanks optimizer_ranks(bool tied_embeddings) const;
+  ParameterStore::Options store_options(c10::ScalarType dtype, c10::Device device) const;  // of the model to train
 
  private:
   static comm::Communicator* group(comm::Communicator* ranks) {

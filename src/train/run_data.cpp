@@ -9,6 +9,7 @@
 #include "longhaul/data/blend.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/prepared_info.h"
+#include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/train/tokenizer_check.h"
 
 namespace longhaul {
@@ -62,14 +63,15 @@ RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const Run
   const auto evaluated = [&](const Blend& blend) {
     return blend.weights ? recipe.trainer.eval_steps * recipe.batch.global : one_epoch;
   };
-  const RequestedSamples requested{progress.consumed_samples + steps * recipe.batch.global,
+  const RequestedSamples requested{
+      progress.consumed_samples + samples_of_steps(recipe.batch, progress.consumed_samples, steps),
                                    recipe.trainer.eval_every > 0 ? evaluated(blends.valid) : none,
                                    recipe.data.test.empty() ? none : evaluated(blends.test)};
   const Datasets datasets = build_datasets(recipe.data, requested, {.vocab_size = recipe.model.vocab_size});
   if (datasets.train->size() < *requested[0]) {
     throw UserError("data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
                     "give the corpora weights, with which they are repeated, or set trainer.max_steps to {} or less",
-                    datasets.train->size(), *requested[0], datasets.train->size() / recipe.batch.global);
+                    datasets.train->size(), *requested[0], steps_of_samples(recipe.batch, datasets.train->size()));
   }
   LONGHAUL_CHECK(datasets.valid || recipe.trainer.eval_every == 0, "no validation data");
   return {datasets.train, datasets.valid, datasets.test, masks};

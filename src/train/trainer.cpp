@@ -8,12 +8,14 @@
 #include <utility>
 
 #include "longhaul/comm/exchange.h"
+#include "longhaul/comm/time_spent.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/loader.h"
 #include "longhaul/ops/host_memory.h"
 #include "longhaul/optim/learning_rate.h"
+#include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/device.h"
 #include "longhaul/train/evaluator.h"
@@ -24,6 +26,7 @@
 #include "train/model_source.h"
 #include "train/parallel_layout.h"
 #include "train/progress_panel.h"
+#include "train/read_report.h"
 #include "train/run_checkpoints.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
@@ -36,26 +39,40 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-ParameterStore::Options store_options(const Recipe& recipe, const ParallelLayout& layout, c10::Device device) {
-  return {.dtype = recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat,
-          .device = device,
-          .flat_multiple = layout.data_ranks(),
-          .tensor = layout.tensor()};
+c10::ScalarType training_type(const Recipe& recipe) {
+  return recipe.trainer.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
+}
+
+// What every rank makes alike before any talks to another; where one fails, all do, and the user reads it once.
+template <typename Make>
+auto on_all(comm::Communicator* world, Make make) {
+  std::optional<decltype(make())> made;
+  comm::all_or_none(world, [&] { made.emplace(make()); });
+  return std::move(*made);
+}
+
+ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
+  return on_all(world, [&] {
+    const int64_t ranks = world != nullptr ? world->size() : 1;
+    ModelSource source(recipe, ranks);
+    require_layout(source.recipe(), ranks);
+    return source;
+  });
 }
 
 }  // namespace
 
 struct Trainer::State {
   State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
-      : source(wanted),
+      : source(source_of(wanted, world)),
         recipe(source.recipe()),
         device(resolve_device(recipe.trainer.device, rank_on_this_machine(world))),
         tensors(world, device, std::chrono::seconds(recipe.parallel.timeout)),
         layout(recipe, world, tensors.get()),
         resumed(find_resumed(recipe, layout.world())),
         progress(progress_of(resumed)),
-        data(open_run_data(recipe, source.side_car(), progress)),
-        model(recipe.model, store_options(recipe, layout, device), decoder_layer_spec(), layout.stages()),
+        data(on_all(world, [&] { return open_run_data(recipe, source.side_car(), progress); })),
+        model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
         optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
         checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()) {
     fill();
@@ -75,8 +92,8 @@ struct Trainer::State {
   RunCheckpoints checkpoints;
   std::vector<std::function<void(const StepMetrics&)>> callbacks;
 
-  // Of a global batch, each data-parallel rank's.
-  int64_t micro_batches() const { return recipe.batch.global / (recipe.batch.micro * layout.data_ranks()); }
+  // Of a global batch of so many samples, each data-parallel rank's.
+  int64_t micro_batches(int64_t samples) const { return samples / (recipe.batch.micro * layout.data_ranks()); }
   void fill();
   StepMetrics take_step(Loader& loader);
   Evaluation evaluate(const std::shared_ptr<const Dataset>& dataset,
@@ -102,13 +119,18 @@ Trainer::~Trainer() = default;
 
 // Masters and moments, from where the run stands.
 void Trainer::State::fill() {
+  int64_t held = 0;
+  for (const Parameter& p : model.parameters().parameters()) held += p.value.numel();
   if (resumed) {
     checkpoints.load(*resumed, optimizer);
     log::info("resuming {} after step {} ({} samples)", recipe.trainer.run_dir, progress.step,
               progress.consumed_samples);
+    report_reading(layout.world(), resumed->path().string(), held, resumed->bytes_read());
     resumed.reset();
   } else {
-    optimizer.fill([this](std::vector<Parameter>& parameters) { source.fill(parameters); });
+    int64_t bytes = 0;
+    optimizer.fill([&](std::vector<Parameter>& parameters) { bytes = source.fill(parameters); });
+    if (!recipe.model.from.empty()) report_reading(layout.world(), recipe.model.from, held, bytes);
   }
   optimizer.publish();
 }
@@ -127,13 +149,15 @@ Optimizer& Trainer::optimizer() { return state_->optimizer; }
 StepMetrics Trainer::State::take_step(Loader& loader) {
   const auto start = Clock::now();
   const double waited = loader.wait_seconds();
-  std::vector<Batch> batches(micro_batches());
+  const auto communicated = comm::time_spent();
+  const int64_t samples = global_batch_at(recipe.batch, progress.consumed_samples);
+  std::vector<Batch> batches(micro_batches(samples));
   for (Batch& batch : batches) loader.next(batch);
   StepMetrics metrics;
   metrics.step = progress.step + 1;
   metrics.data_wait_seconds = loader.wait_seconds() - waited;
 
-  const int64_t tokens = recipe.batch.global * recipe.data.sequence_length;
+  const int64_t tokens = samples * recipe.data.sequence_length;
   metrics.loss = run_global_step(model, layout, recipe, metrics.step, batches);
   metrics.learning_rate = learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, metrics.step);
   metrics.grad_norm = optimizer.step(metrics.learning_rate);
@@ -143,11 +167,12 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
                     metrics.step, metrics.loss, metrics.learning_rate);
   }
   progress.step = metrics.step;
-  progress.consumed_samples += recipe.batch.global;
+  progress.consumed_samples += samples;
   progress.consumed_tokens += tokens;
 
   metrics.consumed_tokens = progress.consumed_tokens;
   metrics.step_seconds = seconds_since(start);
+  metrics.communication_seconds = std::chrono::duration<double>(comm::time_spent() - communicated).count();
   metrics.tokens_per_second = static_cast<double>(tokens) / metrics.step_seconds;
   metrics.model_flops_per_second =
       metrics.tokens_per_second * recipe.model.flops_per_token(recipe.data.sequence_length, /*causal=*/true);
@@ -210,7 +235,7 @@ TrainResult Trainer::State::run() {
                   {.micro_batch = recipe.batch.micro, .ranks = s.layout.data_ranks(), .rank = s.layout.data_rank()},
                   {.sequence_length = recipe.data.sequence_length,
                    .masks = s.data.masks,
-                   .prefetch = std::max(recipe.data.prefetch, s.micro_batches()),
+                   .prefetch = std::max(recipe.data.prefetch, s.micro_batches(recipe.batch.global)),
                    .batches = std::nullopt},
                   s.progress.consumed_samples);
     double save_seconds = 0;
@@ -238,6 +263,7 @@ TrainResult Trainer::State::run() {
       save_seconds = seconds_since(save_start);
     }
   }
+  s.optimizer.wait_for_values();
   if (panel) panel->finish();
   if (result.interrupted) {
     log::warning("{} came: saved after step {} and left; the same command goes on from there", StopSignal::name(),

@@ -78,4 +78,9 @@ def test_the_command_line():
     assert [line for line in result.stdout.splitlines() if not line.startswith("[rank 1]")] == plain.stdout.splitlines()
     bad = cli_support.run("launch", "local", "--ranks", "2", "--", "pretrain", "no_such_recipe")
     assert bad.returncode == 2 and "no_such_recipe" in bad.stderr.splitlines()[-1]
+    # All ranks fail alike: one of them says so, and the launcher.
+    assert [line for line in bad.stderr.splitlines() if "no_such_recipe" in line and line.startswith("[rank ")] == []
+    layout = cli_support.run("launch", "local", "--ranks", "2", "--", "pretrain", "llama_tiny", "data.mock=true", "parallel.tensor=4")
+    assert layout.returncode == 2 and "parallel.tensor=2 parallel.pipeline=1 (with 1 data-parallel rank)" in layout.stderr
+    assert layout.stderr.count("What fits") <= 2, layout.stderr
     cli_support.fails(2, "COMMAND", "launch", "local", "--ranks", "2")

@@ -136,7 +136,7 @@ def test_a_stopped_prepare_leaves_nothing(hf, tmp_path):
     process = subprocess.Popen([PROGRAM, "prepare", "--input", source, "--tokenizer", hf, "--output-prefix", out / "corpus",
                                 "--workers", "1"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.time() + 60
-    while not list(out.glob("*.bin.partial-*")) and time.time() < deadline:
+    while not list(out.glob("corpus.preparing/*.bin")) and time.time() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
@@ -145,9 +145,9 @@ def test_a_stopped_prepare_leaves_nothing(hf, tmp_path):
 
 
 def test_the_next_prepare_clears_what_a_killed_one_left(hf, data, tmp_path):
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for half in ["bin", "idx", "json"]:
-        (tmp_path / f"corpus_text_document.{half}.partial-{gone.pid}").write_text("half")
+    folder = tmp_path / "corpus.preparing"
+    folder.mkdir()
+    for name in ["text_document.bin", "text_document.lengths", "text_document.borders"]:
+        (folder / name).write_text("half")
     prepare(tmp_path, hf)
-    assert not list(tmp_path.glob("*.partial-*"))
+    assert not folder.exists()

@@ -41,6 +41,8 @@ def test_version_and_help_end_with_zero():
         (["recipes", "show", "llama_tiny", "num_layers=1"], "Did you mean model.layers?"),
         (["recipes", "show", "llama_tiny", "optimizer.lr=fast"], "optimizer.lr must be a number, greater than 0"),
         (["recipes", "show", "llama_tiny", "batch.micro=3"], "batch.global 8 does not divide by batch.micro 3"),
+        (["recipes", "shw"], 'there is no command "recipes shw". Did you mean "show"?'),
+        (["recipes", "show", "llama_tiny", "--jsn"], "`show` has no option --jsn. Did you mean --json?"),
         (["recipes", "show", "missing.json"], "error: cannot read missing.json: No such file or directory"),
         (["recipes", "list", "--nmaes"], "--nmaes"),
         (["recipes"], "required"),

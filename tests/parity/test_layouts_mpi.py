@@ -20,6 +20,9 @@ ROWS = [
     (2, ["parallel.pipeline=2", "parallel.virtual_pipeline=2", "parallel.schedule=interleaved"]),
     (2, []),
     (4, ["parallel.sharding=optimizer", "recompute.mode=selective"]),
+    (2, ["parallel.sharding=parameters"]),
+    (4, ["parallel.sharding=gradients", "parallel.pipeline=2"]),
+    (4, ["parallel.tensor=2", "parallel.sequence=true", "parallel.sharding=parameters", "recompute.mode=full"]),
     (4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.schedule=gpipe", "recompute.mode=full"]),
     (8, ["parallel.tensor=2", "parallel.sequence=true", "parallel.pipeline=2", "parallel.sharding=optimizer"]),
 ]
@@ -65,14 +68,16 @@ def check(metrics, weights, truth):
 
 @pytest.mark.parametrize("ranks, overrides", ROWS, ids=lambda value: " ".join(value) if isinstance(value, list) else str(value))
 def test_a_layout_trains_as_one_process_does(tmp_path, one_process, ranks, overrides):
-    check(train(tmp_path, ranks, overrides), exported(tmp_path), one_process)
+    metrics = train(tmp_path, ranks, overrides)
+    check(metrics, exported(tmp_path), one_process)
+    assert all(0 < line["communication_seconds"] < line["step_seconds"] for line in metrics)
 
 
 def test_a_run_changes_its_layout_half_way(tmp_path, one_process):
     # The schedule's end is where it was: the first half is no run of its own.
     first = train(tmp_path, 4, ["parallel.tensor=2", "parallel.pipeline=2", "trainer.max_steps=10", "schedule.decay_steps=20"])
     assert len(first) == 10
-    check(train(tmp_path, 2, ["parallel.sharding=optimizer"]), exported(tmp_path), one_process)
+    check(train(tmp_path, 2, ["parallel.sharding=parameters"]), exported(tmp_path), one_process)
 
 
 def test_a_layout_that_does_not_fit_is_refused_with_what_does(tmp_path):

@@ -224,3 +224,22 @@ def test_the_config_of_a_run_is_a_recipe_for_a_longer_one(tmp_path):
     whole = run_whole(tmp_path / "whole")
     rates = [[m["learning_rate"] for m in metrics(folder)[12:]] for folder in (run_dir, whole)]
     assert rates[0] == rates[1] and rates[0][0] > rates[0][-1]
+
+
+def test_a_batch_that_grows_goes_on_where_it_was(tmp_path):
+    """Steps of 4, 6, 8 samples, stopped while they grow, gone on with on two ranks: Megatron's rule gives the sizes."""
+    ramp = ["batch.global=8", "batch.micro=1", "batch.rampup_start=4", "batch.rampup_increment=2", "batch.rampup_samples=40",
+            "trainer.max_steps=12", "trainer.precision=fp32", "model.hidden_dropout=0"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    resume(whole, *ramp)
+    resume(parts, *ramp, "trainer.max_steps=7", "schedule.decay_steps=12")
+    both = command(parts, *ramp)[1:]
+    run_tool("llm-pretrain", "launch", "local", "--ranks", 2, "--", *both)
+    consumed, expected = 0, []
+    for _ in range(12):
+        consumed += 8 if consumed > 40 else 4 + int(consumed / 20) * 2
+        expected.append(consumed * 32)
+    for run_dir in (whole, parts):
+        assert [m["consumed_tokens"] for m in metrics(run_dir)] == expected
+    for ours, theirs in zip(metrics(parts), metrics(whole)):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)

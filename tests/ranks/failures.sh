@@ -22,6 +22,7 @@ expect() {
 
 expect "mpirun: a rank that throws" "rank 1 failed: this rank was told to fail" "$here/mpirun.sh" "$program" 3 --fail-rank 1
 expect "mpirun: a rank that does not come" "in vain for rank 2" "$here/mpirun.sh" "$program" 3 --hang-rank 2
+expect "mpirun: what the others wait for meanwhile" "half of the time-out.*is over:" "$here/mpirun.sh" "$program" 3 --hang-rank 2
 expect "mpirun: a rank that is killed" "signal 9" "$here/mpirun.sh" "$program" 3 --kill-rank 1
 expect "tcp: a rank that throws" "error: rank 1 failed: this rank was told to fail" "$here/tcp.sh" "$program" 3 --fail-rank 1
 expect "tcp: a rank that is killed" "rank 1 is gone" "$here/tcp.sh" "$program" 3 --kill-rank 1

@@ -1,20 +1,9 @@
-// A training loop of one's own, which stops as soon as the held-out loss is good enough: no option of
-// `llm-pretrain` does that. It trains a tiny Llama on made-up text and leaves a Hugging Face folder.
-//
-//   custom_trainer [OUTPUT_FOLDER]
+// A training loop of one's own, which stops as soon as the held-out loss is good enough. It trains a tiny Llama on
+// made-up text and leaves a Hugging Face folder.  Usage: custom_trainer [OUTPUT_FOLDER]
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "longhaul/checkpoint/hf_export.h"
-#include "longhaul/data/datasets.h"
-#include "longhaul/data/loader.h"
-#include "longhaul/model/initialise.h"
-#include "longhaul/optim/learning_rate.h"
-#include "longhaul/optim/optimizer.h"
-#include "longhaul/recipes/library.h"
-#include "longhaul/train/device.h"
-#include "longhaul/train/device_batch.h"
-#include "longhaul/train/evaluator.h"
-#include "longhaul/train/generate.h"
+#include "longhaul/longhaul.h"
 
 using namespace longhaul;
 
@@ -46,11 +35,7 @@ int main(int argc, char** argv) try {
     for (int64_t done = 0; done < global; done += micro) {  // gradients add up over the micro-batches
       Batch batch;
       loader.next(batch);
-      // Names the dropout masks: seed, step, and the token's place in the global batch.
-      LayerContext context{.training = true,
-                           .seed = static_cast<uint64_t>(recipe.trainer.seed),
-                           .step = static_cast<uint64_t>(step),
-                           .first_token = static_cast<uint64_t>(done * length)};
+      LayerContext context{.training = true, .step = static_cast<uint64_t>(step)};
       const auto [tokens, labels, weights] =
           to_device(batch, 1.0 / static_cast<double>(global * length), device, context);
       const auto result = model.loss(tokens, labels, weights, context, {});

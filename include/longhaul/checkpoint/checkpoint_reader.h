@@ -51,6 +51,9 @@ class CheckpointReader {
   // The rectangle at `offsets`, of the shape of `target`, into `target`, from whatever slices the checkpoint has.
   void read_slice(const std::string& name, const std::vector<int64_t>& offsets, const at::Tensor& target) const;
 
+  // What was read so far, whole slices at a time, since a checksum is a slice's.
+  int64_t bytes_read() const;
+
   // Checks every byte. UserError that names the first damaged tensor. What is checked once is not checked
   // again.
   void verify() const;

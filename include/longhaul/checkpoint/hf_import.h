@@ -11,11 +11,12 @@
 namespace longhaul {
 
 struct HfImportReport {
-  int64_t zero_embedding_rows = 0;  // rows of the token embedding that are zero throughout, so never trained
+  int64_t zero_embedding_rows = 0;  // of the token embedding's rows that were read: zero throughout, so never trained
+  int64_t bytes_read = 0;           // of the folder's tensors: those elements alone that the parameters take
 };
 
-// Reads one tensor at a time, so that little more than the parameters themselves is in memory, and casts to
-// each parameter's type (round to nearest even). Rows that pad the vocabulary become zero. Before anything is
+// Reads one tensor at a time, and of it what the parameters hold, so that little more than the parameters themselves is
+// in memory, and casts to each parameter's type (round to nearest even). Rows that pad the vocabulary become zero. Before anything is
 // filled, every tensor of the folder must be wanted (or known to be ignorable) and every parameter found with
 // its right shape; otherwise one UserError lists all that is wrong. `model` is resolved; `parameters` are
 // those that a rank holds, in whatever layout.

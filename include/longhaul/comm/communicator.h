@@ -70,8 +70,9 @@ class Communicator {
   // A negative colour: no group, and null is returned.
   virtual std::unique_ptr<Communicator> split(int colour, const std::string& name) = 0;
 
-  // Tells all ranks of the job, by whatever way is left, that this one fails with `cause`; their waits throw.
-  virtual void abort(const std::string& cause) = 0;
+  // Tells all ranks of the job, by whatever way is left, that this one fails with `cause`; their waits throw. Where
+  // that ends the job at once (MPI), it ends with `exit_code`.
+  virtual void abort(const std::string& cause, int exit_code = 1) = 0;
 
   // How long `wait` waits for the others before it throws. Zero: for ever. New groups inherit it.
   virtual void set_timeout(std::chrono::milliseconds timeout) = 0;

@@ -10,4 +10,11 @@ class CommunicationError : public EnvironmentError {
   using EnvironmentError::EnvironmentError;
 };
 
+// A failure that all ranks have agreed on (all_or_none) and that another one reports: where all fail alike, the user
+// reads it once.
+class AgreedFailure : public CommunicationError {
+ public:
+  using CommunicationError::CommunicationError;
+};
+
 }  // namespace longhaul::comm

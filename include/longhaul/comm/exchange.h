@@ -22,8 +22,8 @@ std::string text_of_leader(Communicator* ranks, std::string_view text);
 // Whether any rank says so.
 bool any_of(Communicator* ranks, bool value);
 
-// Runs `body` on each rank and waits for all. Where it throws on one, it throws on all: there its own error, on the
-// others a CommunicationError with the first such rank and its error's text.
+// Runs `body` on each rank and waits for all. Where it throws on one, it throws on all: there its own error; on those
+// that did not fail, or failed in the same words as the first that did, an AgreedFailure with that rank and its words.
 void all_or_none(Communicator* ranks, const std::function<void()>& body);
 
 }  // namespace longhaul::comm

@@ -1,13 +1,20 @@
 // Text to tokens: JSON lines and text files become Megatron's indexed datasets (indexed_dataset.h), byte for
 // byte as Megatron's preprocess_data.py writes them, whatever the number of worker threads.
+//
+// Memory does not grow with the corpus. What is done is sealed every so many bytes in the folder
+// OUTPUT_PREFIX.preparing: when a run is stopped, by whatever, the same call goes on from the last seal and comes to
+// the same bytes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "longhaul/data/partition.h"
 
 namespace longhaul {
 
@@ -22,20 +29,33 @@ struct PrepareTokenizer {
   int64_t vocab_size = 0;  // with added tokens; decides between 2 and 4 bytes an id
   std::optional<int32_t> eod_id;
   std::string fingerprint;  // identifies the tokenizer; training compares it
+  // How a token reads, for messages; ids alone are shown without it.
+  std::function<std::string(int32_t id)> token_text;
 };
 
-enum class OnBadLine { fail, skip };
+enum class OnBadLine {
+  fail,
+  skip,
+  quarantine,  // skip, and keep the line in OUTPUT_PREFIX.quarantine.jsonl with its place and what is wrong
+};
+
+// What a document is in plain text: a whole file, or each line that isn't blank.
+enum class TextDocuments { files, lines };
 
 struct PrepareOptions {
   // Files, globs and folders, or "-" for JSON lines from standard input. .jsonl, .json and .ndjson files hold
-  // one JSON object a line; any other file is one document of plain text (for the first of the keys).
+  // one JSON object a line; any other file is plain text (for the first of the keys). Each may be compressed
+  // (.gz, .zst).
   std::vector<std::string> inputs;
+  TextDocuments text_documents = TextDocuments::files;
   std::vector<std::string> json_keys{"text"};  // each makes a dataset, OUTPUT_PREFIX_KEY_document
-  std::string output_prefix;
-  bool append_eod = false;  // the end-of-document token after each document that has tokens
+  std::string output_prefix;                   // several partitions: OUTPUT_PREFIX_part2of8_KEY_document
+  bool append_eod = false;                     // the end-of-document token after each document that has tokens
   bool add_special_tokens = true;
   int64_t workers = 0;  // threads that tokenise; 0: one a core
   OnBadLine on_bad_line = OnBadLine::fail;
+  Partition partition;
+  int64_t seal_bytes = int64_t{256} << 20;  // of text between two points from which a stopped run can go on
   bool show_progress = true;
 };
 
@@ -47,14 +67,23 @@ struct PreparedDataset {
   int64_t empty = 0;       // documents without a token
   int64_t longest = 0;     // tokens in the longest document
   int32_t largest_id = 0;  // of all tokens
+  int64_t text_bytes = 0;  // of UTF-8 that were tokenised
+  // Documents that have n tokens, by the number of binary digits of n: [0] none, [1] one token, [2] 2 or 3, …
+  std::array<int64_t, 33> lengths{};
+  // Documents whose text had been there before. Exact up to 2^20 different documents; beyond, an estimate from
+  // those whose 64-bit hash falls into a share of all hashes.
+  int64_t duplicates = 0;
+  double duplicates_share = 1;  // of the hashes that were counted; 1: exact
 };
 
 struct PrepareReport {
   std::vector<PreparedDataset> datasets;  // one a key
   int64_t files = 0;
-  int64_t bytes = 0;      // of input
+  int64_t bytes = 0;      // of input, as it lies on the disk
   int64_t bad_lines = 0;  // that were skipped
-  double seconds = 0;
+  std::string quarantine;  // the file that holds them; empty when none was made
+  double seconds = 0;      // of this run
+  int64_t resumed_bytes = 0;  // of `bytes`, done by the runs that it went on from
 };
 
 // Writes the datasets and, beside each, what training checks (prepared_info.h). Nothing appears, and nothing

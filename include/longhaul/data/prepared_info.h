@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "longhaul/data/partition.h"
+
 namespace longhaul {
 
 struct PreparedInfo {
@@ -17,6 +19,9 @@ struct PreparedInfo {
   int64_t documents = 0;
   int64_t tokens = 0;
   int32_t largest_id = 0;
+  // Of a dataset that waits for the others to be merged with: which one it is, and what input all were made from.
+  std::optional<Partition> partition;
+  std::string corpus;
 };
 
 // Where the information on a dataset is, and the text of that file. `prefix` as dataset_prefix takes it.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "longhaul/model/model_config.h"
+#include "longhaul/model/shard.h"
 
 namespace longhaul {
 
@@ -24,6 +25,9 @@ class HfTransform {
   // Shapes of the Hugging Face tensors for our parameter of shape `ours` (true vocabulary, unpadded).
   virtual std::vector<std::vector<int64_t>> source_shapes(const std::vector<int64_t>& ours) const = 0;
   virtual at::Tensor merge(std::span<const at::Tensor> sources) const = 0;
+  // `merge(sources).narrow(block.dim, block.begin, block.length)`, or a view with the same values. What Longhaul brings
+  // along touches no other elements of the sources, so that a rank reads from a file only what it holds.
+  virtual at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const;
   virtual std::vector<at::Tensor> split(const at::Tensor& ours) const = 0;
 };
 

@@ -21,7 +21,7 @@ struct ShardSpec {
   std::vector<int64_t> global_shape;  // true shape, without vocabulary padding
   int tensor_dim = -1;                // the dimension that tensor parallelism cuts; -1: replicated
   int parts = 1;                      // blocks along tensor_dim that are cut one by one (2 for gate and up)
-  QkvRows qkv;                        // how dimension 0 is cut, where it is a fused QKV's
+  QkvRows qkv{};                      // how dimension 0 is cut, where it is a fused QKV's
   bool per_token = false;     // replicated, and used token by token: under sequence parallelism gradients are partial
   bool vocabulary = false;    // dimension 0 is the vocabulary, padded in memory
   bool copy = false;          // a tied weight's second home: another pipeline stage owns it

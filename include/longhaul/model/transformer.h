@@ -1,5 +1,8 @@
 // A decoder-only language model: embedding, layers, final norm, output layer and loss. One class serves every family,
 // every layout over ranks, and training, evaluation, generation and export alike.
+//
+// Units of its parameters are the word embedding, the table of positions, each layer, the final norm, and the output
+// layer. What a pass does with them it tells the store's UnitEvents.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,6 +21,7 @@ namespace longhaul {
 
 class TransformerLayer;
 class ResidualNorm;
+struct UnitStep;
 
 class Transformer {
  public:
@@ -51,19 +55,22 @@ class Transformer {
   ops::CrossEntropyResult loss_of_hidden(const at::Tensor& hidden, const at::Tensor& labels,
                                          const at::Tensor& token_weights, ops::CrossEntropyOptions options);
 
-  // hidden [n, hidden] -> FP32 logits [n, vocab_size], without padding. For generation, on a rank with whole matrices.
+  // hidden [n, hidden] -> FP32 logits [n, vocab_size], without padding, and without autograd. For generation, on a rank
+  // with whole matrices.
   at::Tensor logits(const at::Tensor& hidden) const;
 
   KvCache make_cache(int64_t capacity) const;
 
  private:
   ops::Weight output_weight() const;
+  const std::vector<UnitStep>& steps_of_output() const;
   ops::RopeTable rope_for(int64_t positions);
   at::Tensor embed(const at::Tensor& tokens, const LayerContext& context) const;
 
   const ModelConfig config_;
   const std::vector<Stage> stages_;
   ParameterStore store_;
+  std::vector<std::vector<UnitStep>> steps_;               // by stage
   std::vector<std::unique_ptr<TransformerLayer>> layers_;  // by number in the whole model; null: another rank's
   std::unique_ptr<ResidualNorm> final_norm_;               // null: another rank's
   std::vector<float> rope_frequencies_;

@@ -1,5 +1,5 @@
-// AdamW over a model's flat buffers, with FP32 master weights, and gradient clipping by the global norm, over any layout
-// of ranks.
+// AdamW over a model's units, with FP32 master weights, and gradient clipping by the global norm, over any layout of
+// ranks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "longhaul/model/flat_pieces.h"
-#include "longhaul/model/gradient_sums.h"
 #include "longhaul/model/parameter_store.h"
+#include "longhaul/optim/data_parallel.h"
+#include "longhaul/optim/gradient_sums.h"
+#include "longhaul/ops/adamw.h"
 #include "longhaul/optim/optimizer_config.h"
 
 namespace longhaul {
@@ -21,19 +23,20 @@ struct OptimizerRanks {
   comm::Communicator* data = nullptr;   // those that hold the same parameters and read other samples
   comm::Communicator* model = nullptr;  // those that hold the parts of one copy of the model
   comm::Communicator* ends = nullptr;   // first and last pipeline stage, where they share a tied embedding
-  // Each data-parallel rank keeps masters and moments of its share of the flat buffers alone (ZeRO 1: Rajbhandari et
-  // al., "ZeRO: memory optimizations toward training trillion parameter models", 2020).
-  bool sharded = false;
+  Sharding sharding = Sharding::none;   // over the data-parallel ranks
+  GradientReduction gradient_reduction = GradientReduction::fp32;  // theirs
 };
 
 class Optimizer {
  public:
-  // `store` must outlive the optimiser and have main gradients; sharded, its flat_multiple is the number of
-  // data-parallel ranks. In an FP32 run the masters are the model's own values; otherwise they are a second, FP32
-  // buffer, and the model holds their rounded copy. A collective call over the store's tensor group.
+  // `store` must outlive the optimiser and have main gradients; where there are data-parallel ranks, its flat_multiple is
+  // their number. In an FP32 run the masters are the model's own values; otherwise they are a second, FP32 buffer, and
+  // the model holds their rounded copy. While it lives, the store's events go to it. A collective call over the store's
+  // tensor group.
   Optimizer(ParameterStore& store, const OptimizerConfig& config, const OptimizerRanks& ranks = {});
 
-  // Sets the masters: `fill` writes this rank's parameters, in FP32, and leaves their padding alone.
+  // Sets the masters: `fill` writes this rank's parameters, in FP32, and leaves their padding alone. Sharded, they are
+  // there in full meanwhile.
   void fill(const std::function<void(std::vector<Parameter>& parameters)>& fill);
 
   // Masters and moments as rectangles of the global tensors. `all`: what this rank holds, to be loaded; `owned`: what
@@ -47,6 +50,9 @@ class Optimizer {
 
   // Copies the masters, rounded, into the model. A collective call where sharded. After a load.
   void publish();
+  // A step's values may still be on their way to the other ranks when it returns; passes through the model wait for
+  // what they use. This waits for all, before the ranks part or look at the values themselves.
+  void wait_for_values() { data_.wait_for_values(); }
 
   // One step with the gradients in the store, which are summed over the ranks and cleared. Returns the global norm of
   // the gradient before clipping, the same on all ranks. A norm that is not finite leaves masters and moments as they
@@ -57,14 +63,18 @@ class Optimizer {
   void set_steps_taken(int64_t steps) { steps_taken_ = steps; }
 
  private:
+  // Of a unit: FP32 (FP64), as long as the rank's share of it.
+  struct State {
+    at::Tensor master, moment1, moment2;
+  };
   double sum_gradients();
-  at::Tensor part(const at::Tensor& flat, FlatRange range) const;
+  void update(size_t unit, FlatRange range, const ops::AdamWOptions& options);
 
   ParameterStore& store_;
   const OptimizerConfig config_;
   const OptimizerRanks ranks_;
-  FlatRange held_;                         // of the flat buffers: what the masters and moments cover
-  at::Tensor master_, moment1_, moment2_;  // FP32, `held_`
+  DataParallel data_;
+  std::vector<State> states_;  // by unit
   GradientSums sums_;
   int64_t steps_taken_ = 0;
 };

@@ -20,7 +20,7 @@ struct LayoutNeeds {
   int64_t vocab_size = 0;  // 0: not known yet
   int64_t vocab_multiple = 1;
   int64_t sequence_length = 1;
-  int64_t micro_batches = 0;  // of a global batch, which the data-parallel ranks share; 0: any
+  int64_t micro_batches = 0;  // that make up every global batch, which the data-parallel ranks share; 0: any
   bool operator==(const LayoutNeeds&) const = default;
 };
 

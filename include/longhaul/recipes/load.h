@@ -18,7 +18,8 @@ namespace longhaul {
 // Two keys have a reach, in a file and in the overrides alike: model.family, where it changes the family,
 // first sets that family's mathematics (family_preset), whatever the order in which the keys stand; and
 // data.train turns the base's data.mock off. A file without "name" is named as the file.
-Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides = {});
+// `ranks`: of the run, which the layout must fit; 0: not known.
+Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides = {}, int64_t ranks = 0);
 
 // The keys below `model` ("layers", "rope_scaling.factor") that were given together with model.from or after it: in the
 // same file, or as overrides. What a base or a recipe of the library says is not among them: it describes a model from

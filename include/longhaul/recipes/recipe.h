@@ -42,13 +42,13 @@ std::string run_folder(const Recipe& recipe);
 
 // Throws UserError for what can't be meant: sizes that don't divide, a sequence longer than the model's
 // positions, a warm-up longer than the run … The message names the keys, their values and a remedy. Nothing
-// is allocated or read.
-void validate(const Recipe& recipe);
+// is allocated or read. `ranks`: of the run, for the layout; 0: not known.
+void validate(const Recipe& recipe, int64_t ranks = 0);
 
 // The part of validate() that needs the model's shape. With model.from the shape is known only once the
 // checkpoint's config.json is read (continue_from): validate() leaves this part out then, and whoever reads
 // the checkpoint runs it.
-void validate_shape(const Recipe& recipe);
+void validate_shape(const Recipe& recipe, int64_t ranks = 0);
 
 // Throws UserError when the recipe names no data to train on.
 void require_data(const Recipe& recipe);

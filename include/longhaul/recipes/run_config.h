@@ -5,6 +5,7 @@
 #include <string>
 
 #include "longhaul/core/config/fields.h"
+#include "longhaul/parallel/sharding.h"
 
 namespace longhaul {
 
@@ -12,6 +13,10 @@ namespace longhaul {
 struct BatchConfig {
   int64_t global = 8;
   int64_t micro = 1;
+  // The batch grows from rampup_start by rampup_increment up to global over rampup_samples; 0: no ramp-up.
+  int64_t rampup_start = 0;
+  int64_t rampup_increment = 0;
+  int64_t rampup_samples = 0;
   bool operator==(const BatchConfig&) const = default;
 };
 
@@ -49,8 +54,7 @@ struct RecomputeConfig {
   bool operator==(const RecomputeConfig&) const = default;
 };
 
-enum class PipelineSchedule { one_f_one_b, interleaved, gpipe };  // "1f1b", "interleaved", "gpipe"
-enum class Sharding { none, optimizer, gradients, parameters };
+enum class PipelineSchedule { one_f_one_b, interleaved, gpipe, zero_bubble };  // "1f1b", "interleaved", "gpipe", "zero_bubble"
 
 // How a model is laid out over ranks. Sizes multiply; what remains of the world is data parallel.
 struct ParallelConfig {
@@ -62,6 +66,7 @@ struct ParallelConfig {
   int64_t context = 1;
   int64_t expert = 1;
   Sharding sharding = Sharding::none;
+  GradientReduction gradient_reduction = GradientReduction::fp32;
   int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever
   int64_t model_ranks() const { return tensor * pipeline * context; }
   bool operator==(const ParallelConfig&) const = default;
@@ -82,6 +87,8 @@ template <>
 std::span<const std::string_view> enum_names<PipelineSchedule>();
 template <>
 std::span<const std::string_view> enum_names<Sharding>();
+template <>
+std::span<const std::string_view> enum_names<GradientReduction>();
 template <>
 const FieldTable& fields<BatchConfig>();
 template <>

@@ -10,6 +10,7 @@
 #include "longhaul/data/tokenizer/tokenizer.h"
 #include "longhaul/model/parameter.h"
 #include "longhaul/model/transformer.h"
+#include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
 
@@ -28,8 +29,9 @@ class ModelFolder {
   const ModelConfig& config() const { return config_; }  // resolved
   const HfSideCar& side_car() const { return side_car_; }
 
-  // Fills the parameters of a model of `config()`, or of one that differs only in what weights don't depend on.
-  void load(std::span<Parameter> parameters) const;
+  // Fills the parameters of a model of `config()`, or of one that differs only in what weights don't depend on. Returns
+  // the bytes that were read for it.
+  int64_t load(std::span<Parameter> parameters) const;
   // The weights by parameter name, without a model; the folder must outlive it. UserError for a Hugging Face
   // folder, whose tensors are others.
   ParameterSource parameters() const;
@@ -49,6 +51,9 @@ class ModelFolder {
   ModelConfig config_;
   HfSideCar side_car_;
 };
+
+// The recipe resolved and checked; with model.from its model has that folder's shape.
+Recipe with_shape_of_model(const Recipe& recipe);
 
 // A model for evaluation and generation, without gradients, filled from `folder`.
 std::unique_ptr<Transformer> load_model(const ModelFolder& folder, c10::ScalarType dtype, c10::Device device);

@@ -84,6 +84,16 @@ int64_t folder_bytes(const fs::path& folder) {
   return bytes;
 }
 
+// What its manifest says is there, or not; its bytes are not checked.
+bool complete(const fs::path& checkpoint) {
+  try {
+    const CheckpointReader reader(checkpoint);
+    return true;
+  } catch (const UserError&) {
+    return false;
+  }
+}
+
 std::string checkpoint_table(const fs::path& folder) {
   const auto places = list_checkpoints(folder);
   if (places.empty()) return "no checkpoint yet\n";
@@ -94,7 +104,8 @@ std::string checkpoint_table(const fs::path& folder) {
   for (const auto& place : places) {
     const std::string name = place.path.filename().string();
     table.add({place.path.string(), group_digits(place.step),
-               format_bytes(static_cast<double>(folder_bytes(place.path))), name == latest ? "latest" : ""});
+               format_bytes(static_cast<double>(folder_bytes(place.path))),
+               fmt::format("{}{}", name == latest ? "latest" : "", complete(place.path) ? "" : " damaged: a run does not go on from it")});
   }
   return table.str();
 }

@@ -46,16 +46,27 @@ std::vector<int32_t> ids_of_line(std::string_view line, const std::string& file,
   return ids->get<std::vector<int32_t>>();
 }
 
+void require_known(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= tokenizer.vocab_size()) {
+      throw UserError("{} is no token id of this tokenizer: they go from 0 to {}", id, tokenizer.vocab_size() - 1);
+    }
+  }
+}
+
 void decode(const Options& options) {
   const auto tokenizer = open_tokenizer(options.tokenizer);
   if (options.jsonl) {
     for_each_line(*options.jsonl, [&](std::string_view line, int64_t number) {
-      const std::string text = tokenizer->decode(ids_of_line(line, *options.jsonl, number), options.skip_special_tokens);
+      const std::vector<int32_t> ids = ids_of_line(line, *options.jsonl, number);
+      require_known(*tokenizer, ids);
+      const std::string text = tokenizer->decode(ids, options.skip_special_tokens);
       fmt::print("{}\n", nlohmann::json{{"text", text}}.dump());
     });
     return;
   }
   const std::vector<int32_t> ids = parse_ids(options.ids ? *options.ids : read_standard_input());
+  require_known(*tokenizer, ids);
   const std::string text = tokenizer->decode(ids, options.skip_special_tokens);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);

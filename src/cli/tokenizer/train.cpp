@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <map>
 
 #include "cli/tokenizer/tokenizer.h"
+#include "longhaul/core/error.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/train.h"
@@ -24,6 +26,7 @@ void add_tokenizer_train(CLI::App& parent) {
   struct Options {
     TrainTokenizerOptions train;
     std::string output;
+    bool overwrite = false;
   };
   auto options = std::make_shared<Options>();
   TrainTokenizerOptions& train = options->train;
@@ -33,6 +36,7 @@ void add_tokenizer_train(CLI::App& parent) {
                    "JSONL or text file (each line is a text), glob or folder; may be given more than once")
       ->required();
   command->add_option("--output", options->output, "folder for tokenizer.json and tokenizer_config.json")->required();
+  command->add_flag("--overwrite", options->overwrite, "replace the tokenizer that is there");
   const std::map<std::string, TokenizerKind> kinds{{"bpe", TokenizerKind::bpe}, {"unigram", TokenizerKind::unigram}};
   command->add_option("--kind", train.kind, "bpe (of bytes) or unigram")
       ->transform(CLI::CheckedTransformer(kinds))
@@ -59,7 +63,12 @@ void add_tokenizer_train(CLI::App& parent) {
       "Examples:\n"
       "  llm-pretrain tokenizer train --kind bpe --vocab-size 32000 --input corpus.jsonl --output my_tokenizer\n"
       "  llm-pretrain tokenizer train --kind unigram --vocab-size 16000 --input 'part-*.jsonl' --output my_tokenizer");
-  command->callback([options] { print_report(train_tokenizer(options->train, options->output), options->output); });
+  command->callback([options] {
+    if (!options->overwrite && std::filesystem::exists(std::filesystem::path(options->output) / "tokenizer.json")) {
+      throw UserError("{} holds a tokenizer already: choose another --output, or add --overwrite", options->output);
+    }
+    print_report(train_tokenizer(options->train, options->output), options->output);
+  });
 }
 
 }  // namespace longhaul::cli

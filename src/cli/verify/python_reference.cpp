@@ -90,6 +90,16 @@ TemporaryFolder::~TemporaryFolder() {
   fs::remove_all(path_, ignored);
 }
 
+std::string find_reference_python() {
+  const TemporaryFolder scratch;
+  for (const std::string& python : candidate_pythons()) {
+    const std::string looks = "import sys, importlib.util as u; "
+                              "sys.exit(any(u.find_spec(m) is None for m in ('torch', 'transformers', 'safetensors')))";
+    if (run_program({python, "-c", looks}, scratch.path() / "log") == 0) return python;
+  }
+  return "";
+}
+
 fs::path run_reference(const fs::path& hf_folder,
                        const std::vector<std::pair<std::string, at::Tensor>>& inputs,
                        const fs::path& scratch) {

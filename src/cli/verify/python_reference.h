@@ -24,6 +24,9 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+// The Python that run_reference takes, if one has what it needs; else "".
+std::string find_reference_python();
+
 // Writes `inputs` for the script, runs it on `hf_folder`, and returns the file with its results, in
 // `scratch`. Takes the Python of $LONGHAUL_PYTHON; else that of the project's tests (scripts/oracle-python);
 // else python3. EnvironmentError when none of them has transformers, or when the script fails.

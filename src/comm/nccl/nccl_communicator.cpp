@@ -193,9 +193,9 @@ class NcclCommunicator final : public Communicator {
     return std::make_unique<NcclCommunicator>(std::move(job), comm, host, options, rank, size, name);
   }
 
-  void abort(const std::string& cause) override {
+  void abort(const std::string& cause, int exit_code) override {
     job_->fail(fmt::format("rank {} failed: {}", host_.rank(), cause));
-    host_.abort(cause);
+    host_.abort(cause, exit_code);
   }
   void set_timeout(std::chrono::milliseconds timeout) override { options_.timeout = timeout; }
 

@@ -1,10 +1,7 @@
 #include "data/prepare/block_reader.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "longhaul/core/error.h"
@@ -13,110 +10,126 @@ namespace longhaul {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r\n";
-
-// Without the blank space at the end.
-std::string_view without_blank_end(std::string_view text) {
-  const size_t last = text.find_last_not_of(kBlank);
-  return last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
-}
-
-void step_over(LinePlace& place, std::string_view text) {
-  place.line += std::count(text.begin(), text.end(), '\n');
-  place.byte += static_cast<int64_t>(text.size());
-}
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
-BlockReader::BlockReader(std::vector<InputFile> files, int standard_input)
-    : files_(std::move(files)), standard_input_(standard_input) {
-  for (const InputFile& file : files_) {
-    if (file.kind == InputKind::standard_input) {
-      total_bytes_ = 0;
-      return;
-    }
-    std::error_code error;
-    const auto size = std::filesystem::file_size(file.path, error);
-    if (!error) total_bytes_ += static_cast<int64_t>(size);
+BlockReader::BlockReader(std::vector<InputSlice> slices, InputPosition start, int standard_input)
+    : slices_(std::move(slices)), position_(start), standard_input_(standard_input) {}
+
+void BlockReader::open() {
+  const InputSlice& slice = slices_[static_cast<size_t>(position_.slice)];
+  stream_ = std::make_unique<InputStream>(slice.file, standard_input_);
+  pending_.clear();
+  searched_ = 0;
+  stream_ended_ = false;
+  if (stream_->compressed() && (slice.begin > 0 || slice.end > 0)) {
+    throw UserError("cannot cut {} into partitions: it is packed; let its name end in .gz or .zst",
+                    slice.file.path.string());
   }
+  if (position_.byte > 0) {
+    stream_->skip(position_.byte);
+  } else if (slice.begin > 0) {
+    // The line that is under way here belongs to the slice before.
+    stream_->skip(slice.begin - 1);
+    size_t newline = std::string::npos;
+    position_.byte = slice.begin - 1;
+    do {
+      position_.byte += static_cast<int64_t>(pending_.size());
+      pending_.clear();
+    } while (read_more() && (newline = pending_.find('\n')) == std::string::npos);
+    const size_t passed = newline == std::string::npos ? pending_.size() : newline + 1;
+    pending_.erase(0, passed);
+    position_.byte += static_cast<int64_t>(passed);
+    position_.line = 0;
+  } else {
+    while (pending_.size() < kByteOrderMark.size() && read_more()) {
+    }
+    if (pending_.starts_with(kByteOrderMark)) {
+      pending_.erase(0, kByteOrderMark.size());
+      position_.byte = static_cast<int64_t>(kByteOrderMark.size());
+    }
+  }
+  raw_bytes_ = position_.line == 1 ? 0 : stream_->raw_bytes();
 }
 
-void BlockReader::open_next() {
-  current_ = files_[upcoming_++];
-  place_ = {current_.path.string(), 1, 0};
-  open_ = true;
-  if (current_.kind == InputKind::standard_input) {
-    stream_ended_ = false;
-    pending_.clear();
-  } else {
-    mapped_ = std::make_shared<const MappedFile>(current_.path);
-  }
+// Appends a buffer of text to `pending_`; false at the end.
+bool BlockReader::read_more() {
+  if (stream_ended_) return false;
+  const size_t filled = pending_.size();
+  pending_.resize(filled + kBlockBytes);
+  const size_t n = stream_->read(pending_.data() + filled, kBlockBytes);
+  pending_.resize(filled + n);
+  stream_ended_ = n == 0;
+  return n > 0;
 }
 
 bool BlockReader::next(TextBlock& block) {
-  while (true) {
-    if (!open_) {
-      if (upcoming_ == files_.size()) return false;
-      open_next();
+  while (position_.slice < static_cast<int64_t>(slices_.size())) {
+    if (!stream_) open();
+    const InputFile& file = slices_[static_cast<size_t>(position_.slice)].file;
+    block.kind = file.kind;
+    block.place = {file.path.string(), position_.line, position_.byte};
+    block.document = position_.document;
+    if (file.kind == InputKind::text ? next_file(block) : next_lines(block)) {
+      const int64_t raw = stream_->raw_bytes();
+      block.bytes = raw - std::exchange(raw_bytes_, raw);
+      block.after = position_;
+      return true;
     }
-    block.kind = current_.kind;
-    block.place = place_;
-    const bool more =
-        current_.kind == InputKind::standard_input ? next_of_stream(block) : next_of_file(block);
-    if (more) return true;
-    open_ = false;
-    mapped_.reset();
+    stream_.reset();
+    position_ = {position_.slice + 1, 0, 1, position_.document};
   }
+  return false;
 }
 
-bool BlockReader::next_of_file(TextBlock& block) {
-  block.owner = mapped_;
-  if (current_.kind == InputKind::text) {
-    if (std::exchange(place_.line, 0) == 0) return false;  // it has been handed out
-    block.text = mapped_->text();
-    block.bytes = static_cast<int64_t>(block.text.size());
-    return true;
+bool BlockReader::next_file(TextBlock& block) {
+  if (std::exchange(position_.line, 0) == 0) return false;  // it has been handed out
+  while (read_more()) {
   }
-  const std::string_view rest =
-      without_blank_end(mapped_->text())
-          .substr(std::min(static_cast<size_t>(place_.byte), without_blank_end(mapped_->text()).size()));
-  if (rest.empty()) return false;
-  const size_t line_end = rest.size() <= kBlockBytes ? std::string_view::npos : rest.find('\n', kBlockBytes);
-  block.text = rest.substr(0, line_end == std::string_view::npos ? rest.size() : line_end + 1);
-  block.bytes = static_cast<int64_t>(block.text.size());
-  step_over(place_, block.text);
+  block.text = std::exchange(pending_, {});
+  ++position_.document;
+  position_.byte += static_cast<int64_t>(block.text.size());
   return true;
 }
 
-bool BlockReader::next_of_stream(TextBlock& block) {
-  // A block ends at a newline that something follows: the blank end of a stream is no line.
-  size_t end = std::string::npos;
-  while (!stream_ended_) {
-    if (pending_.size() > kBlockBytes) {
-      const size_t content = without_blank_end(pending_).size();
-      const size_t newline = content == 0 ? std::string::npos : pending_.rfind('\n', content - 1);
+// Where the lines for the next block end in `pending_`; 0 when the slice has no more.
+size_t BlockReader::lines_end() {
+  const int64_t slice_end = slices_[static_cast<size_t>(position_.slice)].end;
+  const int64_t rest = slice_end - position_.byte;  // the last line begins before this
+  if (slice_end > 0 && rest <= 0) return 0;
+  while (true) {
+    // A line's end counts when something follows, because blank lines at the end of a file are none.
+    const size_t last = pending_.find_last_not_of(kBlank);
+    const size_t content = last == std::string::npos ? 0 : last + 1;
+    if (slice_end > 0 && static_cast<size_t>(rest) <= content) {
+      const size_t newline = pending_.find('\n', static_cast<size_t>(rest) - 1);
+      if (newline < content) return newline + 1;
+    }
+    if (pending_.size() >= kBlockBytes) {
+      const size_t newline = content <= searched_ ? std::string::npos
+                                                  : std::string_view(pending_).substr(searched_, content - searched_).rfind('\n');
       if (newline != std::string::npos) {
-        end = newline + 1;
-        break;
+        const size_t end = searched_ + newline + 1;
+        if (slice_end == 0 || end <= static_cast<size_t>(rest)) return end;
+      } else {
+        searched_ = content;
       }
     }
-    const size_t filled = pending_.size();
-    pending_.resize(filled + kBlockBytes);
-    const ssize_t n = ::read(standard_input_, pending_.data() + filled, kBlockBytes);
-    if (n < 0 && errno != EINTR)
-      throw EnvironmentError("cannot read standard input: {}", std::strerror(errno));
-    pending_.resize(filled + static_cast<size_t>(std::max<ssize_t>(n, 0)));
-    if (n == 0) stream_ended_ = true;
+    if (!read_more()) return content == 0 ? 0 : std::min(pending_.find('\n', content), pending_.size());
   }
-  if (end == std::string::npos) {
-    end = without_blank_end(pending_).size();
-    if (end == 0) return false;
-  }
-  auto owned = std::make_shared<const std::string>(pending_.substr(0, end));
+}
+
+bool BlockReader::next_lines(TextBlock& block) {
+  const size_t end = lines_end();
+  if (end == 0) return false;
+  block.text.assign(pending_, 0, end);
   pending_.erase(0, end);
-  block.text = *owned;
-  block.bytes = static_cast<int64_t>(owned->size());
-  step_over(place_, *owned);
-  block.owner = std::move(owned);
+  searched_ = 0;
+  const int64_t newlines = std::count(block.text.begin(), block.text.end(), '\n');
+  if (position_.line > 0) position_.line += newlines;
+  position_.byte += static_cast<int64_t>(end);
+  position_.document += newlines + (block.text.ends_with('\n') ? 0 : 1);
   return true;
 }
 

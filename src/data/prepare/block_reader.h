@@ -1,56 +1,62 @@
-// Cuts the inputs into blocks: some whole lines of JSON, or a whole text file. Blocks are what workers take,
-// so they bound memory: a mapped file's block is a view, and standard input is read a block at a time.
+// Cuts the inputs into blocks: some whole lines, or a whole text file. Blocks are what workers take, so they bound
+// memory: it grows with the longest line and text file, not with the input.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "data/prepare/input_files.h"
-#include "longhaul/core/file.h"
+#include "data/prepare/input_stream.h"
 #include "longhaul/data/jsonl.h"
 
 namespace longhaul {
 
+// A place between two documents.
+struct InputPosition {
+  int64_t slice = 0;
+  int64_t byte = 0;      // of the slice's file, or its text if that is packed
+  int64_t line = 1;      // of the file; 0 where that isn't known, after the start of a cut file
+  int64_t document = 0;  // from 0, over all inputs; lines count as documents
+};
+
 struct TextBlock {
   InputKind kind = InputKind::json_lines;
-  LinePlace place;  // of the first line
-  std::string_view text;
-  int64_t bytes = 0;                  // of input that the block stands for
-  std::shared_ptr<const void> owner;  // keeps `text` alive
+  LinePlace place;       // of the first line
+  int64_t document = 0;  // number of the first
+  std::string text;
+  int64_t bytes = 0;  // of input, as it lies on the disk, that the block stands for
+  InputPosition after;
 };
 
 class BlockReader {
  public:
-  // `standard_input` is the descriptor that "-" reads.
-  explicit BlockReader(std::vector<InputFile> files, int standard_input = 0);
+  // `start`, if not that of the input, is a place that an earlier block had `after` it. `standard_input` is the
+  // descriptor that "-" reads.
+  explicit BlockReader(std::vector<InputSlice> slices, InputPosition start = {}, int standard_input = 0);
 
-  // The next block, in the order of the files; false at the end. Blank space at the end of a file is not a
-  // line.
+  // The next block, in the order of the slices; false at the end. Blank space at the end of a file is not a
+  // line, and a byte order mark at its start is no text.
   bool next(TextBlock& block);
 
-  // Bytes in all files; 0 when that isn't known beforehand.
-  int64_t total_bytes() const { return total_bytes_; }
-
-  static constexpr size_t kBlockBytes = size_t{1} << 20;
+  static constexpr size_t kBlockBytes = size_t{256} << 10;
 
  private:
-  bool next_of_file(TextBlock& block);
-  bool next_of_stream(TextBlock& block);
-  void open_next();
+  void open();
+  bool read_more();
+  bool next_file(TextBlock& block);
+  bool next_lines(TextBlock& block);
+  size_t lines_end();
 
-  std::vector<InputFile> files_;
+  std::vector<InputSlice> slices_;
+  InputPosition position_;  // of the next block
   int standard_input_;
-  size_t upcoming_ = 0;  // the file to open next
-  bool open_ = false;
-  InputFile current_;
-  std::shared_ptr<const MappedFile> mapped_;
-  LinePlace place_;      // of the next block
-  std::string pending_;  // of a stream: read, but not yet in a block
+  std::unique_ptr<InputStream> stream_;  // none between two slices
+  std::string pending_;                  // read, but not yet in a block
+  size_t searched_ = 0;                  // of `pending_`: no line ends here
   bool stream_ended_ = false;
-  int64_t total_bytes_ = 0;
+  int64_t raw_bytes_ = 0;  // of the stream, that blocks stand for
 };
 
 }  // namespace longhaul

@@ -1,112 +1,147 @@
 #include "data/prepare/block_tokenizer.h"
 
-#include <utf8proc.h>
-
-#include <limits>
+#include <algorithm>
+#include <bit>
 #include <utility>
 
+#include "data/tokenizer/unicode.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/hash.h"
 
 namespace longhaul {
 namespace {
 
-// The offset of the first byte that is not UTF-8; the size of the text when there is none.
-size_t first_invalid_byte(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    if (static_cast<unsigned char>(text[at]) < 0x80) {
-      ++at;
-      continue;
-    }
-    utf8proc_int32_t code_point = 0;
-    const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
-                                         static_cast<utf8proc_ssize_t>(text.size() - at), &code_point);
-    if (length <= 0) return at;
-    at += static_cast<size_t>(length);
-  }
-  return at;
+bool takes(const Partition& partition, int64_t document) {
+  return !partition.round_robin || document % partition.count == partition.index - 1;
+}
+
+// Of the texts of one document; a list of two strings is another document than the two joined.
+uint64_t hash_of(const std::vector<std::string>& texts) {
+  uint64_t hash = 0;
+  for (const std::string& text : texts) hash = xxh3(text, hash);
+  return hash;
+}
+
+void count_document(const std::vector<std::string>& texts, size_t tokens, TokenizedKey& key) {
+  PreparedDataset& counts = key.counts;
+  ++counts.documents;
+  counts.tokens += static_cast<int64_t>(tokens);
+  counts.empty += tokens == 0;
+  counts.longest = std::max(counts.longest, static_cast<int64_t>(tokens));
+  ++counts.lengths[std::min<size_t>(std::bit_width(tokens), counts.lengths.size() - 1)];
+  for (const std::string& text : texts) counts.text_bytes += static_cast<int64_t>(text.size());
+  if (tokens > 0) key.hashes.push_back(hash_of(texts));
 }
 
 }  // namespace
 
-BlockTokenizer::BlockTokenizer(EncodeFunction encode, std::vector<std::string> keys,
-                               std::optional<int32_t> eod_id, OnBadLine on_bad_line)
-    : encode_(std::move(encode)), keys_(std::move(keys)), eod_id_(eod_id), on_bad_line_(on_bad_line) {}
+BlockTokenizer::BlockTokenizer(EncodeFunction encode, Options options)
+    : encode_(std::move(encode)), options_(std::move(options)), json_(options_.keys) {}
 
 void BlockTokenizer::tokenize(const TextBlock& block, TokenizedBlock& out) {
-  out.keys.resize(keys_.size());
+  out.keys.resize(options_.keys.size());
   for (TokenizedKey& key : out.keys) {
     key.tokens.clear();
     key.lengths.clear();
     key.documents.clear();
+    key.hashes.clear();
+    key.counts = {};
   }
   out.bad_lines.clear();
   out.bytes = block.bytes;
-  if (block.kind == InputKind::text) return add_text_file(block, out);
-
-  LinePlace place = block.place;
-  for (std::string_view rest = block.text; !rest.empty();) {
-    const size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    add_line(place, line, out);
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-    ++place.line;
-    place.byte += static_cast<int64_t>(end) + 1;
+  out.text_bytes = static_cast<int64_t>(block.text.size());
+  out.after = block.after;
+  if (block.kind == InputKind::text) {
+    if (takes(options_.partition, block.document)) add_text_file(block, out);
+  } else {
+    LinePlace place = block.place;
+    int64_t document = block.document;
+    for (std::string_view rest = block.text; !rest.empty(); ++document) {
+      const size_t end = rest.find('\n');
+      if (takes(options_.partition, document)) add_line(block, place, rest.substr(0, end), out);
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + 1);
+      if (place.line > 0) ++place.line;
+      place.byte += static_cast<int64_t>(end) + 1;
+    }
+  }
+  for (TokenizedKey& key : out.keys) {
+    for (const int32_t token : key.tokens) key.counts.largest_id = std::max(key.counts.largest_id, token);
   }
 }
 
 void BlockTokenizer::add_text_file(const TextBlock& block, TokenizedBlock& out) {
-  const size_t invalid = first_invalid_byte(block.text);
-  if (invalid < block.text.size()) {
-    return complain(
-        fmt::format("{}: byte {} is not UTF-8; convert the file, or leave it out", block.place.file, invalid),
-        out);
+  LinePlace place = block.place;
+  place.line = 0;
+  const size_t valid = tokenizer::valid_utf8_prefix(block.text);
+  if (valid < block.text.size()) {
+    place.byte += static_cast<int64_t>(valid);
+    return add_bad(place, "this is not UTF-8: convert the file, or leave it out", {}, out);
   }
-  std::string_view text = block.text;
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark is no text
   texts_.assign(1, {});
-  if (!text.empty()) texts_[0].emplace_back(text);
-  add_document(texts_, out);
+  if (!block.text.empty()) texts_[0].push_back(block.text);
+  if (auto problem = add_document(out)) add_bad(place, *std::move(problem), {}, out);
 }
 
-void BlockTokenizer::add_line(const LinePlace& place, std::string_view line, TokenizedBlock& out) {
-  if (const auto problem = parse_json_line(line, keys_, texts_)) {
-    return complain(fmt::format("{}: {}", describe(place), *problem), out);
+void BlockTokenizer::add_line(const TextBlock& block, const LinePlace& place, std::string_view line,
+                              TokenizedBlock& out) {
+  const std::string_view raw = line;
+  std::optional<std::string> problem;
+  if (block.kind == InputKind::text_lines) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.find_first_not_of(" \t") == std::string_view::npos) return;
+    const size_t valid = tokenizer::valid_utf8_prefix(line);
+    if (valid < line.size()) problem = fmt::format("byte {} of the line is not UTF-8", valid);
+    texts_.assign(1, {std::string(line)});
+  } else {
+    problem = json_.read(line, texts_);
   }
-  add_document(texts_, out);
+  if (!problem) problem = add_document(out);
+  if (problem) add_bad(place, *std::move(problem), raw, out);
 }
 
-void BlockTokenizer::add_document(const KeyTexts& texts, TokenizedBlock& out) {
-  for (size_t k = 0; k < texts.size(); ++k) {
+// The document of `texts_`, under each key; or nothing of it, and what is wrong.
+std::optional<std::string> BlockTokenizer::add_document(TokenizedBlock& out) {
+  std::vector<std::pair<size_t, size_t>> before;  // tokens and sequences of each key, should it come to nothing
+  for (const TokenizedKey& key : out.keys) before.emplace_back(key.tokens.size(), key.lengths.size());
+  for (size_t k = 0; k < texts_.size(); ++k) {
     TokenizedKey& key = out.keys[k];
-    int32_t sequences = 0;
-    for (const std::string& text : texts[k]) {
-      const size_t before = key.tokens.size();
+    for (const std::string& text : texts_[k]) {
+      const size_t start = key.tokens.size();
       encode_(text, key.tokens);
-      const size_t count = key.tokens.size() - before;
-      if (count == 0) continue;
-      if (count >= static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-        throw UserError(
-            "a document of {} bytes has {} tokens, but the format holds at most 2^31 - 1 in one; split it",
-            text.size(), count);
+      const size_t count = key.tokens.size() - start;
+      // One less than the most, for the end-of-document token.
+      if (count >= static_cast<size_t>(options_.most_tokens)) {
+        for (size_t i = 0; i < out.keys.size(); ++i) {
+          out.keys[i].tokens.resize(before[i].first);
+          out.keys[i].lengths.resize(before[i].second);
+        }
+        return fmt::format("a text of {} bytes has {} tokens, but the format holds at most {} in one; split it",
+                           text.size(), count, options_.most_tokens);
       }
-      key.lengths.push_back(static_cast<int32_t>(count));
-      ++sequences;
+      if (count > 0) key.lengths.push_back(static_cast<int32_t>(count));
     }
-    if (sequences > 0 && eod_id_) {
-      key.tokens.push_back(*eod_id_);
+    if (options_.eod_id && key.lengths.size() > before[k].second) {
+      key.tokens.push_back(*options_.eod_id);
       ++key.lengths.back();
     }
-    key.documents.push_back(sequences);
   }
+  for (size_t k = 0; k < texts_.size(); ++k) {
+    TokenizedKey& key = out.keys[k];
+    key.documents.push_back(static_cast<int32_t>(key.lengths.size() - before[k].second));
+    count_document(texts_[k], key.tokens.size() - before[k].first, key);
+  }
+  return std::nullopt;
 }
 
-void BlockTokenizer::complain(std::string problem, TokenizedBlock& out) const {
-  if (on_bad_line_ == OnBadLine::fail) {
-    throw UserError("{}. Mend it, or skip what is bad with --on-bad-line skip", problem);
+void BlockTokenizer::add_bad(const LinePlace& place, std::string reason, std::string_view raw,
+                             TokenizedBlock& out) const {
+  if (options_.on_bad_line == OnBadLine::fail) {
+    throw UserError(
+        "{}: {}. Mend it, or pass over what is bad with --on-bad-line skip, or with quarantine, which keeps it in a file",
+        describe(place), reason);
   }
-  out.bad_lines.push_back(std::move(problem));
+  out.bad_lines.push_back({place, std::move(reason), std::string(raw)});
 }
 
 }  // namespace longhaul

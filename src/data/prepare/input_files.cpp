@@ -1,13 +1,17 @@
 #include "data/prepare/input_files.h"
 
+#include <fmt/format.h>
 #include <glob.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <set>
 #include <string_view>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/hash.h"
 
 namespace longhaul {
 namespace {
@@ -18,24 +22,41 @@ bool is_one_of(const std::string& extension, std::initializer_list<std::string_v
   return std::find(list.begin(), list.end(), extension) != list.end();
 }
 
-InputFile classified(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  if (is_one_of(extension, {".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z"})) {
+// What the name says. Sizes and times are asked for afterwards.
+InputFile classified(const fs::path& path, TextDocuments text_documents) {
+  InputFile file{path};
+  std::string extension = path.extension().string();
+  file.compressed = is_one_of(extension, {".gz", ".zst"});
+  if (file.compressed) extension = path.stem().extension().string();
+  if (is_one_of(extension, {".bz2", ".xz", ".lz4", ".zip", ".7z"})) {
     throw UserError(
-        "cannot read {}: it is compressed; unpack it, or pass its lines through standard input, e.g. "
-        "`zcat FILE | llm-pretrain prepare --input - …`",
+        "cannot read {}: of compressed files only .gz and .zst are read; unpack it, or pass its lines through standard "
+        "input, e.g. `xzcat FILE | llm-pretrain prepare --input - …`",
         path.string());
   }
   if (is_one_of(extension, {".parquet", ".arrow", ".feather", ".tar"})) {
-    throw UserError("cannot read {}: {} files must be turned into JSON lines first", path.string(),
-                    extension);
+    throw UserError(
+        "cannot read {}: {} files are not read; turn it into JSON lines first, e.g. with DuckDB: "
+        "duckdb -c \"COPY (SELECT text FROM '{}') TO 'part.jsonl.gz' (FORMAT json)\"",
+        path.string(), extension, path.string());
   }
-  const bool json = is_one_of(extension, {".jsonl", ".json", ".ndjson"});
-  return {path, json ? InputKind::json_lines : InputKind::text};
+  if (!is_one_of(extension, {".jsonl", ".json", ".ndjson"})) {
+    file.kind = text_documents == TextDocuments::files ? InputKind::text : InputKind::text_lines;
+  }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) throw fs::filesystem_error("", path, {errno, std::generic_category()});
+  if (!S_ISREG(info.st_mode)) {
+    throw UserError("cannot read {}: it is no regular file; a stream goes through standard input, with --input -",
+                    path.string());
+  }
+  file.bytes = info.st_size;
+  file.changed_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  return file;
 }
 
 std::vector<fs::path> files_below(const fs::path& folder, const std::string& output_prefix) {
-  const std::string ours = fs::absolute(output_prefix).lexically_normal().string() + "_";
+  const std::string prefix = fs::absolute(output_prefix).lexically_normal().string();
+  const std::array<std::string, 3> ours{prefix + "_", prefix + ".preparing/", prefix + ".quarantine.jsonl"};
   std::vector<fs::path> files;
   for (auto it = fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink);
        it != fs::recursive_directory_iterator(); ++it) {
@@ -44,7 +65,8 @@ std::vector<fs::path> files_below(const fs::path& folder, const std::string& out
       continue;
     }
     if (!it->is_regular_file()) continue;
-    if (fs::absolute(it->path()).lexically_normal().string().starts_with(ours)) continue;
+    const std::string absolute = fs::absolute(it->path()).lexically_normal().string();
+    if (std::any_of(ours.begin(), ours.end(), [&](const std::string& name) { return absolute.starts_with(name); })) continue;
     files.push_back(it->path());
   }
   std::sort(files.begin(), files.end());
@@ -87,7 +109,8 @@ std::vector<fs::path> expand(const std::string& input, const std::string& output
 
 }  // namespace
 
-std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const std::string& output_prefix) {
+std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const std::string& output_prefix,
+                                   TextDocuments text_documents) {
   if (inputs.empty()) throw UserError("no input: name at least one file, folder or glob");
   std::vector<InputFile> files;
   std::set<fs::path> seen;  // by earlier inputs
@@ -100,7 +123,7 @@ std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const
     if (input == "-") {
       refuse_if_seen("standard input", "-");
       seen.insert("-");
-      files.push_back({"standard input", InputKind::standard_input});
+      files.push_back({.path = "standard input", .kind = InputKind::standard_input});
       continue;
     }
     try {
@@ -109,7 +132,7 @@ std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const
       for (const fs::path& path : expand(input, output_prefix)) {
         const fs::path identity = fs::canonical(path);
         refuse_if_seen(path, identity);
-        if (here.insert(identity).second) files.push_back(classified(path));
+        if (here.insert(identity).second) files.push_back(classified(path, text_documents));
       }
       seen.merge(here);
     } catch (const fs::filesystem_error& error) {
@@ -118,6 +141,49 @@ std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const
     }
   }
   return files;
+}
+
+std::vector<InputSlice> slices_of(const std::vector<InputFile>& files, const Partition& partition) {
+  std::vector<InputSlice> slices;
+  if (partition.count == 1 || partition.round_robin) {
+    for (const InputFile& file : files) slices.push_back({file});
+    return slices;
+  }
+  __int128 total = 0;
+  for (const InputFile& file : files) total += file.bytes;
+  const auto border = [&](int64_t i) { return static_cast<int64_t>(total * i / partition.count); };
+  const int64_t begin = border(partition.index - 1), end = border(partition.index);
+  int64_t start = 0;  // of the file, among the bytes of all
+  for (const InputFile& file : files) {
+    const int64_t stop = start + file.bytes;
+    const bool lines = file.kind == InputKind::json_lines || file.kind == InputKind::text_lines;
+    if (lines && !file.compressed) {
+      if (start < end && stop > begin) {
+        slices.push_back({file, std::max<int64_t>(begin - start, 0), end < stop ? end - start : 0});
+      }
+    } else if (begin <= start && start < end) {
+      slices.push_back({file});
+    }
+    start = stop;
+  }
+  return slices;
+}
+
+std::string inputs_digest(const std::vector<InputFile>& files) {
+  uint64_t digest = 0;
+  for (const InputFile& file : files) {
+    digest = xxh3(fmt::format("{}|{}|{}|{}", static_cast<int>(file.kind), file.path.string(), file.bytes, file.changed_ns),
+                  digest);
+  }
+  return hex64(digest);
+}
+
+std::string corpus_digest(const std::vector<InputFile>& files) {
+  uint64_t digest = 0;
+  for (const InputFile& file : files) {
+    digest = xxh3(fmt::format("{}|{}|{}", static_cast<int>(file.kind), file.path.filename().string(), file.bytes), digest);
+  }
+  return hex64(digest);
 }
 
 }  // namespace longhaul

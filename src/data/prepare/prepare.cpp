@@ -1,199 +1,286 @@
 #include "longhaul/data/prepare.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <thread>
 
-#include "data/prepare/block_reader.h"
-#include "data/prepare/block_tokenizer.h"
-#include "data/prepare/input_files.h"
+#include "data/prepare/check_options.h"
+#include "data/prepare/key_output.h"
+#include "data/prepare/quarantine.h"
+#include "data/publish.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/unfinished.h"
-#include "longhaul/data/indexed_dataset_writer.h"
 #include "longhaul/data/ordered_workers.h"
-#include "longhaul/data/prepared_info.h"
 
 namespace longhaul {
 namespace {
 
-void check(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
-  if (options.output_prefix.empty())
-    throw UserError("no output prefix: say where the dataset goes, e.g. data/corpus");
-  if (options.json_keys.empty()) throw UserError("no JSON key: name at least one, usually \"text\"");
-  std::set<std::string> seen;
-  for (const std::string& key : options.json_keys) {
-    if (key.empty() || key.find('/') != std::string::npos) {
-      throw UserError("the JSON key \"{}\" can't be part of a file's name", key);
-    }
-    if (!seen.insert(key).second) throw UserError("the JSON key \"{}\" is named twice", key);
-  }
-  if (options.workers < 0) throw UserError("{} workers: there must be at least one", options.workers);
-  if (options.append_eod && !tokenizer.eod_id) {
-    throw UserError(
-        "the tokenizer has no end-of-document token (eos), which --append-eod needs; use another "
-        "tokenizer, or prepare without --append-eod");
-  }
-}
+constexpr size_t kMostHashes = size_t{1} << 20;  // for the duplicate counters of all keys together
 
-void check_kinds(const std::vector<InputFile>& files, const PrepareOptions& options) {
-  for (const InputFile& file : files) {
-    if (file.kind == InputKind::text && options.json_keys.size() > 1) {
-      throw UserError(
-          "{} is plain text, but {} JSON keys are asked for; rename it to .jsonl if it holds JSON lines",
-          file.path.string(), options.json_keys.size());
-    }
-  }
-}
-
-// Clears what a killed run left under the prefix.
-const std::string& without_stale(const std::string& prefix) {
-  for (const std::string& file : {prefix + ".bin", prefix + ".idx", prepared_info_path(prefix)}) remove_stale_partials(file);
-  return prefix;
-}
-
-// The output of one key, and what the report says of it.
-class KeyOutput {
+// An error, or a signal, that leaves sealed work behind.
+class Suspended : public Error {
  public:
-  KeyOutput(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::string& key)
-      : report_{key, fmt::format("{}_{}_document", options.output_prefix, key)},
-        writer_(without_stale(report_.prefix), token_type_for_vocabulary(tokenizer.vocab_size)),
-        info_(prepared_info_path(report_.prefix)) {}
-
-  void add(const TokenizedKey& block) {
-    writer_.add_documents(block.tokens, block.lengths, block.documents);
-    auto length = block.lengths.begin();
-    for (const int32_t sequences : block.documents) {
-      int64_t tokens = 0;
-      for (int32_t i = 0; i < sequences; ++i) tokens += *length++;
-      report_.longest = std::max(report_.longest, tokens);
-      report_.empty += tokens == 0;
-    }
-    for (const int32_t token : block.tokens) report_.largest_id = std::max(report_.largest_id, token);
-    report_.documents = writer_.documents();
-    report_.tokens = writer_.tokens();
-  }
-
-  // Everything on the disk, under temporary names.
-  void seal(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
-    writer_.seal();
-    info_.write(prepared_info_text({tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eod_id,
-                                    options.append_eod, options.add_special_tokens, report_.documents,
-                                    report_.tokens, report_.largest_id}));
-    info_.sync();
-  }
-
-  void finalize() {
-    // Older information must not stand beside the new data.
-    std::error_code ignored;
-    std::filesystem::remove(prepared_info_path(report_.prefix), ignored);
-    writer_.finalize();
-    info_.commit();
-  }
-
-  const PreparedDataset& report() const { return report_; }
+  Suspended(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
+  int exit_code() const noexcept override { return exit_code_; }
 
  private:
-  PreparedDataset report_;
-  IndexedDatasetWriter writer_;
-  AtomicFile info_;
-};
-
-class BadLineLog {
- public:
-  void add(const std::vector<std::string>& problems) {
-    for (const std::string& problem : problems) {
-      if (count_++ < kShown) log::warning("skipped {}", problem);
-    }
-  }
-  int64_t finish() const {
-    if (count_ > kShown)
-      log::warning("skipped {} bad lines or files in all; the first {} are named above", count_, kShown);
-    return count_;
-  }
-
- private:
-  static constexpr int64_t kShown = 5;
-  int64_t count_ = 0;
+  int exit_code_;
 };
 
 int64_t worker_count(const PrepareOptions& options) {
   return options.workers > 0 ? options.workers : std::max<int64_t>(1, std::thread::hardware_concurrency());
 }
 
+// Bytes on the disk; 0 when that isn't known beforehand.
+int64_t bytes_of(const std::vector<InputSlice>& slices) {
+  int64_t bytes = 0;
+  for (const InputSlice& slice : slices) {
+    if (slice.file.kind == InputKind::standard_input) return 0;
+    bytes += (slice.end > 0 ? slice.end : slice.file.bytes) - slice.begin;
+  }
+  return bytes;
+}
+
+class Preparation {
+ public:
+  Preparation(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::vector<InputFile>& files)
+      : options_(options),
+        tokenizer_(tokenizer),
+        files_(files),
+        slices_(slices_of(files, options.partition)),
+        prefix_(partition_prefix(options)),
+        work_(prefix_, identity_of(options, tokenizer, files), policy()) {
+    total_bytes_ = bytes_of(slices_);
+    sealable_ = std::none_of(files.begin(), files.end(),
+                             [](const InputFile& file) { return file.kind == InputKind::standard_input; });
+    if (!sealable_ && work_.journal()) work_.discard_journal();
+  }
+
+  PrepareReport run() {
+    try {
+      if (!work_.journal() || !work_.journal()->complete) tokenize();
+      publish();
+    } catch (const Error& error) {
+      if (!work_.journal()) {
+        work_.remove();
+        throw;
+      }
+      const bool stopped = dynamic_cast<const Interrupted*>(&error) != nullptr;
+      throw Suspended(fmt::format("{}. {} of {} are done and kept in {}: the same command goes on from there",
+                                  stopped ? "stopped by a signal" : error.what(),
+                                  format_bytes(static_cast<double>(work_.journal()->bytes)),
+                                  format_bytes(static_cast<double>(total_bytes_)), work_.path().string()),
+                      error.exit_code());
+    }
+    report_.files = static_cast<int64_t>(files_.size());
+    if (total_bytes_ > 0) report_.bytes = total_bytes_;
+    return report_;
+  }
+
+ private:
+  using Workers = OrderedWorkers<TextBlock, TokenizedBlock>;
+
+  const char* policy() const {
+    return options_.on_bad_line == OnBadLine::quarantine ? "quarantine" : options_.on_bad_line == OnBadLine::skip ? "skip" : "fail";
+  }
+  size_t most_hashes() const { return std::max<size_t>(1024, kMostHashes / options_.json_keys.size()); }
+  std::filesystem::path quarantine_file() const { return work_.file("quarantine.jsonl"); }
+
+  // The outputs as they were sealed, or new ones.
+  void open_outputs() {
+    const TokenType type = token_type_for_vocabulary(tokenizer_.vocab_size);
+    const auto quarantine = [&](int64_t lines, int64_t bytes) {
+      const bool wanted = options_.on_bad_line == OnBadLine::quarantine;
+      quarantine_ = std::make_unique<Quarantine>(wanted ? std::optional(quarantine_file()) : std::nullopt, lines, bytes);
+    };
+    if (const auto& journal = work_.journal()) {
+      try {
+        for (const SealedKey& key : journal->keys) {
+          outputs_.push_back(std::make_unique<KeyOutput>(work_, type, key, journal->seal, most_hashes()));
+        }
+        quarantine(journal->bad_lines, journal->quarantine_bytes);
+        done_ = *journal;
+        report_.bytes = report_.resumed_bytes = journal->bytes;
+        log::info("going on from {} of {}, which an earlier run sealed in {}", format_bytes(static_cast<double>(done_.bytes)),
+                  format_bytes(static_cast<double>(total_bytes_)), work_.path().string());
+        return;
+      } catch (const EnvironmentError& error) {
+        log::warning("{}; starting anew", error.what());
+        outputs_.clear();
+        work_.discard_journal();
+      }
+    }
+    for (const std::string& key : options_.json_keys) {
+      outputs_.push_back(
+          std::make_unique<KeyOutput>(work_, type, key, fmt::format("{}_{}_document", prefix_, key), most_hashes()));
+    }
+    quarantine(0, 0);
+    done_.identity = identity_of(options_, tokenizer_, files_);
+    done_.on_bad_line = policy();
+  }
+
+  std::vector<Workers::Worker> make_workers() const {
+    std::vector<Workers::Worker> workers;
+    for (int64_t i = 0; i < worker_count(options_); ++i) {
+      auto worker = std::make_shared<BlockTokenizer>(
+          tokenizer_.make_encoder(options_.add_special_tokens),
+          BlockTokenizer::Options{.keys = options_.json_keys,
+                                  .eod_id = options_.append_eod ? tokenizer_.eod_id : std::nullopt,
+                                  .on_bad_line = options_.on_bad_line,
+                                  .partition = options_.partition});
+      workers.emplace_back([worker](TextBlock& block, TokenizedBlock& out) { worker->tokenize(block, out); });
+    }
+    return workers;
+  }
+
+  void tokenize() {
+    open_outputs();
+    BlockReader reader(slices_, done_.position);
+    std::vector<Workers::Worker> workers = make_workers();
+    const auto window = static_cast<int64_t>(2 * workers.size() + 2);
+    Workers pipeline([&](TextBlock& block) { return reader.next(block); }, std::move(workers), window);
+
+    constexpr double kMegabyte = 1e6;
+    std::optional<ProgressBar> bar;
+    const int64_t rest = total_bytes_ - report_.resumed_bytes;
+    if (options_.show_progress) bar.emplace("preparing", static_cast<double>(std::max<int64_t>(rest, 0)) / kMegabyte, "MB");
+    TokenizedBlock block;
+    while (pipeline.next(block)) {
+      throw_if_interrupted();
+      show_first_ids(block);
+      for (size_t k = 0; k < outputs_.size(); ++k) outputs_[k]->add(block.keys[k]);
+      add_note(block);
+      quarantine_->add(block.bad_lines);
+      report_.bytes += block.bytes;
+      if (bar) bar->update(static_cast<double>(report_.bytes - report_.resumed_bytes) / kMegabyte, note_);
+      done_.position = block.after;
+      unsealed_bytes_ += block.text_bytes;
+      if (sealable_ && unsealed_bytes_ >= options_.seal_bytes) seal();
+    }
+    if (bar) bar->finish(note_);
+    quarantine_->finish();
+    check_not_empty();
+    for (const auto& output : outputs_) {
+      output->complete({.tokenizer_fingerprint = tokenizer_.fingerprint,
+                        .vocab_size = tokenizer_.vocab_size,
+                        .eod_id = tokenizer_.eod_id,
+                        .append_eod = options_.append_eod,
+                        .add_special_tokens = options_.add_special_tokens,
+                        .partition = options_.partition.count > 1 ? std::optional(options_.partition) : std::nullopt,
+                        .corpus = corpus_digest(files_)});
+    }
+    done_.complete = true;
+    seal();
+  }
+
+  void seal() {
+    unsealed_bytes_ = 0;
+    ++done_.seal;
+    done_.bytes = report_.bytes;
+    quarantine_->sync();
+    done_.bad_lines = quarantine_->lines();
+    done_.quarantine_bytes = quarantine_->bytes();
+    done_.keys.clear();
+    for (const auto& output : outputs_) done_.keys.push_back(output->seal(done_.seal));
+    sync_folder(work_.path());
+    work_.seal(done_);
+    for (const auto& output : outputs_) output->forget_seals_before(done_.seal);
+  }
+
+  void publish() {
+    const PrepareJournal& journal = *work_.journal();
+    for (const SealedKey& key : journal.keys) KeyOutput::publish(work_, key.counts);
+    const std::filesystem::path quarantine = prefix_ + ".quarantine.jsonl";
+    if (journal.quarantine_bytes > 0) {
+      publish_file(quarantine_file(), quarantine);
+      report_.quarantine = quarantine.string();
+    } else {
+      std::error_code ignored;
+      std::filesystem::remove(quarantine, ignored);  // of an earlier run
+    }
+    report_.bad_lines = journal.bad_lines;
+    for (const SealedKey& key : journal.keys) report_.datasets.push_back(key.counts);
+    work_.remove();
+  }
+
+  // A partition may hold nothing; what is merged must not.
+  void check_not_empty() const {
+    if (options_.partition.count > 1) return;
+    for (const auto& output : outputs_) {
+      const PreparedDataset& made = output->report();
+      if (made.documents == 0) {
+        throw UserError(
+            "{} holds no documents ({} files, {} bytes, {} bad lines); nothing was written; name files with text",
+            fmt::join(options_.inputs, ", "), files_.size(), total_bytes_, quarantine_->lines());
+      }
+      if (made.tokens == 0) {
+        throw UserError("all {} documents are empty under the key \"{}\"; nothing was written", made.documents,
+                        made.key);
+      }
+    }
+  }
+
+  // A first token that the tokenizer adds of its own accord is easily overlooked.
+  void show_first_ids(const TokenizedBlock& block) {
+    if (first_ids_shown_ || done_.position.document > 0 || block.keys.front().lengths.empty()) return;
+    first_ids_shown_ = true;
+    if (!options_.add_special_tokens) return;
+    std::vector<int32_t> bare, around;
+    tokenizer_.make_encoder(true)("", around);
+    tokenizer_.make_encoder(false)("", bare);
+    if (around == bare) return;
+    const auto count = std::min<size_t>(8, static_cast<size_t>(block.keys.front().lengths.front()));
+    std::vector<std::string> shown;
+    for (size_t i = 0; i < count; ++i) {
+      const int32_t id = block.keys.front().tokens[i];
+      shown.push_back(tokenizer_.token_text ? fmt::format("{} \"{}\"", id, tokenizer_.token_text(id)) : fmt::format("{}", id));
+    }
+    log::info("the tokenizer puts special tokens around each text (--no-special-tokens leaves them out); the first document "
+              "begins with the ids {}", fmt::join(shown, ", "));
+  }
+
+  void add_note(const TokenizedBlock& block) {
+    documents_ += block.keys.front().counts.documents;
+    tokens_ += block.keys.front().counts.tokens;
+    note_ = fmt::format("{} documents, {} tokens", format_count(static_cast<double>(documents_)),
+                        format_count(static_cast<double>(tokens_)));
+  }
+
+  const PrepareOptions& options_;
+  const PrepareTokenizer& tokenizer_;
+  const std::vector<InputFile>& files_;
+  std::vector<InputSlice> slices_;
+  std::string prefix_;  // with the partition
+  WorkFolder work_;
+  const Unfinished unfinished_;
+  int64_t total_bytes_ = 0;
+  bool sealable_ = true;  // standard input can't be read again
+  std::vector<std::unique_ptr<KeyOutput>> outputs_;
+  std::unique_ptr<Quarantine> quarantine_;
+  PrepareJournal done_;  // what a seal would say
+  int64_t unsealed_bytes_ = 0;
+  bool first_ids_shown_ = false;
+  int64_t documents_ = 0;
+  int64_t tokens_ = 0;
+  std::string note_;
+  PrepareReport report_;
+};
+
 }  // namespace
 
 PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
-  using Workers = OrderedWorkers<TextBlock, TokenizedBlock>;
   const auto start = std::chrono::steady_clock::now();
-  check(options, tokenizer);
-  std::vector<InputFile> files = find_inputs(options.inputs, options.output_prefix);
-  check_kinds(files, options);
-
-  PrepareReport report;
-  report.files = static_cast<int64_t>(files.size());
-  BlockReader reader(std::move(files));
-  const auto parent = std::filesystem::path(options.output_prefix).parent_path();
-  if (!parent.empty()) make_folder(parent);
-  const Unfinished unfinished;
-  std::vector<std::unique_ptr<KeyOutput>> outputs;
-  for (const std::string& key : options.json_keys) {
-    outputs.push_back(std::make_unique<KeyOutput>(options, tokenizer, key));
-  }
-
-  std::vector<Workers::Worker> workers;
-  for (int64_t i = 0; i < worker_count(options); ++i) {
-    auto worker = std::make_shared<BlockTokenizer>(
-        tokenizer.make_encoder(options.add_special_tokens), options.json_keys,
-        options.append_eod ? tokenizer.eod_id : std::nullopt, options.on_bad_line);
-    workers.emplace_back([worker](TextBlock& block, TokenizedBlock& out) { worker->tokenize(block, out); });
-  }
-  const auto window = static_cast<int64_t>(2 * workers.size() + 2);
-  Workers pipeline([&](TextBlock& block) { return reader.next(block); }, std::move(workers), window);
-
-  constexpr double kMegabyte = 1e6;
-  std::optional<ProgressBar> bar;
-  if (options.show_progress)
-    bar.emplace("preparing", static_cast<double>(reader.total_bytes()) / kMegabyte, "MB");
-  const auto note = [&] {
-    const PreparedDataset& first = outputs.front()->report();
-    return fmt::format("{} documents, {} tokens", format_count(static_cast<double>(first.documents)),
-                       format_count(static_cast<double>(first.tokens)));
-  };
-  BadLineLog bad_lines;
-  TokenizedBlock block;
-  while (pipeline.next(block)) {
-    throw_if_interrupted();
-    for (size_t k = 0; k < outputs.size(); ++k) outputs[k]->add(block.keys[k]);
-    bad_lines.add(block.bad_lines);
-    report.bytes += block.bytes;
-    if (bar) bar->update(static_cast<double>(report.bytes) / kMegabyte, note());
-  }
-  if (bar) bar->finish(note());
-  report.bad_lines = bad_lines.finish();
-
-  for (const auto& output : outputs) {
-    const PreparedDataset& made = output->report();
-    if (made.documents == 0) {
-      throw UserError(
-          "{} holds no documents ({} files, {} bytes, {} bad lines); nothing was written; name files with text",
-          fmt::join(options.inputs, ", "), report.files, report.bytes, report.bad_lines);
-    }
-    if (made.tokens == 0) {
-      throw UserError("all {} documents are empty under the key \"{}\"; nothing was written", made.documents,
-                      made.key);
-    }
-  }
-  for (const auto& output : outputs) output->seal(options, tokenizer);
-  for (const auto& output : outputs) {
-    output->finalize();
-    report.datasets.push_back(output->report());
-  }
+  check_options(options, tokenizer);
+  const std::vector<InputFile> files = find_inputs(options.inputs, options.output_prefix, options.text_documents);
+  check_files(options, files);
+  PrepareReport report = Preparation(options, tokenizer, files).run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

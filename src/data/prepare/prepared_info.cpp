@@ -14,7 +14,7 @@ std::string prepared_info_path(const std::string& prefix) {
 }
 
 std::string prepared_info_text(const PreparedInfo& info) {
-  const nlohmann::ordered_json json{
+  nlohmann::ordered_json json{
       {"tokenizer_fingerprint", info.tokenizer_fingerprint},
       {"vocab_size", info.vocab_size},
       {"eod_id", info.eod_id ? nlohmann::ordered_json(*info.eod_id) : nlohmann::ordered_json(nullptr)},
@@ -24,6 +24,12 @@ std::string prepared_info_text(const PreparedInfo& info) {
       {"tokens", info.tokens},
       {"largest_id", info.largest_id},
   };
+  if (info.partition) {
+    json["partition"] = {{"index", info.partition->index},
+                         {"count", info.partition->count},
+                         {"round_robin", info.partition->round_robin},
+                         {"corpus", info.corpus}};
+  }
   return json.dump(2) + "\n";
 }
 
@@ -42,6 +48,13 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
     json.at("documents").get_to(info.documents);
     json.at("tokens").get_to(info.tokens);
     json.at("largest_id").get_to(info.largest_id);
+    if (const auto part = json.find("partition"); part != json.end()) {
+      info.partition.emplace();
+      part->at("index").get_to(info.partition->index);
+      part->at("count").get_to(info.partition->count);
+      part->at("round_robin").get_to(info.partition->round_robin);
+      part->at("corpus").get_to(info.corpus);
+    }
     return info;
   } catch (const nlohmann::json::exception& error) {
     throw UserError(

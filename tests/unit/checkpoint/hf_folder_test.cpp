@@ -169,7 +169,12 @@ TEST_F(HfExportTest, ARankGetsItsBlocks) {
     for (int rank = 0; rank < 2; ++rank) {
       auto cut = make_parameters(model, 99, at::kFloat, {.rank = rank, .size = 2});
       cut.pop_back();  // a pipeline stage has some of the parameters only
-      load_hf_weights(HfFolder(output), family(name), model, cut);
+      const HfImportReport report = load_hf_weights(HfFolder(output), family(name), model, cut);
+      int64_t held = 0;  // elements, without the vocabulary's padding
+      for (const Parameter& p : cut) {
+        for_each_block(p, [&](const at::Tensor& value, const Block&) { held += value.numel(); });
+      }
+      EXPECT_EQ(report.bytes_read, held * 4) << "FP32";
       for (size_t i = 0; i < cut.size(); ++i) {
         const at::Tensor& global = whole[i].value;
         int64_t at = 0;

@@ -32,7 +32,7 @@ class Recorder : public Communicator {
     splits.push_back({colour, name});
     return colour < 0 ? nullptr : std::make_unique<Recorder>(0, 1, name);
   }
-  void abort(const std::string&) override {}
+  void abort(const std::string&, int) override {}
   void set_timeout(std::chrono::milliseconds) override {}
   std::vector<Split> splits;
 };

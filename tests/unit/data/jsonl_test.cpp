@@ -9,16 +9,27 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
+// Both readers have the same view of every line.
+std::optional<std::string> read_both(std::string_view line, const Texts& keys, KeyTexts& texts) {
+  KeyTexts fast;
+  const auto problem = parse_json_line(line, keys, texts);
+  EXPECT_EQ(JsonLineReader(keys).read(line, fast), problem) << line;
+  if (!problem) {
+    EXPECT_EQ(fast, texts) << line;
+  }
+  return problem;
+}
+
 KeyTexts parsed(std::string_view line, const Texts& keys = {"text"}) {
   KeyTexts texts;
-  const auto problem = parse_json_line(line, keys, texts);
+  const auto problem = read_both(line, keys, texts);
   EXPECT_FALSE(problem.has_value()) << *problem;
   return texts;
 }
 
 std::string problem(std::string_view line, const Texts& keys = {"text"}) {
   KeyTexts texts;
-  return parse_json_line(line, keys, texts).value_or("");
+  return read_both(line, keys, texts).value_or("");
 }
 
 TEST(JsonLine, TextUnderAKey) {
@@ -47,12 +58,12 @@ TEST(JsonLine, SeveralKeysAndRepeatedOnes) {
 TEST(JsonLine, WhatIsWrongIsSaid) {
   EXPECT_EQ(problem(""), "the line is blank");
   EXPECT_EQ(problem(" \t\r"), "the line is blank");
-  EXPECT_CONTAINS(problem(R"({"text": "a)"), "not valid JSON at character");
-  EXPECT_CONTAINS(problem(R"({"text": "a"} x)"), "not valid JSON at character 15");
+  EXPECT_CONTAINS(problem(R"({"text": "a)"), "not valid JSON at byte 11 of the line: a string is not closed");
+  EXPECT_CONTAINS(problem(R"({"text": "a"} x)"), "not valid JSON at byte 14");
   EXPECT_CONTAINS(problem(R"({"text": "a"}{"text": "b"})"), "not valid JSON");
-  EXPECT_CONTAINS(problem("{\"text\": \"a\xff\"}"), "ill-formed UTF-8");
+  EXPECT_CONTAINS(problem("{\"text\": \"a\xff\"}"), "byte 11 of the line is not UTF-8");
   EXPECT_CONTAINS(problem("{\"text\": \"a\tb\"}"), "control character");
-  EXPECT_CONTAINS(problem(R"({"text": "\ud83d"})"), "surrogate");
+  EXPECT_CONTAINS(problem(R"({"text": "\ud83d"})"), "half of a surrogate pair");
   EXPECT_CONTAINS(problem(R"({"text": 5})"), "the value of \"text\" is a number");
   EXPECT_CONTAINS(problem(R"({"text": null})"), "is null");
   EXPECT_CONTAINS(problem(R"({"text": true})"), "is a boolean");
@@ -63,6 +74,26 @@ TEST(JsonLine, WhatIsWrongIsSaid) {
   EXPECT_CONTAINS(problem(R"(["text"])"), "the line is a list");
   EXPECT_CONTAINS(problem(R"("text")"), "the line is a string");
   EXPECT_CONTAINS(problem("17"), "the line is a number");
+}
+
+TEST(JsonLine, IsWhatPythonTakes) {
+  EXPECT_EQ(parsed(R"({"a": NaN, "b": [Infinity, -Infinity], "text": "x"})"), (KeyTexts{{"x"}}));
+  EXPECT_EQ(parsed(R"({"a": 123456789012345678901234567890, "b": -1e999, "c": -0, "text": "x"})"), (KeyTexts{{"x"}}));
+  EXPECT_EQ(parsed(R"({"\ud800": "\udc00", "te\u0078t": "x\u0000y\/"})"), (KeyTexts{{std::string("x\0y/", 4)}}));
+  EXPECT_EQ(parsed(R"({"text": 5, "text": "last"})"), (KeyTexts{{"last"}}));
+  EXPECT_EQ(parsed(R"({"text": "\\ud83d \uD83D\uDE00 \\"})"), (KeyTexts{{"\\ud83d \xf0\x9f\x98\x80 \\"}}));
+  EXPECT_EQ(parsed("{\"a\": " + std::string(5000, '[') + std::string(5000, ']') + ", \"text\": \"deep\"}"),
+            (KeyTexts{{"deep"}}));
+  const std::string large(3'000'000, 'x');  // more than simdjson is asked to read
+  EXPECT_EQ(parsed("{\"text\": \"" + large + "\"}"), (KeyTexts{{large}}));
+  for (const char* bad : {"01", "1.", "1.e5", "1e", "+1", ".5", "-", "nan", "inf", "True", "'a'", "\"\\x\"", "\"\\u12g4\"",
+                          "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "]", ""}) {
+    EXPECT_CONTAINS(problem(fmt::format("{{\"a\": {}, \"text\": \"x\"}}", bad)), "not valid JSON") << bad;
+  }
+  EXPECT_CONTAINS(problem("\xEF\xBB\xBF{\"text\": \"x\"}"), "not valid JSON at byte 0");
+  EXPECT_CONTAINS(problem(R"({"text": "\ud83d\u0041"})"), "half of a surrogate pair");
+  EXPECT_CONTAINS(problem(R"({"text": ["ok", "\udc00"]})"), "half of a surrogate pair");
+  EXPECT_CONTAINS(problem("{\"text\": \"\xed\xa0\x80\"}"), "not UTF-8");
 }
 
 TEST(JsonLine, EveryCutOfALineIsRefused) {

@@ -10,6 +10,7 @@
 #include "data/prepare/block_reader.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
+#include "longhaul/data/merge.h"
 #include "longhaul/data/prepared_info.h"
 #include "unit/temp_folder.h"
 
@@ -153,10 +154,16 @@ TEST_F(PrepareTest, InputsThatCantBeReadAreNamed) {
   EXPECT_CONTAINS(error(), "no file matches");
   options_.inputs = {path("in")};
   EXPECT_CONTAINS(error(), "holds no files");
-  input("a.jsonl.gz", "x");
-  options_.inputs = {path("in/a.jsonl.gz")};
-  EXPECT_CONTAINS(error(), "zcat");
-  std::filesystem::remove(path("in/a.jsonl.gz"));
+  for (const auto& [name, message] : std::vector<std::pair<std::string, std::string>>{
+           {"a.jsonl.xz", "only .gz and .zst are read"},
+           {"a.parquet", "turn it into JSON lines first"},
+           {"a.jsonl.gz", "is neither gzip nor zstd"},
+           {"a.jsonl.zst", "is neither gzip nor zstd"}}) {
+    write_plainly(path("in/" + name), "no archive");
+    options_.inputs = {path("in/" + name)};
+    EXPECT_CONTAINS(error(), message);
+    std::filesystem::remove(path("in/" + name));
+  }
   input("a.jsonl", "{\"text\":\"1\"}\n");
   options_.inputs = {path("in/a.jsonl"), path("in/*.jsonl")};
   EXPECT_CONTAINS(error(), "named twice");
@@ -203,7 +210,7 @@ TEST_F(PrepareTest, ABadLineIsFoundWhereverItIs) {
 
 TEST_F(PrepareTest, TextMustBeUtf8) {
   input("a.txt", "1 2 \xff 3");
-  EXPECT_CONTAINS(error(), "a.txt: byte 4 is not UTF-8");
+  EXPECT_CONTAINS(error(), "a.txt, byte 4: this is not UTF-8");
   options_.on_bad_line = OnBadLine::skip;
   input("b.txt", "5");
   EXPECT_EQ(run().bad_lines, 1);
@@ -232,22 +239,6 @@ TEST_F(PrepareTest, AnErrorOfTheTokenizerEndsTheRun) {
   input("a.jsonl", "{\"text\":\"70000\"}\n");
   EXPECT_CONTAINS(error(), "token id 70000 does not fit");
   EXPECT_EQ(outputs(), 0);
-}
-
-TEST_F(PrepareTest, AFullDiskLeavesWhatWasThere) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full on this system";
-  input("a.jsonl", "{\"text\":\"1 2\"}\n");
-  run();
-  const std::string before = read_text(path("out_text_document.bin"));
-  write_plainly(path("in/a.jsonl"), "{\"text\":\"5\"}\n");
-  for (const char* half : {"bin", "idx", "json"}) {
-    std::filesystem::create_symlink("/dev/full",
-                                    path(fmt::format("out_text_document.{}.partial-{}", half, getpid())));
-    EXPECT_CONTAINS(message_of<EnvironmentError>([&] { run(); }), "No space left");
-    EXPECT_EQ(read_text(path("out_text_document.bin")), before);
-    EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 2, 999}}));
-    EXPECT_EQ(outputs(), 3) << "temporary files stay behind";
-  }
 }
 
 // The same bytes for any number of workers, and lines of any length across the borders of blocks.
@@ -280,7 +271,8 @@ TEST(BlockReaderTest, AStreamGivesTheSameLinesAsAFile) {
   while (text.size() < 3 * BlockReader::kBlockBytes) {
     text += std::string(random() % 300000, 'x') + std::string(1 + random() % 3, '\n');
   }
-  const std::string content = text.substr(0, text.find_last_not_of(" \r\n") + 1);
+  text += " \r\n\n";
+  const std::string content = text.substr(0, text.find('\n', text.find_last_not_of(" \r\n")));
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   std::jthread writer([&] {
@@ -291,8 +283,7 @@ TEST(BlockReaderTest, AStreamGivesTheSameLinesAsAFile) {
     }
     ::close(ends[1]);
   });
-  BlockReader reader({{"standard input", InputKind::standard_input}}, ends[0]);
-  EXPECT_EQ(reader.total_bytes(), 0);
+  BlockReader reader({{{.path = "standard input", .kind = InputKind::standard_input}}}, {}, ends[0]);
   TextBlock block;
   std::string joined;
   int64_t blocks = 0;
@@ -306,6 +297,91 @@ TEST(BlockReaderTest, AStreamGivesTheSameLinesAsAFile) {
   ::close(ends[0]);
   EXPECT_EQ(joined, content);
   EXPECT_GE(blocks, 2);
+}
+
+TEST_F(PrepareTest, LinesOfTextAreDocumentsIfWanted) {
+  input("a.txt", "\xEF\xBB\xBF" "1 2\r\n\n \t\n3\n4");
+  options_.text_documents = TextDocuments::lines;
+  EXPECT_EQ(run().datasets[0].documents, 3);
+  EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 2, 999}, {3, 999}, {4, 999}}));
+}
+
+TEST_F(PrepareTest, CountsWhatItHasSeen) {
+  input("a.jsonl", "{\"text\":\"1 2 3\"}\n{\"text\":\"4\"}\n{\"text\":\"1 2 3\"}\n{\"text\":\"\"}\n{\"text\":\"1 2 3\"}\n");
+  options_.append_eod = false;
+  const PreparedDataset made = run().datasets[0];
+  EXPECT_EQ(made.text_bytes, 16);
+  EXPECT_EQ(made.duplicates, 2);
+  EXPECT_EQ(made.duplicates_share, 1);
+  EXPECT_EQ(made.empty, 1);
+  EXPECT_EQ(made.lengths[0], 1);
+  EXPECT_EQ(made.lengths[1], 1);
+  EXPECT_EQ(made.lengths[2], 3);
+}
+
+TEST_F(PrepareTest, BadLinesAreKeptIfWanted) {
+  input("a.jsonl", "{\"text\":\"1\"}\n{\"text\": \n{\"text\":\"\xff\"}\n{\"text\":\"2\"}\n");
+  options_.on_bad_line = OnBadLine::quarantine;
+  const PrepareReport report = run();
+  EXPECT_EQ(report.bad_lines, 2);
+  EXPECT_EQ(report.quarantine, path("out.quarantine.jsonl"));
+  const std::string kept = read_text(report.quarantine);
+  EXPECT_EQ(std::count(kept.begin(), kept.end(), '\n'), 2);
+  EXPECT_CONTAINS(kept, R"("line":2,"byte":13,"reason":"not valid JSON at byte 9 of the line: the line ends too early","raw":"{\"text\": "})");
+  EXPECT_CONTAINS(kept, R"("line":3,"byte":23,"reason":"byte 9 of the line is not UTF-8","raw_base64":"eyJ0ZXh0Ijoi/yJ9"})");
+  write_plainly(path("in/a.jsonl"), "{\"text\":\"1\"}\n");
+  EXPECT_EQ(run().quarantine, "");
+  EXPECT_FALSE(std::filesystem::exists(path("out.quarantine.jsonl"))) << "of the run before";
+}
+
+TEST_F(PrepareTest, PartitionsMergeToTheWhole) {
+  std::mt19937 random(5);
+  for (const char* name : {"a.jsonl", "b.jsonl", "c.jsonl"}) {
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += fmt::format("{{\"text\":\"{}\"}}{}", i, random() % 9 == 0 ? "   \r\n" : "\n");
+    input(name, text + (random() % 2 == 0 ? "\n\n" : ""));
+  }
+  input("d.txt", "7 8 9");
+  input("e.jsonl", "{\"text\":\"1\"}");
+  const int64_t documents = run().datasets[0].documents;
+  const std::string bin = read_text(path("out_text_document.bin")), idx = read_text(path("out_text_document.idx"));
+  for (const int64_t count : {3, 11}) {
+    std::vector<std::string> parts;
+    int64_t sum = 0;
+    for (int64_t i = 1; i <= count; ++i) {
+      options_.partition = {i, count};
+      const PreparedDataset made = run().datasets[0];
+      parts.push_back(made.prefix);
+      sum += made.documents;
+    }
+    EXPECT_EQ(sum, documents);
+    EXPECT_EQ(merge_datasets(parts, path("merged")).documents, documents);
+    EXPECT_EQ(read_text(path("merged.bin")), bin) << count;
+    EXPECT_EQ(read_text(path("merged.idx")), idx) << count;
+    EXPECT_FALSE(read_prepared_info(path("merged"))->partition.has_value());
+  }
+}
+
+TEST_F(PrepareTest, RoundRobinIsMegatrons) {
+  input("a.jsonl", "{\"text\":\"0\"}\n{\"text\":\"1\"}\n{\"text\":\"2\"}\n");
+  input("b.jsonl", "{\"text\":\"3\"}\n{\"text\":\"4\"}\n");
+  options_.append_eod = false;
+  std::vector<std::string> parts;
+  for (int64_t i = 1; i <= 2; ++i) {
+    options_.partition = {i, 2, true};
+    parts.push_back(run().datasets[0].prefix);
+  }
+  merge_datasets(parts, path("merged"));
+  EXPECT_EQ(sequences("merged"), (std::vector<Integers>{{0}, {2}, {4}, {1}, {3}}));
+  const auto refused = [&](const std::vector<std::string>& inputs) {
+    return message_of<UserError>([&] { merge_datasets(inputs, path("other")); });
+  };
+  EXPECT_CONTAINS(refused({parts[0]}), "1 of 2 partitions");
+  EXPECT_CONTAINS(refused({parts[1], parts[0]}), "it is partition 2 of 2, where partition 1 should be");
+  EXPECT_CONTAINS(refused({parts[0], parts[0]}), "named twice");
+  EXPECT_CONTAINS(refused({parts[0], path("merged")}), "it is no partition");
+  EXPECT_CONTAINS(refused({}), "nothing to merge");
+  EXPECT_FALSE(std::filesystem::exists(path("other.idx")));
 }
 
 TEST_F(PrepareTest, InfoThatIsDamagedIsAnError) {

@@ -15,7 +15,23 @@ at::Tensor numbered(std::vector<int64_t> shape, int64_t first) {
   return at::arange(first, first + count).reshape(shape);
 }
 
+// Every block of rows, and of columns, is that part of the whole.
+void expect_blocks(const HfTransform& transform, const std::vector<at::Tensor>& sources) {
+  const at::Tensor merged = transform.merge(sources);
+  for (int dim = 0; dim < merged.dim(); ++dim) {
+    const int64_t size = merged.size(dim);
+    for (int64_t begin = 0; begin < size; ++begin) {
+      for (const int64_t length : {int64_t{1}, (size - begin + 1) / 2, size - begin}) {
+        const Block block{.dim = dim, .begin = begin, .length = length};
+        EXPECT_TRUE(at::equal(transform.merge_block(sources, block), merged.narrow(dim, begin, length)))
+            << "dimension " << dim << ", " << begin << " + " << length;
+      }
+    }
+  }
+}
+
 void expect_invertible(const HfTransform& transform, const std::vector<at::Tensor>& sources) {
+  expect_blocks(transform, sources);
   const at::Tensor merged = transform.merge(sources);
   const auto shapes = transform.source_shapes(merged.sizes().vec());
   const auto back = transform.split(merged);

@@ -51,6 +51,32 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
       "schedule.wsd_decay_steps 91 does not fit between schedule.warmup_steps 10 and trainer.max_steps 100");
 }
 
+TEST(Validate, ZeroBubbleKeepsWholeGradients) {
+  const auto with = [](Sharding sharding) {
+    return error_after([=](Recipe& r) {
+      r.parallel.pipeline = 2;
+      r.parallel.schedule = PipelineSchedule::zero_bubble;
+      r.parallel.sharding = sharding;
+    });
+  };
+  EXPECT_EQ(with(Sharding::optimizer), "no error");
+  EXPECT_PRED2(starts, with(Sharding::gradients), "parallel.schedule zero_bubble leaves weight gradients for later");
+}
+
+TEST(Validate, Rampups) {
+  const auto rampup = [](int64_t start, int64_t increment, int64_t samples) {
+    return error_after([=](Recipe& r) {
+      r.batch = {.global = 8, .micro = 2, .rampup_start = start, .rampup_increment = increment, .rampup_samples = samples};
+    });
+  };
+  EXPECT_EQ(rampup(4, 2, 100), "no error");
+  EXPECT_PRED2(starts, rampup(0, 2, 0), "batch.rampup_increment and batch.rampup_samples need batch.rampup_start");
+  EXPECT_PRED2(starts, rampup(4, 0, 100), "batch.rampup_start 4 needs batch.rampup_increment");
+  EXPECT_PRED2(starts, rampup(8, 2, 100), "batch.rampup_start 8 and increments of 2 do not lead to batch.global 8");
+  EXPECT_PRED2(starts, rampup(2, 4, 100), "batch.rampup_start 2 and increments of 4 do not lead to batch.global 8");
+  EXPECT_PRED2(starts, rampup(5, 1, 100), "batch.rampup_start 5 and batch.rampup_increment 1 must be multiples of batch.micro 2");
+}
+
 TEST(Validate, Splits) {
   for (const char* good : {"969,30,1", "1,0,0", "0.9,0.05,0.05", "1,2", "1"})
     EXPECT_EQ(error_after([&](Recipe& r) { r.data.split = good; }), "no error") << good;
@@ -137,7 +163,9 @@ TEST(RequireLayout, TheRanksMustFit) {
   EXPECT_NE(message(12).find("8 ranks with the layout as it is"), std::string::npos) << message(12);
   r.parallel.sharding = Sharding::parameters;
   r.parallel.context = 2;
-  EXPECT_NE(message(4).find("parallel.context=1 parallel.sharding=optimizer"), std::string::npos);
+  EXPECT_NE(message(4).find("add parallel.context=1"), std::string::npos);
+  r.parallel.context = 1;
+  EXPECT_EQ(message(4), "");
 }
 
 TEST(Validate, AModelFromACheckpointIsCheckedOnceItsShapeIsKnown) {
@@ -197,6 +225,20 @@ TEST(EstimateMemory, ByHand) {
   ParallelConfig halves;
   halves.tensor = 2;
   EXPECT_EQ(estimate_memory(r, halves, {}).weights, parameters);
+
+  // Four ranks: a quarter of what is shared out, and of gradients and values two units in full, here layers.
+  const double unit = 4 * 64 + 3 * 128 + 16;
+  const auto shared = [&](Sharding sharding) {
+    ParallelConfig layout;
+    layout.sharding = sharding;
+    return estimate_memory(r, layout, {}, 4);
+  };
+  EXPECT_EQ(shared(Sharding::none).optimizer, 12 * parameters);
+  EXPECT_EQ(shared(Sharding::optimizer).optimizer, 3 * parameters);
+  EXPECT_EQ(shared(Sharding::optimizer).gradients, 4 * parameters);
+  EXPECT_EQ(shared(Sharding::gradients).gradients, 4 * (parameters / 4 + 2 * unit));
+  EXPECT_EQ(shared(Sharding::gradients).weights, 2 * parameters);
+  EXPECT_EQ(shared(Sharding::parameters).weights, 2 * (parameters / 4 + 2 * unit));
 }
 
 }  // namespace

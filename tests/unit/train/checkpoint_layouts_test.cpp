@@ -53,6 +53,9 @@ TEST_P(CheckpointLayouts, MoveBitForBit) {
       {family, 1, false, 2, 2, PipelineSchedule::interleaved, 2},
       {family, 2, true, 2, 1, k1f1b, 2, Sharding::optimizer},
       {family, 1, false, 1, 1, k1f1b, 8, Sharding::optimizer},
+      {family, 1, false, 1, 1, k1f1b, 4, Sharding::parameters},
+      {family, 2, true, 2, 1, k1f1b, 2, Sharding::gradients},
+      {family, 2, false, 2, 2, PipelineSchedule::interleaved, 2, Sharding::parameters},
       {family, 8},
       {family},
   };

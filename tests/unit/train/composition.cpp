@@ -45,7 +45,7 @@ void draw_layout(Draw& draw, Composition& c) {
   p.sequence = p.tensor > 1 ? draw.percent(50) : draw.percent(3);
   p.pipeline = draw.between(1, 4);
   p.schedule = draw.of<PipelineSchedule>(
-      {PipelineSchedule::one_f_one_b, PipelineSchedule::gpipe, PipelineSchedule::interleaved});
+      {PipelineSchedule::one_f_one_b, PipelineSchedule::gpipe, PipelineSchedule::interleaved, PipelineSchedule::zero_bubble});
   if (p.schedule == PipelineSchedule::interleaved && draw.percent(kSuitable)) {
     p.virtual_pipeline = draw.between(2, 3);
     if (p.pipeline == 1) p.pipeline = 2;
@@ -54,7 +54,7 @@ void draw_layout(Draw& draw, Composition& c) {
   if (p.pipeline * p.virtual_pipeline > 6) p.pipeline = 2;
   int64_t data = draw.between(1, 4);
   while (p.model_ranks() * data > kMostRanks) (data > 1 ? data : p.pipeline) -= 1;
-  p.sharding = draw.of<Sharding>({Sharding::none, Sharding::optimizer});
+  p.sharding = draw.of<Sharding>({Sharding::none, Sharding::optimizer, Sharding::gradients, Sharding::parameters});
   const int64_t ranks = p.model_ranks() * data;
   c.ranks = static_cast<int>(draw.percent(2) && ranks < kMostRanks ? ranks + 1 : ranks);
 }

@@ -17,8 +17,9 @@ std::string name_of(const Row& row) {
   size("pp", row.pipeline);
   size("vp", row.virtual_pipeline);
   if (row.schedule == PipelineSchedule::gpipe) name += " gpipe";
+  if (row.schedule == PipelineSchedule::zero_bubble) name += " zb";
   size("dp", row.data);
-  if (row.sharding == Sharding::optimizer) name += " zero1";
+  if (row.sharding != Sharding::none) name += fmt::format(" zero{}", static_cast<int>(row.sharding));
   if (row.recompute != RecomputeMode::none) name += fmt::format(" {}", name_of(row.recompute));
   return name;
 }

@@ -91,14 +91,13 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     const std::unique_ptr<comm::Communicator> wrapper = options.wrap ? options.wrap(threads) : nullptr;
     comm::Communicator& world = wrapper ? *wrapper : threads;
     const ParallelLayout layout(recipe, &world);
-    Transformer model(recipe.model,
-                      {.dtype = options.dtype, .flat_multiple = layout.data_ranks(), .tensor = layout.tensor()},
-                      decoder_layer_spec(), layout.stages());
+    Transformer model(recipe.model, layout.store_options(options.dtype, at::kCPU), decoder_layer_spec(), layout.stages());
     Optimizer optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings));
     optimizer.fill([&](std::vector<Parameter>& parameters) {
       initialise_parameters(parameters, static_cast<uint64_t>(recipe.trainer.seed));
     });
     optimizer.publish();
+    if (options.built) options.built(world.rank(), model.parameters());
     for (comm::Communicator* group : {layout.tensor().ranks, layout.data(), layout.pipeline()}) {
       if (group != nullptr) group->reset_traffic();
     }
@@ -112,6 +111,7 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
       run.losses.push_back(loss);
       run.norms.push_back(norm);
     }
+    optimizer.wait_for_values();
     const auto traffic = [](const comm::Communicator* group) {
       return group != nullptr ? group->traffic() : comm::Traffic();
     };

@@ -11,6 +11,7 @@
 
 #include "longhaul/comm/communicator.h"
 #include "longhaul/data/batch.h"
+#include "longhaul/model/parameter_store.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -35,6 +36,8 @@ struct RunOptions {
   int64_t documents = 2;
   // May put something between the ranks and their communicator.
   std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)> wrap;
+  // Called on each rank before its first step.
+  std::function<void(int rank, ParameterStore& parameters)> built;
 };
 
 // Trains `recipe` on those for trainer.max_steps steps.

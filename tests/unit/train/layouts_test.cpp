@@ -84,7 +84,8 @@ TEST_P(Layouts, TrainAsOneRankDoes) {
 
 constexpr auto kInterleaved = PipelineSchedule::interleaved;
 constexpr auto kGpipe = PipelineSchedule::gpipe;
-constexpr auto kZero1 = Sharding::optimizer;
+constexpr auto kZeroBubble = PipelineSchedule::zero_bubble;
+constexpr auto kZero1 = Sharding::optimizer, kZero2 = Sharding::gradients, kZero3 = Sharding::parameters;
 constexpr auto kSelective = RecomputeMode::selective;
 constexpr auto kFull = RecomputeMode::full;
 
@@ -178,6 +179,38 @@ const Row kMatrix[] = {
      .recompute = kSelective},
     {.family = Family::nemotron, .pipeline = 4, .data = 2},
     {.family = Family::nemotron, .tensor = 4, .sequence = true, .data = 4, .sharding = kZero1},
+    {.family = Family::llama, .data = 2, .sharding = kZero2},
+    {.family = Family::llama, .data = 4, .sharding = kZero3},
+    {.family = Family::llama, .tensor = 2, .sequence = true, .data = 2, .sharding = kZero3, .recompute = kSelective},
+    {.family = Family::llama, .tensor = 4, .pipeline = 2, .data = 2, .sharding = kZero2, .recompute = kFull},
+    {.family = Family::llama, .pipeline = 4, .schedule = kGpipe, .data = 2, .sharding = kZero3},
+    {.family = Family::gpt, .data = 8, .sharding = kZero3, .recompute = kFull},
+    {.family = Family::gpt, .schedule = kGpipe, .data = 2, .sharding = kZero2, .recompute = kSelective},
+    {.family = Family::gpt, .schedule = kGpipe, .data = 4, .sharding = kZero3},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 2,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .sharding = kZero3},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 4,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .sharding = kZero2},
+    {.family = Family::nemotron, .tensor = 4, .pipeline = 2, .data = 2, .sharding = kZero3},
+    {.family = Family::nemotron, .tensor = 2, .data = 4, .sharding = kZero2},
+    {.family = Family::nemotron, .sharding = kZero2},
+    {.family = Family::nemotron, .sharding = kZero3},
+    {.family = Family::llama, .pipeline = 2, .schedule = kZeroBubble},
+    {.family = Family::llama, .tensor = 2, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .data = 2, .sharding = kZero1},
+    {.family = Family::gpt, .tensor = 2, .pipeline = 3, .schedule = kZeroBubble, .data = 2, .recompute = kFull},
+    {.family = Family::nemotron, .tensor = 4, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .recompute = kSelective},
 };
 
 // Where a row stands on each axis of the matrix.
@@ -222,7 +255,7 @@ std::vector<Row> all_rows() {
     row.virtual_pipeline = v == kInterleaved ? 2 : 1;
   });
   times(kTwo, [](Row& row, int v) { row.data = v; });
-  times(std::array{Sharding::none, kZero1}, [](Row& row, Sharding v) { row.sharding = v; });
+  times(std::array{Sharding::none, kZero1, kZero2, kZero3}, [](Row& row, Sharding v) { row.sharding = v; });
   times(std::array{RecomputeMode::none, kSelective, kFull}, [](Row& row, RecomputeMode v) { row.recompute = v; });
   return rows;
 }
@@ -238,8 +271,8 @@ TEST(LayoutMatrix, EveryPairIsCovered) {
     if (feasible(row)) add_pairs(place_of(row), wanted, name_of(row));
   }
   for (const Row& row : kMatrix) add_pairs(place_of(row), covered, name_of(row));
-  EXPECT_GT(wanted.size(), 180U);
-  EXPECT_GE(std::size(kMatrix), 40U);
+  EXPECT_GT(wanted.size(), 220U);
+  EXPECT_GE(std::size(kMatrix), 50U);
   for (const auto& [pair, example] : wanted) {
     EXPECT_TRUE(covered.contains(pair)) << "axes " << std::get<0>(pair) << " and " << std::get<2>(pair)
                                         << " need a row like " << example;

@@ -25,6 +25,10 @@ class Mutant final : public Communicator {
   }
   Work reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op) override {
     if (!lies("reduce_scatter", in.type)) return inner_.reduce_scatter(in, out, op);
+    if (mutation_.how == Mutation::How::lose) {
+      std::memset(out.data, 0, bytes(out));
+      return {};
+    }
     if (mutation_.how == Mutation::How::drop) {  // the rank's own part, unsummed
       std::memmove(out.data, part(in, rank(), out.count), bytes(out));
       return {};
@@ -36,6 +40,11 @@ class Mutant final : public Communicator {
   }
   Work all_gather(ConstBuffer in, Buffer out) override {
     if (!lies("all_gather", in.type)) return inner_.all_gather(in, out);
+    if (mutation_.how == Mutation::How::lose) std::memset(out.data, 0, bytes(out));
+    if (mutation_.how != Mutation::How::rotate) {  // without the others' parts, or with those that were there
+      std::memmove(static_cast<char*>(out.data) + static_cast<size_t>(rank()) * bytes(in), in.data, bytes(in));
+      return {};
+    }
     inner_.all_gather(in, out).wait();
     std::vector<char> right(static_cast<char*>(out.data), static_cast<char*>(out.data) + bytes(out));
     const size_t shift = bytes(in);
@@ -63,7 +72,7 @@ class Mutant final : public Communicator {
     Communicator& raw = *group;
     return std::make_unique<Mutant>(raw, std::move(group), mutation_, hit_);
   }
-  void abort(const std::string& cause) override { inner_.abort(cause); }
+  void abort(const std::string& cause, int exit_code) override { inner_.abort(cause, exit_code); }
   void set_timeout(std::chrono::milliseconds timeout) override { inner_.set_timeout(timeout); }
 
  private:

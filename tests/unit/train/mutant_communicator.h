@@ -15,7 +15,8 @@ struct Mutation {
   std::string group;      // by name: "tensor", "data", …
   std::string operation;  // "all_reduce", "reduce_scatter", "all_gather", "send"
   int64_t call = 0;       // which of the group's calls of that operation
-  enum class How { drop, twice, rotate } how = How::drop;
+  // drop: as if the call were not there; lose: what other ranks give is 0.
+  enum class How { drop, twice, rotate, lose } how = How::drop;
   // Restricts `call` to those of a type, where more than one is in use.
   comm::DataType type = comm::DataType::f32;
 };

@@ -29,8 +29,21 @@ Sizes sizes_of(const Recipe& r, int64_t replicas) {
           r.batch.global / r.batch.micro / replicas};
 }
 
-int64_t flat_elements(const Recipe& recipe, int64_t multiple) {
-  return Transformer(recipe.model.resolved(), {.main_grads = false, .flat_multiple = multiple}).parameters().flat_values().numel();
+struct Bytes {
+  int64_t all = 0;        // of all units, in FP32, padding included
+  int64_t gathered = 0;   // what a micro-batch gathers of it: layers and norm in forward and backward, tables once
+};
+
+Bytes bytes_of(const Recipe& recipe, int64_t replicas) {
+  const Transformer model(recipe.model.resolved(), {.main_grads = false, .flat_multiple = replicas});
+  Bytes bytes;
+  const auto& units = model.parameters().units();
+  for (size_t i = 0; i < units.size(); ++i) {
+    const bool table = i == 0 || i + 1 == units.size();
+    bytes.all += 4 * units[i].range.count();
+    bytes.gathered += (table ? 4 : 8) * units[i].range.count();
+  }
+  return bytes;
 }
 
 TEST(Traffic, TensorParallelism) {
@@ -67,16 +80,25 @@ TEST(Traffic, SequenceParallelism) {
 
 TEST(Traffic, DataParallelism) {
   const int64_t n = 4;
-  for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
-    const Recipe recipe = two_steps({Family::llama, 1, false, 1, 1, PipelineSchedule::one_f_one_b, n, sharding});
-    const int64_t bytes = 4 * flat_elements(recipe, n);
-    for (const auto& sent : train_in_layout(recipe, n).sent) {
-      const int64_t numbers = (sharding == Sharding::none ? 2 : 3) * kSteps * 2 * (n - 1) * 8 / n;  // counts, loss, norm
-      if (sharding == Sharding::none) {
-        EXPECT_EQ(sent.data.all_reduce.bytes, kSteps * 2 * (n - 1) * bytes / n + numbers);
-      } else {
-        EXPECT_EQ(sent.data.reduce_scatter.bytes, kSteps * (n - 1) * bytes / n);
-        EXPECT_EQ(sent.data.all_gather.bytes, kSteps * (n - 1) * bytes / n);
+  for (const GradientReduction reduction : {GradientReduction::fp32, GradientReduction::bf16}) {
+    for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::gradients, Sharding::parameters}) {
+      Recipe recipe = two_steps({Family::llama, 1, false, 1, 1, PipelineSchedule::one_f_one_b, n, sharding});
+      recipe.parallel.gradient_reduction = reduction;
+      const Bytes bytes = bytes_of(recipe, n);
+      const int64_t ring = bytes.all * (n - 1) / n, m = sizes_of(recipe, n).micro_batches;
+      EXPECT_EQ(m, 2);
+      const int64_t reduced = reduction == GradientReduction::bf16 ? ring / 2 : ring;
+      for (const auto& sent : train_in_layout(recipe, n).sent) {
+        const int64_t numbers = (sharding == Sharding::none ? 2 : 3) * kSteps * 2 * (n - 1) * 8 / n;  // counts, loss, norm
+        if (sharding == Sharding::none) {
+          EXPECT_EQ(sent.data.all_reduce.bytes, kSteps * 2 * reduced + numbers);
+          EXPECT_EQ(sent.data.reduce_scatter.bytes + sent.data.all_gather.bytes, 0);
+          continue;
+        }
+        // The sums of each micro-batch where only a share of them is kept.
+        EXPECT_EQ(sent.data.reduce_scatter.bytes, kSteps * (sharding == Sharding::optimizer ? 1 : m) * reduced);
+        EXPECT_EQ(sent.data.all_gather.bytes,
+                  kSteps * (sharding == Sharding::parameters ? m * bytes.gathered * (n - 1) / n : ring));
         EXPECT_EQ(sent.data.all_reduce.bytes, numbers);
       }
     }

@@ -33,7 +33,11 @@ class Blocks {
  public:
   explicit Blocks(std::vector<InputFile> files) : files_(std::move(files)) {
     for (const InputFile& file : files_) {
-      if (file.kind != InputKind::standard_input) total_bytes_ += std::filesystem::file_size(file.path);
+      if (file.compressed) {
+        throw UserError("cannot train on {}: it is compressed; unpack it, or pass its lines through standard input, e.g. "
+                        "`zcat FILE | llm-pretrain tokenizer train --input - …`", file.path.string());
+      }
+      total_bytes_ += static_cast<uintmax_t>(file.bytes);
     }
   }
   uintmax_t total_bytes() const { return total_bytes_; }

@@ -1,4 +1,4 @@
-#include "longhaul/model/gradient_sums.h"
+#include "longhaul/optim/gradient_sums.h"
 
 #include <ATen/ops/cat.h>
 #include <c10/core/GradMode.h>
@@ -8,20 +8,25 @@
 
 namespace longhaul {
 
-GradientSums::GradientSums(const ParameterStore& store, comm::Communicator* ends) {
+GradientSums::GradientSums(const ParameterStore& store, const std::vector<UnitShare>& shares,
+                           comm::Communicator* ends) {
   const TensorGroup& tensor = store.tensor();
   Sum tokens{tensor.ranks, {}}, heads{nullptr, {}}, tied{ends, {}};
   int sharers = 1;
   for (size_t i = 0; i < store.parameters().size(); ++i) {
     const Parameter& p = store.parameters()[i];
-    if (p.shard.per_token && tensor.cuts_tokens()) tokens.gradients.push_back(p.main_grad.view({-1}));
-    // Where the ends share it, the embedding is the only table over the vocabulary.
-    if (p.shard.vocabulary && ends != nullptr) tied.gradients.push_back(p.main_grad.view({-1}));
-    if (p.shard.tensor_dim < 0) continue;
+    const UnitShare& share = shares[store.unit_of(i)];
+    const auto add = [&](Sum& sum, FlatRange range) {
+      const FlatRange held = intersection(range, share.range);
+      if (held.count() > 0) sum.gradients.push_back(share.gradients.narrow(0, held.begin - share.range.begin, held.count()));
+    };
     for (size_t b = 0; b < p.blocks.size(); ++b) {
-      if (p.blocks[b].holders == 1 || !tensor.active()) continue;
       const FlatRange range = store.range_of(i, b);
-      heads.gradients.push_back(store.flat_main_grads().narrow(0, range.begin, range.end - range.begin));
+      if (p.shard.per_token && tensor.cuts_tokens()) add(tokens, range);
+      // Where the ends share it, the embedding is the only table over the vocabulary.
+      if (p.shard.vocabulary && ends != nullptr) add(tied, range);
+      if (p.shard.tensor_dim < 0 || p.blocks[b].holders == 1 || !tensor.active()) continue;
+      add(heads, range);
       sharers = p.blocks[b].holders;
     }
   }

@@ -1,0 +1,12 @@
+// The verbs of `llm-pretrain data` that have files of their own.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace longhaul::cli {
+
+void add_merge(CLI::App& parent);
+
+}  // namespace longhaul::cli

@@ -1,0 +1,77 @@
+#include "data/prepare/work_folder.h"
+
+#include <fmt/ranges.h>
+
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "longhaul/core/error.h"
+#include "longhaul/core/file.h"
+#include "longhaul/core/log.h"
+
+namespace longhaul {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kJournal = "journal.json";
+
+// In what the two differ, for people.
+std::vector<std::string> differences(const PrepareIdentity& ours, const PrepareIdentity& theirs) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : ours) {
+    const auto other = theirs.find(name);
+    if (other == theirs.end() || other->second != value) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+WorkFolder::WorkFolder(const std::string& output_prefix, const PrepareIdentity& identity, const std::string& on_bad_line)
+    : folder_(output_prefix + ".preparing") {
+  make_folder(folder_);
+  lock_ = PathLock::try_existing(folder_);
+  if (!lock_) {
+    throw UserError("cannot prepare {}: another process does so (it works in {}); wait for it, or choose another prefix",
+                    output_prefix, folder_.string());
+  }
+  if (fs::exists(file(kJournal))) journal_ = PrepareJournal::parse(read_text(file(kJournal)));
+  if (!journal_) {
+    clear();
+    return;
+  }
+  std::vector<std::string> changed = differences(identity, journal_->identity);
+  if (journal_->bad_lines > 0 && journal_->on_bad_line != on_bad_line) changed.emplace_back("--on-bad-line");
+  if (changed.empty()) return;
+  log::warning("{} holds an unfinished run that differs in: {}. It can't be used and is removed", folder_.string(),
+               fmt::join(changed, ", "));
+  discard_journal();
+}
+
+void WorkFolder::seal(PrepareJournal journal) {
+  write_text(file(kJournal), journal.text());
+  journal_ = std::move(journal);
+}
+
+void WorkFolder::discard_journal() {
+  journal_.reset();
+  clear();
+}
+
+void WorkFolder::clear() {
+  std::error_code ignored;
+  fs::remove(file(kJournal), ignored);  // first: what is left must not look sealed
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder_)) left.push_back(entry.path());
+  for (const fs::path& path : left) fs::remove_all(path, ignored);
+}
+
+void WorkFolder::remove() {
+  clear();
+  std::error_code ignored;
+  fs::remove(folder_, ignored);
+}
+
+}  // namespace longhaul
