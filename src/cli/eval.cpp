@@ -10,8 +10,7 @@
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
-#include "longhaul/data/gpt_dataset.h"
-#include "longhaul/data/indexed_dataset.h"
+#include "data/build_blend.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/model_folder.h"
@@ -28,27 +27,39 @@ struct Options {
   bool json = false, any_tokenizer = false;
 };
 
-std::shared_ptr<const Dataset> open_data(const Options& options, int64_t sequence_length) {
+// A prefix, or a blend as `data.train` takes it.
+Blend blend_of(const Options& options) {
+  const Blend blend = parse_blend(options.data, "--data");
+  if (blend.prefixes.empty()) throw UserError("--data names no prefix");
+  if (blend.weights && blend.prefixes.size() > 1 && options.samples == 0) {
+    throw UserError("--data is a blend with weights, which has no end of its own: say how many sequences to read, with --samples N");
+  }
+  return blend;
+}
+
+std::shared_ptr<const Dataset> open_data(const Options& options, const Blend& blend, int64_t sequence_length) {
   GptDatasetOptions data;
   data.sequence_length = sequence_length;
   data.seed = static_cast<uint32_t>(options.seed);
   data.drop_last = false;
   // Megatron's names of cached orders don't tell whether the last, partial sample is kept: training's files are others.
-  auto reader = std::make_shared<IndexedDatasetReader>(options.data);
-  data.cache_dir = (std::filesystem::path(reader->prefix()) / "cache" / "with_last_sample").string();
+  data.cache_dir = (std::filesystem::path(dataset_prefix(blend.prefixes[0])) / "cache" / "with_last_sample").string();
+  if (blend.weights && blend.prefixes.size() > 1) data.samples = options.samples;
   if (options.split != "all") {
     data.split = options.split == "train" ? Split::train : options.split == "valid" ? Split::valid : Split::test;
     data.split_string = options.shares;
   } else {
     data.split = Split::valid;  // a dataset that is used whole
   }
-  return std::make_shared<GptDataset>(std::move(reader), data);
+  CorpusReaders readers;
+  const Blend alone{blend.prefixes, std::nullopt};  // the weight of a single corpus says nothing
+  return build_blend(blend.prefixes.size() == 1 ? alone : blend, data, readers);
 }
 
-void check_data(const Options& options, const ModelFolder& folder) {
-  const auto info = read_prepared_info(options.data);
+void check_data(const Options& options, const std::string& prefix, const ModelFolder& folder) {
+  const auto info = read_prepared_info(prefix);
   if (!info) {
-    log::warning("{} has no {}.json, so the ids are not checked against the model's tokenizer", options.data, options.data);
+    log::warning("{} has no {}, so the ids are not checked against the model's tokenizer", prefix, prepared_info_path(prefix));
     return;
   }
   check_tokenizer({.vocab_size = folder.config().vocab_size,
@@ -56,7 +67,7 @@ void check_data(const Options& options, const ModelFolder& folder) {
                    .folder = options.model.folder,
                    .check_tokenizer = !options.any_tokenizer,
                    .way_out = "add --any-tokenizer"},
-                  options.data, *info);
+                  prefix, *info);
 }
 
 void eval(const Options& options) {
@@ -66,11 +77,12 @@ void eval(const Options& options) {
     throw UserError("--sequence-length {} is longer than the model's {} positions: shorten it", options.sequence_length,
                     positions);
   }
-  check_data(options, folder);
+  const Blend blend = blend_of(options);
+  for (const std::string& prefix : blend.prefixes) check_data(options, prefix, folder);
   const auto model = load_model(folder, options.model);
   const int64_t length =
       options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, positions);
-  const auto dataset = open_data(options, length);
+  const auto dataset = open_data(options, blend, length);
   const int64_t samples = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
   ProgressBar bar("evaluating", static_cast<double>(samples), "sequences");
   const Evaluation result =
@@ -94,7 +106,7 @@ void add_eval_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "Measure a model's loss on prepared data");
   add_model_options(*command, options->model);
-  command->add_option("--data", options->data, "prefix of .bin/.idx files")->required();
+  command->add_option("--data", options->data, "prefix of .bin/.idx files, or a blend of several, as data.train")->required();
   command->add_option("--split", options->split, "which part: train, valid, test (as training cuts it), or all")
       ->check(CLI::IsMember({"train", "valid", "test", "all"}))
       ->capture_default_str();
@@ -109,7 +121,8 @@ void add_eval_command(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  llm-pretrain eval --model HF_DIR --data data/corpus_text_document --split valid\n"
-      "  llm-pretrain eval --model runs/my_run --data data/other_text_document");
+      "  llm-pretrain eval --model runs/my_run --data data/other_text_document\n"
+      "  llm-pretrain eval --model runs/my_run --data \"0.3 data/a_text_document 0.7 data/b_text_document\" --samples 1000");
   command->callback([options] { eval(*options); });
 }
 

@@ -57,7 +57,7 @@ struct GptIndexWriters {
   IndexArrayWriter& shuffle;
 };
 // Memory: the two shuffled arrays, one after the other, since a shuffle goes everywhere at once: 4 bytes a sequence and
-// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held.
+// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held; 4 bytes a sequence for it are.
 void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan, GptIndexWriters arrays);
 
 // The types that build_gpt_index gives the arrays; a cached index must have the same.

@@ -4,12 +4,15 @@
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "data/md5.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
 #include "longhaul/core/log.h"
+#include "longhaul/core/path_lock.h"
 
 namespace longhaul {
 namespace {
@@ -81,7 +84,8 @@ std::vector<IndexArray> build(const IndexCacheEntry& entry, std::vector<IndexArr
 }
 
 std::vector<IndexArray> build_in_folder(const IndexCacheEntry& entry) {
-  make_folder(entry.folder);
+  // Whoever looks now finds nothing, and not a mixture of old and new arrays.
+  std::filesystem::remove(file_of(entry, "description.txt"));
   std::vector<IndexArrayWriter> writers;
   for (const IndexShape& shape : entry.shapes) {
     writers.emplace_back(array_file(entry, shape), shape.type, shape.rows, shape.columns);
@@ -100,8 +104,32 @@ std::vector<IndexArray> build_in_memory(const IndexCacheEntry& entry) {
   return build(entry, writers, unused);
 }
 
+// What is in the cache; nothing where it has to be built, which `tell` says why.
+std::optional<std::vector<IndexArray>> try_load(const IndexCacheEntry& entry, bool tell) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file_of(entry, "description.txt"), ignored)) return std::nullopt;
+  try {
+    return load(entry);
+  } catch (const UserError& error) {
+    if (tell) log::info("the cached order of {} ({}) is built anew: {}", entry.what, split_name(entry.split), error.what());
+    return std::nullopt;
+  }
+}
+
+// Waits until nobody else builds in the folder, in this process or another. Nothing where the file system has no locks: then
+// several may build the same, and each puts whole files.
+std::optional<PathLock> wait_for_turn(const std::filesystem::path& folder) {
+  while (true) {
+    std::optional<PathLock> lock = PathLock::try_existing(folder);
+    if (lock || !is_locked(folder)) return lock;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
+  static std::mutex mutex;
   static std::set<std::filesystem::path> warned;
+  const std::lock_guard lock(mutex);
   if (!warned.insert(folder).second) return;
   log::warning(
       "the order of the samples is not cached, and is built in memory at each start: {}. Set data.cache_dir "
@@ -112,18 +140,11 @@ void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
 }  // namespace
 
 std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry) {
-  // Ranks that are threads of one process take turns: the first builds, the others load.
-  static std::mutex turn;
-  const std::lock_guard lock(turn);
-  std::error_code ignored;
-  if (std::filesystem::exists(file_of(entry, "description.txt"), ignored)) {
-    try {
-      return load(entry);
-    } catch (const UserError& error) {
-      log::info("the cached order of {} ({}) is built anew: {}", entry.what, split_name(entry.split), error.what());
-    }
-  }
+  if (auto arrays = try_load(entry, false)) return *std::move(arrays);
   try {
+    make_folder(entry.folder);
+    const std::optional<PathLock> turn = wait_for_turn(entry.folder);
+    if (auto arrays = try_load(entry, true)) return *std::move(arrays);  // somebody else has built it meanwhile
     return build_in_folder(entry);
   } catch (const EnvironmentError& error) {
     warn_unwritable(entry.folder, error);

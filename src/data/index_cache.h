@@ -47,7 +47,8 @@ struct IndexCacheEntry {
   std::function<void(std::span<IndexArrayWriter>)> build;
 };
 
-// Loads the arrays from the cache, or builds and stores them there. What doesn't match the entry or is damaged is built
+// Loads the arrays from the cache, or builds and stores them there. Of several processes and threads that ask at once one
+// builds, and the others wait. What doesn't match the entry or is damaged is built
 // anew, with a line in the log. A folder that can't be written is a warning, once: the arrays then live in memory alone.
 std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "data/huge_pages.h"
 #include "data/in_parallel.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
@@ -11,12 +12,17 @@ namespace longhaul {
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 17;  // documents or rows, a thread
+constexpr size_t kAhead = 128;              // documents whose lengths are on their way from memory
 
 // A stretch of the document index and where its documents begin in the stream.
 class Stretch {
  public:
-  Stretch(const IndexedDatasetReader& reader, std::span<const int32_t> documents, size_t threads)
-      : reader_(reader), documents_(documents), threads_(threads) {}
+  Stretch(const IndexedDatasetReader& reader, const SequenceRange& sequences, std::span<const int32_t> documents, size_t threads)
+      : first_sequence_(sequences.begin), documents_(documents), threads_(threads) {
+    // Of the file's pages every one would be touched again and again.
+    lengths_ = vector_in_huge_pages<int32_t>(static_cast<size_t>(sequences.count()));
+    for (size_t i = 0; i < lengths_.size(); ++i) lengths_[i] = reader.length(first_sequence_ + static_cast<int64_t>(i));
+  }
 
   // Moves on to the next documents; false at the end.
   bool next() {
@@ -37,11 +43,16 @@ class Stretch {
   template <typename T>
   void find(int64_t sample, int64_t sequence_length, std::span<T> rows) const {
     int64_t token = sample * sequence_length;
-    auto at = std::upper_bound(begins_.begin(), begins_.end(), token) - begins_.begin() - 1;
-    for (size_t i = 0; i < rows.size(); i += 2, token += sequence_length) {
-      while (begins_[static_cast<size_t>(at) + 1] <= token) ++at;
-      rows[i] = static_cast<T>(static_cast<int64_t>(first_) + at);
-      rows[i + 1] = static_cast<T>(token - begins_[static_cast<size_t>(at)]);
+    auto at = static_cast<size_t>(std::upper_bound(begins_.begin(), begins_.end(), token) - begins_.begin() - 1);
+    // Either the document holds the token, and the row is right, or the next document is due, and the row is written again.
+    // Which of the two can't be predicted, so that there is no branch.
+    for (size_t i = 0; i < rows.size();) {
+      rows[i] = static_cast<T>(first_ + at);
+      rows[i + 1] = static_cast<T>(token - begins_[at]);
+      const bool here = token < begins_[at + 1];
+      i += here ? 2 : 0;
+      token += here ? sequence_length : 0;
+      at += here ? 0 : 1;
     }
   }
 
@@ -52,7 +63,9 @@ class Stretch {
     in_parallel(threads_, [&](size_t thread) {
       int64_t sum = 0;
       for (size_t i = part(thread); i < part(thread + 1); ++i) {
-        sum += reader_.length(documents_[first_ + i]);
+        const size_t later = std::min(first_ + i + kAhead, documents_.size() - 1);
+        __builtin_prefetch(&lengths_[static_cast<size_t>(documents_[later] - first_sequence_)]);
+        sum += lengths_[static_cast<size_t>(documents_[first_ + i] - first_sequence_)];
         begins_[i + 1] = sum;
       }
     });
@@ -63,7 +76,8 @@ class Stretch {
     }
   }
 
-  const IndexedDatasetReader& reader_;
+  const int64_t first_sequence_;
+  std::vector<int32_t> lengths_;
   const std::span<const int32_t> documents_;
   const size_t threads_;
   size_t first_ = 0, count_ = 0;
@@ -79,7 +93,7 @@ void for_each_sample_row(const IndexedDatasetReader& reader, std::span<const int
   const int64_t S = order.sequence_length;
   const std::vector<T> first{0, 0};  // even where the first documents are empty
   use(first);
-  Stretch stretch(reader, documents, threads);
+  Stretch stretch(reader, order.sequences, documents, threads);
   std::vector<T> rows(2 * threads * kPiece);
   int64_t sample = 1;
   while (sample <= plan.samples && stretch.next()) {

@@ -14,7 +14,7 @@
 namespace longhaul {
 
 // Hands over all rows, (place in the document index, offset in the document's tokens) one after another, in order, a piece
-// at a time. T is int32_t or int64_t. Memory: a few megabytes a thread.
+// at a time. T is int32_t or int64_t. Memory: 4 bytes a sequence, and a few megabytes a thread.
 template <typename T>
 void for_each_sample_row(const IndexedDatasetReader& reader, std::span<const int32_t> documents, const GptOrder& order,
                          const EpochPlan& plan, const std::function<void(std::span<const T>)>& use);

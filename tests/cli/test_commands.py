@@ -62,6 +62,25 @@ def test_eval_is_the_mean_cross_entropy(model, tmp_path):
     assert abs(ours["loss"] - theirs) <= 1e-5 * theirs
 
 
+def test_eval_takes_a_blend(llama, tmp_path):
+    generator = torch.Generator().manual_seed(6)
+    a, b = (write_dataset(tmp_path / name, [torch.randint(0, 400, (32 * count + 1,), generator=generator).tolist()])
+            for name, count in (("a", 3), ("b", 9)))
+
+    def result(data, *more):
+        return json.loads(ok("eval", "--model", llama, "--data", data, "--sequence-length", 32, "--json", *more).stdout)
+
+    alone = [result(prefix) for prefix in (a, b)]
+    whole = result(f"{a} {b}")  # by size: everything once
+    assert whole["tokens"] == 12 * 32
+    assert whole["loss"] == pytest.approx(sum(r["loss"] * r["tokens"] for r in alone) / whole["tokens"], rel=1e-5)
+    half = result(f"0.5 {a} 0.5 {b}", "--samples", 6)  # three samples of each, so all of a
+    assert half["tokens"] == 6 * 32
+    assert result(f"0.5 {a}") == alone[0]
+    fails(2, "say how many sequences to read, with --samples N", "eval", "--model", llama, "--data", f"0.5 {a} 0.5 {b}")
+    fails(2, "--data: piece 3", "eval", "--model", llama, "--data", f"0.5 {a} {b}")
+
+
 def test_verify_finds_a_model_equal(model):
     result = ok("verify", "--model", model, "--tokens", 100)
     assert "greedy tokens: all 32 equal" in result.stdout and "layer 2" in result.stdout

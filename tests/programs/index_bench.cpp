@@ -89,6 +89,7 @@ Clock::time_point samples(const Words& words) {
   for (const int32_t document : documents) plan.tokens_per_epoch += reader.length(document);
   GptOrder order;
   order.sequence_length = std::stoll(words[3]);
+  order.sequences = {0, reader.sequences()};
   plan.samples = (plan.tokens_per_epoch - 1) / order.sequence_length;
   const auto start = Clock::now();
   Output rows(words[1], 0, IndexArray::Type::int32, plan.samples + 1, 2);
