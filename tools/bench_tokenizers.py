@@ -6,6 +6,7 @@ Trains a tokenizer of each kind on the text itself, and prints a table of MB/s (
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -33,13 +34,13 @@ def synthetic(megabytes, seed=0):
     syllables = [c + v + e for c in "b c d f g h l m n p r s t v w st tr ch th".split() for v in "aeiou" for e in ("", "n", "r", "s", "t")]
     words = ["".join(rng.choices(syllables, k=rng.choice((1, 1, 2, 2, 2, 3, 3, 4)))) for _ in range(60_000)]
     words[:200] = tokenizer_kinds.WORDS[:200]
-    weights = [1 / (i + 2) for i in range(len(words))]
+    weights = list(itertools.accumulate(1 / (i + 2) for i in range(len(words))))
     foreign = ["".join(rng.choices(letters, k=rng.randint(2, 8))) for letters in tokenizer_kinds.SCRIPTS.values() for _ in range(50)]
     size = 0
     while size < megabytes * 1e6:
         sentences = []
         for _ in range(rng.randint(5, 60)):
-            chosen = rng.choices(words, weights, k=rng.randint(4, 25))
+            chosen = rng.choices(words, cum_weights=weights, k=rng.randint(4, 25))
             chosen[0] = chosen[0].capitalize()
             if rng.random() < 0.15:
                 chosen.append(str(rng.randint(0, 10 ** rng.randint(1, 6))))
