@@ -46,6 +46,7 @@ std::string format_count(double count) {
     ++i;
   }
   if (i == 0 && (count >= 100 || count == std::floor(count))) return fmt::format("{:.0f}", count);
+  if (i == 0 && count < 1) return fmt::format("{:.2f}", count);
   return fmt::format("{:.3g}{}", count, suffixes[i]);
 }
 
