@@ -14,7 +14,6 @@
 #include "longhaul/data/tokenizer/tokenizer.h"
 #include "longhaul/recipes/batch_rampup.h"
 #include "longhaul/recipes/load.h"
-#include "longhaul/train/model_folder.h"
 #include "train/model_source.h"
 #include "train/run_data.h"
 
@@ -26,15 +25,6 @@ struct Options {
   std::vector<std::string> overrides;
   int64_t batches = 1, first_step = 1, characters = 200;
 };
-
-// None where the recipe brings no tokenizer: then ids are printed.
-std::shared_ptr<const Tokenizer> tokenizer_of(const Recipe& recipe) {
-  if (!recipe.model.from.empty()) {
-    const ModelFolder folder(recipe.model.from);
-    return folder.has_tokenizer() ? folder.tokenizer() : nullptr;
-  }
-  return recipe.data.tokenizer.empty() ? nullptr : Tokenizer::from_folder(recipe.data.tokenizer);
-}
 
 // "data/a: document 3 from token 12 (20 tokens), document 7 (13 tokens)".
 std::string source_text(const std::vector<SamplePart>& parts) {
@@ -61,6 +51,7 @@ std::string shown(const std::string& text, int64_t characters) {
   return quoted + (end < text.size() ? " …" : "");
 }
 
+// Ids where there is no tokenizer.
 std::string text_of(const Sample& sample, const Tokenizer* tokenizer) {
   const std::vector<int32_t> ids(sample.tokens.begin(), sample.tokens.begin() + sample.valid);
   return tokenizer != nullptr ? tokenizer->decode(ids) : fmt::format("{}", fmt::join(ids, " "));
@@ -70,8 +61,8 @@ void preview(const Options& options) {
   const Recipe wanted = load_recipe(options.recipe, options.overrides);
   const ModelSource source(wanted, /*ranks=*/0);
   const Recipe& recipe = source.recipe();
-  const RunData data = open_run_data(recipe, source.side_car(), {});
-  const auto tokenizer = tokenizer_of(recipe);
+  const RunData data = open_run_data(source, {});
+  const auto tokenizer = source.tokenizer();
   const int64_t begin = samples_of_steps(recipe.batch, 0, options.first_step - 1);
   const int64_t end = std::min(begin + samples_of_steps(recipe.batch, begin, options.batches), data.train->size());
   if (begin >= end) {

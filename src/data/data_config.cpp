@@ -48,6 +48,7 @@ const FieldTable& fields<DataConfig>() {
               .known_as("tokenizer_model"),
           field<&C::check_tokenizer>("check_tokenizer",
                                      "refuse data prepared with another tokenizer than the model's"),
+          field<&C::fim>("fim", "Fill-in-the-middle"),
       });
   return table;
 }

@@ -5,6 +5,7 @@
 #include "data/build_blend.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/blend.h"
+#include "longhaul/data/fim_dataset.h"
 #include "longhaul/data/mock_dataset.h"
 
 namespace longhaul {
@@ -67,6 +68,30 @@ GptDatasetOptions corpus_options(const DataConfig& config, Split split, std::opt
   return options;
 }
 
+std::shared_ptr<const Dataset> fill_in_the_middle(const DataConfig& config, std::shared_ptr<const Dataset> samples,
+                                                  const TokenizerFacts& facts) {
+  const auto refuse = [&](std::string_view what, std::string_view remedy) {
+    return UserError("data.fim.rate is {}, but {}: {}, or set data.fim.rate=0", config.fim.rate, what, remedy);
+  };
+  if (config.mock) throw refuse("data.mock has no text to rearrange", "set data.train to prepared text");
+  if (!facts.tokenizer) {
+    throw refuse("there is no tokenizer to cut text with",
+                 "set data.tokenizer to the folder of the tokenizer that the data was prepared with");
+  }
+  const std::optional<int64_t> eod_id = facts.eod_id ? facts.eod_id : facts.tokenizer->eos_id();
+  if (!eod_id) {
+    throw refuse("no token is known to end documents, since the tokenizer has no eos",
+                 "prepare the text with one that has, and --append-eod");
+  }
+  if (facts.tokenizer->vocab_size() > facts.vocab_size) {
+    throw refuse(fmt::format("text that is encoded anew may get any of the tokenizer's {} ids, and the model's vocabulary has {}",
+                             facts.tokenizer->vocab_size(), facts.vocab_size),
+                 "give the model the whole vocabulary");
+  }
+  return std::make_shared<const FimDataset>(std::move(samples), facts.tokenizer, config.fim, static_cast<int32_t>(*eod_id),
+                                            order_seed(config));
+}
+
 }  // namespace
 
 Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
@@ -91,6 +116,12 @@ Datasets build_datasets(const DataConfig& config, const RequestedSamples& reques
     }
     if (parts[i]->prefixes.empty()) continue;
     built[i] = build_blend(*parts[i], corpus_options(config, split, samples, tokenizer, blends.cut), readers);
+  }
+  if (config.fim.rate > 0) {
+    for (const Split split : kSplits) {
+      auto& samples = built[static_cast<size_t>(split)];
+      if (samples && (split == Split::train || config.fim.evaluation)) samples = fill_in_the_middle(config, samples, tokenizer);
+    }
   }
   return {built[0], built[1], built[2]};
 }

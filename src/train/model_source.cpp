@@ -44,21 +44,25 @@ ModelSource::ModelSource(const Recipe& recipe, int64_t ranks) {
     if (!notes.empty()) log::info("with model.from, {}", fmt::join(notes, ", "));
     side_car_ = folder_->side_car();
   } else {
-    std::shared_ptr<const Tokenizer> tokenizer;
     if (const std::string& folder = recipe.data.tokenizer; !folder.empty()) {
-      tokenizer = Tokenizer::from_folder(folder);
-      side_car_ = side_car_of(*tokenizer, folder);
+      own_tokenizer_ = Tokenizer::from_folder(folder);
+      side_car_ = side_car_of(*own_tokenizer_, folder);
     }
     int64_t& vocabulary = wanted.model.vocab_size;
-    if (vocabulary == 0) vocabulary = open_vocabulary(recipe, tokenizer.get());
-    if (tokenizer && tokenizer->vocab_size() > vocabulary) {
+    if (vocabulary == 0) vocabulary = open_vocabulary(recipe, own_tokenizer_.get());
+    if (own_tokenizer_ && own_tokenizer_->vocab_size() > vocabulary) {
       throw UserError("model.vocab_size {} is less than the {} tokens of data.tokenizer {}: set model.vocab_size=0 or {}",
-                      vocabulary, tokenizer->vocab_size(), recipe.data.tokenizer, tokenizer->vocab_size());
+                      vocabulary, own_tokenizer_->vocab_size(), recipe.data.tokenizer, own_tokenizer_->vocab_size());
     }
   }
   validate_shape(wanted, ranks);
   require_data(wanted);
   recipe_ = resolved(wanted);
+}
+
+std::shared_ptr<const Tokenizer> ModelSource::tokenizer() const {
+  if (!folder_) return own_tokenizer_;
+  return folder_->has_tokenizer() ? folder_->tokenizer() : nullptr;
 }
 
 int64_t ModelSource::fill(std::vector<Parameter>& parameters) const {

@@ -20,6 +20,8 @@ class ModelSource {
   const Recipe& recipe() const { return recipe_; }
   // What an export of this run carries along; without `model.from`, the files of `data.tokenizer`.
   const HfSideCar& side_car() const { return side_car_; }
+  // That of `model.from` or `data.tokenizer`; null where neither brings one.
+  std::shared_ptr<const Tokenizer> tokenizer() const;
   // Fills the parameters from `model.from`, or initialises them with `trainer.seed`. Returns the bytes that were read.
   int64_t fill(std::vector<Parameter>& parameters) const;
 
@@ -27,6 +29,7 @@ class ModelSource {
   std::unique_ptr<const ModelFolder> folder_;
   Recipe recipe_;
   HfSideCar side_car_;
+  std::shared_ptr<const Tokenizer> own_tokenizer_;  // of data.tokenizer
 };
 
 }  // namespace longhaul

@@ -54,8 +54,9 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
 
 }  // namespace
 
-RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const RunProgress& progress) {
-  const MaskOptions masks = check_files(recipe, side_car);
+RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
+  const Recipe& recipe = source.recipe();
+  const MaskOptions masks = check_files(recipe, source.side_car());
   const int64_t steps = std::max<int64_t>(recipe.trainer.max_steps - progress.step, 0);
   const std::optional<int64_t> none = 0, one_epoch;
   // What an evaluation reads; a blend with weights has no epoch.
@@ -67,7 +68,11 @@ RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const Run
       progress.consumed_samples + samples_of_steps(recipe.batch, progress.consumed_samples, steps),
                                    recipe.trainer.eval_every > 0 ? evaluated(blends.valid) : none,
                                    recipe.data.test.empty() ? none : evaluated(blends.test)};
-  const Datasets datasets = build_datasets(recipe.data, requested, {.vocab_size = recipe.model.vocab_size});
+  TokenizerFacts facts;
+  facts.vocab_size = recipe.model.vocab_size;
+  if (recipe.data.fim.rate > 0) facts.tokenizer = source.tokenizer();
+  facts.eod_id = masks.eod_id;
+  const Datasets datasets = build_datasets(recipe.data, requested, facts);
   if (datasets.train->size() < *requested[0]) {
     throw UserError("data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
                     "give the corpora weights, with which they are repeated, or set trainer.max_steps to {} or less",

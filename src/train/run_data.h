@@ -4,10 +4,9 @@
 #include <memory>
 #include <optional>
 
-#include "longhaul/checkpoint/hf_folder.h"
 #include "longhaul/data/batch_builder.h"
 #include "longhaul/data/dataset.h"
-#include "longhaul/recipes/recipe.h"
+#include "train/model_source.h"
 #include "train/run_progress.h"
 
 namespace longhaul {
@@ -19,9 +18,9 @@ struct RunData {
   MaskOptions masks;
 };
 
-// `recipe` is resolved. The training data has samples for the steps from `progress` to trainer.max_steps; corpora that are
+// The data of the source's recipe. The training data has samples for the steps from `progress` to trainer.max_steps; corpora that are
 // read once and don't suffice for them are refused, and so are data whose ids the model's vocabulary doesn't hold, or that were
-// prepared with another tokenizer than the one of `side_car`.
-RunData open_run_data(const Recipe& recipe, const HfSideCar& side_car, const RunProgress& progress);
+// prepared with another tokenizer than the source's.
+RunData open_run_data(const ModelSource& source, const RunProgress& progress);
 
 }  // namespace longhaul

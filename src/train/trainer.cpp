@@ -71,7 +71,7 @@ struct Trainer::State {
         layout(recipe, world, tensors.get()),
         resumed(find_resumed(recipe, layout.world())),
         progress(progress_of(resumed)),
-        data(on_all(world, [&] { return open_run_data(recipe, source.side_car(), progress); })),
+        data(on_all(world, [&] { return open_run_data(source, progress); })),
         model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
         optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
         checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()) {

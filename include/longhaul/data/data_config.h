@@ -5,6 +5,7 @@
 #include <string>
 
 #include "longhaul/core/config/fields.h"
+#include "longhaul/data/fim_config.h"
 
 namespace longhaul {
 
@@ -28,6 +29,7 @@ struct DataConfig {
   bool reset_attention_mask = false;  // no attention across an end-of-document token
   std::string tokenizer;              // a folder with tokenizer.json, for a model from scratch; model.from has its own
   bool check_tokenizer = true;        // refuse data that was prepared with another tokenizer than the model's
+  FimConfig fim;                      // fill-in-the-middle
   bool operator==(const DataConfig&) const = default;
 };
 

@@ -11,6 +11,7 @@
 #include "longhaul/data/data_config.h"
 #include "longhaul/data/dataset.h"
 #include "longhaul/data/split.h"
+#include "longhaul/data/tokenizer/tokenizer.h"
 
 namespace longhaul {
 
@@ -22,6 +23,8 @@ struct TokenizerFacts {
   int64_t vocab_size = 0;  // ids in the model's embedding
   std::string tokenizer_json =
       "null";  // Megatron's description of the tokenizer, part of the cache files' names
+  std::shared_ptr<const Tokenizer> tokenizer;  // that made the ids; data.fim needs it
+  std::optional<int32_t> eod_id;               // the token that ends documents; none: the tokenizer's eos
 };
 
 struct Datasets {

@@ -42,6 +42,15 @@ class RandomState {
     return low + static_cast<int64_t>(interval(static_cast<uint64_t>(high - 1 - low)));
   }
 
+  // True with the given probability, as RandomState.binomial(1, probability).
+  bool bernoulli(double probability);
+
+  // 1, 2, 3 …, as RandomState.geometric(probability). Requires 0 < probability < 1/3.
+  int64_t geometric(double probability);
+
+  // An index into `weights`, whose sum is about 1, as RandomState.choice(len(weights), p=weights).
+  size_t choice(std::span<const double> weights);
+
   // interval(maximum), interval(maximum - 1), … Requires at most `maximum` places.
   void intervals(uint64_t maximum, std::span<uint64_t> places);
 
