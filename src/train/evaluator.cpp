@@ -47,6 +47,7 @@ class StageEvaluator {
       }
       const auto result = model_.loss_of_hidden(out, on_device.labels, on_device.weights, {});
       sum_.loss += at::dot(result.token_losses, on_device.weights).item<double>();
+      ops::throw_device_faults();
       for (const float valid : batch.loss_mask) sum_.tokens += valid;
     }
   }
