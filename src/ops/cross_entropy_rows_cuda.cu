@@ -1,6 +1,6 @@
-// Softmax cross-entropy on CUDA, a thread block a row. The first pass keeps, a thread, the greatest logit so far and the
-// sum of exponentials relative to it; the second writes the gradient, from the row's end to its beginning, whose end the
-// L2 cache still holds.
+// Softmax cross-entropy on CUDA, a thread block a row. The first pass keeps, a thread, the greatest logit so
+// far and the sum of exponentials relative to it; the second writes the gradient, from the row's end to its
+// beginning, whose end the L2 cache still holds.
 #include <cfloat>
 
 #include "ops/cross_entropy_kernels.h"
@@ -76,12 +76,12 @@ __device__ TopAndSum<A> top_and_sum(const A* logits, int64_t classes, A cap) {
   return merge_block(own);
 }
 
-// gradient[i] = (exp(logit[i] - top) · factor - [i = label] · weight) · slope of the cap. A step's logits are all read
-// before its gradients are written, and those lie above all logits that are still to be read
+// gradient[i] = (exp(logit[i] - top) · factor - [i = label] · weight) · slope of the cap. A step's logits are
+// all read before its gradients are written, and those lie above all logits that are still to be read
 // (cross_entropy_kernels.h).
 template <typename T, int N>
-__device__ void write_gradient(const Compute<T>* logits, T* gradient, int64_t classes, int64_t label, Compute<T> cap,
-                               Compute<T> top, Compute<T> factor, Compute<T> weight) {
+__device__ void write_gradient(const Compute<T>* logits, T* gradient, int64_t classes, int64_t label,
+                               Compute<T> cap, Compute<T> top, Compute<T> factor, Compute<T> weight) {
   using A = Compute<T>;
   constexpr int64_t kStep = kThreads * N;
   const int64_t last = (classes - 1) / kStep * kStep;
@@ -159,14 +159,14 @@ void cross_entropy_rows(const CrossEntropyArguments& a, void* stream) {
   with_element_type(a.type, [&](auto element) {
     using T = decltype(element);
     using A = Compute<T>;
-    constexpr int N = kFullPack<A>;  // the last pack may reach beyond the classes, not beyond the row's stride
+    constexpr int N =
+        kFullPack<A>;  // the last pack may reach beyond the classes, not beyond the row's stride
     const unsigned grid = static_cast<unsigned>(a.rows);
     if (packs_fit<A, N>(a.row_stride, {a.logits}) && packs_fit<T, N>(a.gradient_stride, {a.gradient})) {
-      rows_kernel<T, N><<<grid, kThreads, 0, as_stream(stream)>>>(a);
+      start("cross_entropy_rows", rows_kernel<T, N>, grid, kThreads, 0, stream, a);
     } else {
-      rows_kernel<T, 1><<<grid, kThreads, 0, as_stream(stream)>>>(a);
+      start("cross_entropy_rows", rows_kernel<T, 1>, grid, kThreads, 0, stream, a);
     }
-    check_launch("cross_entropy_rows");
   });
 }
 

@@ -63,13 +63,11 @@ __global__ void check_unit_kernel(const UnitCheck a, FaultSlot* slot) {
 void check_indices(const IndexCheck& a, void* stream) {
   const int64_t wanted = (a.count + kThreads - 1) / kThreads;
   const unsigned grid = static_cast<unsigned>(wanted < 1024 ? wanted : 1024);
-  check_indices_kernel<<<grid, kThreads, 0, as_stream(stream)>>>(a, slot_of_current_device());
-  check_launch("check_indices");
+  start("check_indices", check_indices_kernel, grid, kThreads, 0, stream, a, slot_of_current_device());
 }
 
 void check_unit(const UnitCheck& a, void* stream) {
-  check_unit_kernel<<<1, 1, 0, as_stream(stream)>>>(a, slot_of_current_device());
-  check_launch("check_unit");
+  start("check_unit", check_unit_kernel, 1, 1, 0, stream, a, slot_of_current_device());
 }
 
 void throw_faults() {

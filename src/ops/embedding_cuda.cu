@@ -56,18 +56,16 @@ dim3 grid_of(int64_t tokens, int64_t hidden, int pack) {
 void embedding_forward(const EmbeddingForward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.table, a.y}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    forward_kernel<decltype(element), N>
-        <<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("embedding_forward");
+    start("embedding_forward", forward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N), kThreads,
+          0, stream, a);
   });
 }
 
 void embedding_backward(const EmbeddingBackward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.dy, a.dtable}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    backward_kernel<decltype(element), N>
-        <<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("embedding_backward");
+    start("embedding_backward", backward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N),
+          kThreads, 0, stream, a);
   });
 }
 

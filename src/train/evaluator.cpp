@@ -9,6 +9,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/data/loader.h"
+#include "longhaul/ops/device.h"
 #include "longhaul/train/device_batch.h"
 #include "ops/tensor_buffer.h"
 
