@@ -171,27 +171,24 @@ dim3 grid_of(int64_t columns, int pack, int64_t rows) {
 void gated_forward(const GatedForward& a, void* stream) {
   with_kernel_types(a, {a.gate_up, a.y}, [&](auto element, auto pack, auto kind) {
     constexpr int N = decltype(pack)::value;
-    gated_forward_kernel<decltype(kind)::value, decltype(element), N>
-        <<<grid_of(a.columns, N, a.rows), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("gated_forward");
+    start("gated_forward", gated_forward_kernel<decltype(kind)::value, decltype(element), N>,
+          grid_of(a.columns, N, a.rows), kThreads, 0, stream, a);
   });
 }
 
 void gated_backward(const GatedBackward& a, void* stream) {
   with_kernel_types(a, {a.gate_up, a.dy, a.dgate_up}, [&](auto element, auto pack, auto kind) {
     constexpr int N = decltype(pack)::value;
-    gated_backward_kernel<decltype(kind)::value, decltype(element), N>
-        <<<grid_of(a.columns, N, a.rows), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("gated_backward");
+    start("gated_backward", gated_backward_kernel<decltype(kind)::value, decltype(element), N>,
+          grid_of(a.columns, N, a.rows), kThreads, 0, stream, a);
   });
 }
 
 void activation_forward(const ActivationForward& a, void* stream) {
   with_kernel_types(a, {a.x, a.bias, a.y}, [&](auto element, auto pack, auto kind) {
     constexpr int N = decltype(pack)::value;
-    forward_kernel<decltype(kind)::value, decltype(element), N>
-        <<<grid_of(a.columns, N, a.rows), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("activation_forward");
+    start("activation_forward", forward_kernel<decltype(kind)::value, decltype(element), N>,
+          grid_of(a.columns, N, a.rows), kThreads, 0, stream, a);
   });
 }
 
@@ -199,9 +196,8 @@ void activation_backward(const ActivationBackward& a, void* stream) {
   with_kernel_types(a, {a.x, a.bias, a.dy, a.dx}, [&](auto element, auto pack, auto kind) {
     using A = Compute<decltype(element)>;
     constexpr int N = decltype(pack)::value;
-    backward_kernel<decltype(kind)::value, decltype(element), N>
-        <<<grid_of(a.columns, N, a.blocks.count), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("activation_backward");
+    start("activation_backward", backward_kernel<decltype(kind)::value, decltype(element), N>,
+          grid_of(a.columns, N, a.blocks.count), kThreads, 0, stream, a);
     add_partials(static_cast<const A*>(a.partials), a.blocks.count, a.columns, static_cast<A*>(a.dbias),
                  stream);
   });

@@ -58,21 +58,19 @@ void adamw(const AdamWArguments& a, void* stream) {
   const int64_t wanted = (a.count / (packs ? 4 : 1) + kThreads - 1) / kThreads;
   const unsigned grid = static_cast<unsigned>(wanted < (1 << 20) ? wanted : (1 << 20));
   if (packs) {
-    adamw_kernel<4><<<grid, kThreads, 0, as_stream(stream)>>>(a);
+    start("adamw", adamw_kernel<4>, grid, kThreads, 0, stream, a);
   } else {
-    adamw_kernel<1><<<grid, kThreads, 0, as_stream(stream)>>>(a);
+    start("adamw", adamw_kernel<1>, grid, kThreads, 0, stream, a);
   }
-  check_launch("adamw");
 }
 
 void squared_norm(const SquaredNormArguments& a, void* stream) {
   const unsigned grid = static_cast<unsigned>((a.count + kNormChunk - 1) / kNormChunk);
   if (packs_fit<float, 4>(a.count, {a.x})) {
-    squared_norm_kernel<4><<<grid, kThreads, 0, as_stream(stream)>>>(a);
+    start("squared_norm", squared_norm_kernel<4>, grid, kThreads, 0, stream, a);
   } else {
-    squared_norm_kernel<1><<<grid, kThreads, 0, as_stream(stream)>>>(a);
+    start("squared_norm", squared_norm_kernel<1>, grid, kThreads, 0, stream, a);
   }
-  check_launch("squared_norm");
 }
 
 }  // namespace longhaul::ops::cuda

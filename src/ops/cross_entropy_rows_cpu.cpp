@@ -1,10 +1,9 @@
 // One row stays in the L1 or L2 cache over its three passes: the maximum, the sum of exponentials, the
 // gradient.
-#include "ops/cross_entropy_rows_cpu.h"
-
 #include <cmath>
 
 #include "ops/cpu_elements.h"
+#include "ops/cross_entropy_kernels.h"
 #include "ops/parallel_tasks.h"
 #include "ops/vector_math.h"
 
@@ -33,7 +32,7 @@ LONGHAUL_CLONES void rows(const CrossEntropyArguments& a, int64_t begin, int64_t
   const int64_t classes = a.classes;
   const A cap = static_cast<A>(a.logit_softcap), z_loss = static_cast<A>(a.z_loss);
   for (int64_t row = begin; row < end; ++row) {
-    A* logits = static_cast<A*>(a.logits) + row * classes;
+    A* logits = static_cast<A*>(a.logits) + row * a.row_stride;
     const int64_t label = a.labels[row];
     const bool label_here = label >= 0 && label < classes;
     A top, sum, label_logit;
@@ -60,7 +59,7 @@ LONGHAUL_CLONES void rows(const CrossEntropyArguments& a, int64_t begin, int64_t
     static_cast<A*>(a.weighted)[row] = weight * (loss + z_loss * lse * lse);
     if (a.gradient == nullptr) continue;
     // The gradient may overwrite the logits: element by element, so no __restrict.
-    T* gradient = static_cast<T*>(a.gradient) + row * classes;
+    T* gradient = static_cast<T*>(a.gradient) + row * a.gradient_stride;
     const A factor = weight * (A(1) + A(2) * z_loss * lse) / sum;
     A at_label = simd::exp(label_logit - top) * factor - weight;
     if (cap > 0) {

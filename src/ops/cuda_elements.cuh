@@ -10,8 +10,8 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include "ops/cuda_launch.cuh"
 #include "ops/element_type.h"
-#include "ops/launch_error.h"
 
 namespace longhaul::ops::cuda {
 
@@ -121,16 +121,6 @@ void with_pack(ElementType type, int64_t columns, std::initializer_list<const vo
       function(element, std::integral_constant<int, 1>{});
     }
   });
-}
-
-inline cudaStream_t as_stream(void* stream) {
-  return static_cast<cudaStream_t>(stream);
-}
-
-// To call after each launch.
-inline void check_launch(const char* kernel) {
-  const cudaError_t error = cudaGetLastError();
-  if (error != cudaSuccess) throw_launch_error(kernel, cudaGetErrorString(error));
 }
 
 }  // namespace longhaul::ops::cuda

@@ -54,11 +54,10 @@ void dropout(const DropoutArguments& a, void* stream) {
     const int64_t wanted = (blocks + kThreads - 1) / kThreads;
     const unsigned grid = static_cast<unsigned>(wanted < 65536 ? wanted : 65536);
     if (a.first % 4 == 0 && packs_fit<T, 4>(a.count, {a.x, a.y})) {
-      dropout_kernel<T, true><<<grid, kThreads, 0, as_stream(stream)>>>(a, blocks);
+      start("dropout", dropout_kernel<T, true>, grid, kThreads, 0, stream, a, blocks);
     } else {
-      dropout_kernel<T, false><<<grid, kThreads, 0, as_stream(stream)>>>(a, blocks);
+      start("dropout", dropout_kernel<T, false>, grid, kThreads, 0, stream, a, blocks);
     }
-    check_launch("dropout");
   });
 }
 

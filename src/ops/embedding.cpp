@@ -1,6 +1,5 @@
 #include "longhaul/ops/embedding.h"
 
-#include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sort.h>
@@ -14,6 +13,7 @@
 #include "longhaul/core/error.h"
 #include "ops/dispatch.h"
 #include "ops/embedding_kernels.h"
+#include "ops/index_check.h"
 #include "ops/weight_gradient.h"
 
 namespace longhaul::ops {
@@ -43,8 +43,8 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
                             const at::Tensor* main_grad) {
     const at::Tensor y = at::empty({ids.numel(), table.size(1)}, table.options().requires_grad(false));
     const EmbeddingForward arguments{element_type(table), ids.numel(),
-                                     table.size(1),       data_or_null<const int64_t>(ids),
-                                     data_or_null(table), data_or_null(y)};
+                                     table.size(0),       table.size(1),
+                                     data_or_null<const int64_t>(ids), data_or_null(table), data_or_null(y)};
     if (y.numel() > 0)
       launch(table, cpu::embedding_forward, LONGHAUL_CUDA_KERNEL(cuda::embedding_forward), arguments);
     context->save_for_backward({ids, table});
@@ -62,6 +62,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
       const auto [sorted, order] = sort_ids(ids);
       const EmbeddingBackward arguments{element_type(dy),
                                         ids.numel(),
+                                        table.size(0),
                                         dy.size(1),
                                         data_or_null<const int64_t>(sorted),
                                         data_or_null<const int64_t>(order),
@@ -75,23 +76,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
 
 }  // namespace
 
-// On CUDA the check waits for the device, once per call.
-void check_token_ids(const at::Tensor& ids, int64_t rows) {
-  if (ids.numel() == 0) return;
-  if (ids.device().is_cuda()) {
-    const auto [smallest, largest] = at::aminmax(ids);
-    if (smallest.item().toLong() >= 0 && largest.item().toLong() < rows) return;
-  }
-  const at::Tensor on_host = ids.cpu();
-  const int64_t* values = on_host.const_data_ptr<int64_t>();
-  for (int64_t t = 0; t < on_host.numel(); ++t) {
-    if (values[t] >= 0 && values[t] < rows) continue;
-    throw UserError(
-        "token id {} (at token {}) is outside the embedding table of {} rows. Check that the data was "
-        "tokenized with this model's tokenizer, or raise the vocabulary size.",
-        values[t], t, rows);
-  }
-}
+void check_token_ids(const at::Tensor& ids, int64_t rows) { check_indices(Fault::token_id, ids.contiguous(), rows); }
 
 at::Tensor embedding(const at::Tensor& ids, const Weight& table) {
   LONGHAUL_CHECK(ids.dim() == 1 && ids.scalar_type() == at::kLong, "embedding takes ids [tokens] int64");

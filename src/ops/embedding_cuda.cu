@@ -12,8 +12,10 @@ template <typename T, int N>
 __global__ void forward_kernel(const EmbeddingForward a) {
   const int64_t column = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * N, token = blockIdx.x;
   if (column >= a.hidden) return;
+  const int64_t id = a.ids[token];
+  const bool in_table = id >= 0 && id < a.rows;
   store<N>(static_cast<T*>(a.y), token * a.hidden + column,
-           load<N>(static_cast<const T*>(a.table), a.ids[token] * a.hidden + column));
+           in_table ? load<N>(static_cast<const T*>(a.table), id * a.hidden + column) : Pack<T, N>{});
 }
 
 // The thread block of the first token of an id adds up all tokens of that id, in their order.
@@ -22,7 +24,7 @@ __global__ void backward_kernel(const EmbeddingBackward a) {
   using A = Compute<T>;
   const int64_t column = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * N, first = blockIdx.x;
   const int64_t id = a.sorted_ids[first];
-  if (column >= a.hidden || (first > 0 && a.sorted_ids[first - 1] == id)) return;
+  if (column >= a.hidden || id < 0 || id >= a.rows || (first > 0 && a.sorted_ids[first - 1] == id)) return;
   A* row = static_cast<A*>(a.dtable) + id * a.hidden + column;
   Pack<A, N> sum = load<N>(row, 0);
   for (int64_t begin = first; begin < a.tokens && a.sorted_ids[begin] == id; begin += 4) {
@@ -54,18 +56,16 @@ dim3 grid_of(int64_t tokens, int64_t hidden, int pack) {
 void embedding_forward(const EmbeddingForward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.table, a.y}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    forward_kernel<decltype(element), N>
-        <<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("embedding_forward");
+    start("embedding_forward", forward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N), kThreads,
+          0, stream, a);
   });
 }
 
 void embedding_backward(const EmbeddingBackward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.dy, a.dtable}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    backward_kernel<decltype(element), N>
-        <<<grid_of(a.tokens, a.hidden, N), kThreads, 0, as_stream(stream)>>>(a);
-    check_launch("embedding_backward");
+    start("embedding_backward", backward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N),
+          kThreads, 0, stream, a);
   });
 }
 

@@ -1,4 +1,5 @@
-// The kernels behind longhaul/ops/embedding.h. The ids have been checked.
+// The kernels behind longhaul/ops/embedding.h. The CPU's ids have been checked; on CUDA one outside the
+// table gives a row of zeros and no gradient (ops/index_check.h reports it).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@ namespace longhaul::ops {
 struct EmbeddingForward {
   ElementType type = ElementType::float32;
   int64_t tokens = 0;
+  int64_t rows = 0;  // of the table
   int64_t hidden = 0;
   const int64_t* ids = nullptr;  // [tokens]
   const void* table = nullptr;   // [rows, hidden]
@@ -20,6 +22,7 @@ struct EmbeddingForward {
 struct EmbeddingBackward {
   ElementType type = ElementType::float32;
   int64_t tokens = 0;
+  int64_t rows = 0;  // of the table
   int64_t hidden = 0;
   const int64_t* sorted_ids = nullptr;  // [tokens] ascending
   const int64_t* order = nullptr;       // [tokens] the token of each sorted id; tokens of equal ids ascend

@@ -13,7 +13,9 @@
 
 #include "longhaul/core/error.h"
 #include "ops/cross_entropy_rows.h"
+#include "ops/dispatch.h"
 #include "ops/gemm.h"
+#include "ops/index_check.h"
 #include "ops/tensor_buffer.h"
 
 namespace longhaul::ops {
@@ -22,44 +24,26 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// A chunk's logits stay within the caches of a large CPU, and its rows make up for packing the weight once a
-// chunk.
-constexpr int64_t kChunkBytes = int64_t{32} << 20;
-constexpr int64_t kChunkRows = 256;
+// On a CPU a chunk's logits stay within its caches, and its rows make up for packing the weight once a chunk. A GPU's
+// products want thousands of rows, so that reading and writing the weight's gradient is a small part of them.
+constexpr int64_t kCpuChunkBytes = int64_t{32} << 20, kCpuChunkRows = 256;
+constexpr int64_t kCudaChunkBytes = int64_t{1} << 30, kCudaChunkRows = 1024;
 
-// The active tokens: those of weight other than 0.
+// The tokens that the loss is computed of.
 struct Rows {
-  at::Tensor index;    // [rows] int64, undefined where every token is active
+  at::Tensor index;    // [rows] int64, undefined where these are all tokens
   at::Tensor hidden;   // [rows, hidden]
   at::Tensor labels;   // [rows]
   at::Tensor weights;  // [rows]
 };
 
+// Those of weight other than 0; on CUDA all, since nobody but the device knows how many those are.
 Rows active_rows(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& weights) {
+  if (on_cuda(hidden)) return {{}, hidden, labels, weights};
   const at::Tensor active = at::nonzero(weights).squeeze(1);
   if (active.size(0) == weights.size(0)) return {{}, hidden, labels, weights};
   return {active, hidden.index_select(0, active), labels.index_select(0, active),
           weights.index_select(0, active)};
-}
-
-void check_labels(const Rows& rows, int64_t vocab) {
-  if (rows.labels.numel() == 0) return;
-  const at::Tensor wrong = at::nonzero((rows.labels < 0).logical_or_(rows.labels >= vocab));
-  if (wrong.size(0) == 0) return;
-  const at::Tensor first = wrong.select(0, 0).select(0, 0);
-  const auto label = rows.labels.index_select(0, first.view({1})).item<int64_t>();
-  const auto token =
-      (rows.index.defined() ? rows.index.index_select(0, first.view({1})) : first).item<int64_t>();
-  throw UserError(
-      "the label of token {} of the batch is {}, outside the vocabulary of {}. Tokenize the data with this "
-      "model's "
-      "tokenizer, or set the token's loss mask to 0.",
-      token, label, vocab);
-}
-
-int64_t chunk_rows(const CrossEntropyOptions& options, int64_t vocab) {
-  if (options.chunk_tokens > 0) return options.chunk_tokens;
-  return std::max<int64_t>(kChunkBytes / (vocab * int64_t{sizeof(float)}), kChunkRows);
 }
 
 struct Outputs {
@@ -94,6 +78,27 @@ void combine(const RowStatistics& local, comm::Communicator& ranks) {
   label_logit.copy_(sums.select(0, 1));
 }
 
+// What a chunk's logits are written to, and their gradient.
+struct ChunkMemory {
+  at::Tensor logits;     // [chunk, vocab]
+  at::Tensor gradients;  // [chunk, vocab] of the dtype of `hidden`, undefined without gradients
+};
+
+ChunkMemory chunk_memory(int64_t chunk, int64_t vocab, const at::Tensor& hidden, at::ScalarType wide, bool gradients) {
+  const auto wide_options = hidden.options().dtype(wide);
+  const bool one_type = hidden.scalar_type() == wide;
+  if (hidden.is_cpu()) {
+    const at::Tensor logits = at::empty({chunk, vocab}, wide_options);
+    if (!gradients) return {logits, {}};
+    return {logits, one_type ? logits : at::empty({chunk, vocab}, hidden.options())};
+  }
+  // Rows that begin on 16 bytes, for the kernels' sake, whatever the vocabulary.
+  const at::Tensor memory = at::empty({chunk, (vocab + 7) / 8 * 8}, wide_options);
+  const at::Tensor logits = memory.narrow(1, 0, vocab);
+  if (!gradients) return {logits, {}};
+  return {logits, one_type ? logits : gradient_in_place(memory, vocab)};
+}
+
 // Loss of all rows; with `gradients` also dhidden, and `dweight` [vocab, hidden] += the weight's gradient.
 Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const Vocabulary& vocabulary,
                    const CrossEntropyOptions& options, bool gradients, const at::Tensor& dweight) {
@@ -101,21 +106,20 @@ Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const Vocabulary&
   const auto wide_options = rows.hidden.options().dtype(wide);
   const int64_t count = rows.hidden.size(0);
   const int64_t vocab = weight.size(0);
-  const int64_t chunk = std::min(chunk_rows(options, vocab), std::max<int64_t>(count, 1));
+  const int64_t chunk = std::min(options.chunk_tokens > 0 ? options.chunk_tokens
+                                                          : cross_entropy_chunk_tokens(vocab, on_cuda(rows.hidden)),
+                                 std::max<int64_t>(count, 1));
   Outputs outputs{{}, at::empty({count}, wide_options), {}};
   if (gradients) outputs.dhidden = at::empty_like(rows.hidden);
   const at::Tensor weights = rows.weights.to(wide);
   const at::Tensor weighted = at::empty({count}, wide_options);
   const at::Tensor labels = vocabulary.first == 0 ? rows.labels : rows.labels - vocabulary.first;
-  const at::Tensor logits_buffer = at::empty({chunk, vocab}, wide_options);
-  const bool in_place = rows.hidden.scalar_type() == wide;
-  const at::Tensor gradient_buffer =
-      gradients && !in_place ? at::empty({chunk, vocab}, rows.hidden.options()) : logits_buffer;
+  const ChunkMemory memory = chunk_memory(chunk, vocab, rows.hidden, wide, gradients);
   for (int64_t begin = 0; begin < count; begin += chunk) {
     const int64_t size = std::min(chunk, count - begin);
     const at::Tensor hidden = rows.hidden.narrow(0, begin, size);
-    const at::Tensor logits = logits_buffer.narrow(0, 0, size);
-    const at::Tensor dlogits = gradients ? gradient_buffer.narrow(0, 0, size) : at::Tensor();
+    const at::Tensor logits = memory.logits.narrow(0, 0, size);
+    const at::Tensor dlogits = gradients ? memory.gradients.narrow(0, 0, size) : at::Tensor();
     gemm(hidden, weight.t(), logits);
     const CrossEntropyRows row_options{options.z_loss, options.logit_softcap};
     const at::Tensor chunk_labels = labels.narrow(0, begin, size);
@@ -157,8 +161,8 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
     const Vocabulary vocabulary(options, weight.size(0));
     const int64_t vocab = vocabulary.rows;
     const at::Tensor& main_grad = constants.main_grad;
+    check_indices(Fault::label, constants.labels, vocabulary.total, constants.token_weights);
     const Rows rows = active_rows(hidden, constants.labels, constants.token_weights);
-    check_labels(rows, vocabulary.total);
     const bool weight_gradient = gradients && (main_grad.defined() || weight.requires_grad());
     const bool direct = options.unit_gradient && main_grad.defined();
     at::Tensor dweight;
@@ -186,8 +190,7 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
     const at::Tensor dhidden = context->saved_data["dhidden"].toTensor();
     const at::Tensor dweight = context->saved_data["dweight"].toTensor();
     if (context->saved_data["unit_gradient"].toBool()) {
-      const auto value = dloss.item<double>();
-      LONGHAUL_CHECK(value == 1.0, "backward of a linear_cross_entropy with unit_gradient got {}", value);
+      check_unit_gradient(dloss);
       result[0] = dhidden;
     } else {
       result[0] = dhidden * dloss;
@@ -205,6 +208,12 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
 
 }  // namespace
 
+int64_t cross_entropy_chunk_tokens(int64_t vocab, bool cuda) {
+  const int64_t row_bytes = std::max<int64_t>(vocab, 1) * int64_t{sizeof(float)};
+  if (!cuda) return std::max<int64_t>(kCpuChunkBytes / row_bytes, kCpuChunkRows);
+  return std::max<int64_t>(kCudaChunkBytes / row_bytes / kCudaChunkRows * kCudaChunkRows, kCudaChunkRows);
+}
+
 CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
                                         const at::Tensor& labels, const at::Tensor& token_weights,
                                         const CrossEntropyOptions& options) {
@@ -219,7 +228,7 @@ CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& 
   const bool gradients =
       c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
   const variable_list outputs = LinearCrossEntropyFunction::apply(
-      hidden, weight.value, Constants{weight.main_grad, labels.reshape({-1}), token_weights.reshape({-1})},
+      hidden, weight.value, Constants{weight.main_grad, labels.reshape({-1}).contiguous(), token_weights.reshape({-1})},
       options, gradients);
   return {outputs[0], outputs[1]};
 }

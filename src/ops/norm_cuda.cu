@@ -134,13 +134,13 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
 template <typename T, int N>
 __global__ void __launch_bounds__(1024) backward_kernel(const NormBackward a, bool in_shared_memory) {
   using A = Compute<T>;
-  extern __shared__ __align__(16) unsigned char shared_memory[];
+  void* const shared_memory = shared_memory_of_block();
   const int64_t block = blockIdx.x, slots = blockDim.y;
   A* partial_dweight = static_cast<A*>(a.partials) + block * a.hidden;
   A* partial_dbias = partial_dweight + a.blocks.count * a.hidden;
   A *dweight = partial_dweight, *dbias = partial_dbias;
   if (in_shared_memory) {
-    A* sums = reinterpret_cast<A*>(shared_memory) + threadIdx.y * a.hidden;
+    A* sums = static_cast<A*>(shared_memory) + threadIdx.y * a.hidden;
     dweight = sums;
     dbias = a.dweight ? sums + slots * a.hidden : sums;
   }
@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(1024) backward_kernel(const NormBackward a, bo
   if (!in_shared_memory) return;
   __syncthreads();
   for (int64_t i = threadIdx.y * blockDim.x + threadIdx.x; i < a.hidden; i += blockDim.x * slots) {
-    const A* sums = reinterpret_cast<const A*>(shared_memory) + i;
+    const A* sums = static_cast<const A*>(shared_memory) + i;
     for (int which = 0; which < 2; ++which) {
       if (which == 0 ? !a.dweight : !a.dbias) continue;
       A total = 0;
@@ -175,8 +175,7 @@ void norm_forward(const NormForward& a, void* stream) {
     constexpr int N = decltype(pack)::value;
     const dim3 threads = threads_for_rows(a.hidden / N);
     const unsigned grid = static_cast<unsigned>((a.rows + threads.y - 1) / threads.y);
-    forward_kernel<decltype(element), N><<<grid, threads, 0, as_stream(stream)>>>(a);
-    check_launch("norm_forward");
+    start("norm_forward", forward_kernel<decltype(element), N>, grid, threads, 0, stream, a);
   });
 }
 
@@ -192,8 +191,7 @@ void norm_backward(const NormBackward& a, void* stream) {
     const bool in_shared_memory = bytes_per_slot * threads.y <= kSharedBytes;
     const size_t bytes = in_shared_memory ? bytes_per_slot * threads.y : 0;
     const unsigned grid = static_cast<unsigned>(a.blocks.count);
-    backward_kernel<T, N><<<grid, threads, bytes, as_stream(stream)>>>(a, in_shared_memory);
-    check_launch("norm_backward");
+    start("norm_backward", backward_kernel<T, N>, grid, threads, bytes, stream, a, in_shared_memory);
     A* partials = static_cast<A*>(a.partials);
     add_partials(partials, a.blocks.count, a.hidden, static_cast<A*>(a.dweight), stream);
     add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias),

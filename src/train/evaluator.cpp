@@ -9,6 +9,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/data/loader.h"
+#include "longhaul/ops/device.h"
 #include "longhaul/train/device_batch.h"
 #include "ops/tensor_buffer.h"
 
@@ -47,6 +48,7 @@ class StageEvaluator {
       }
       const auto result = model_.loss_of_hidden(out, on_device.labels, on_device.weights, {});
       sum_.loss += at::dot(result.token_losses, on_device.weights).item<double>();
+      ops::throw_device_faults();
       for (const float valid : batch.loss_mask) sum_.tokens += valid;
     }
   }

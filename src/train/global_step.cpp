@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include "longhaul/ops/device.h"
 #include "longhaul/parallel/pipeline_executor.h"
 #include "longhaul/recipes/layouts.h"
 #include "longhaul/train/device_batch.h"
@@ -65,7 +66,9 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
                           .options = at::TensorOptions().dtype(store.options().dtype).device(device)});
   ops::sum_over(layout.data(), loss);
   ops::sum_over(layout.pipeline(), loss);  // only the last stage has one
-  return loss.item<double>();
+  const double value = loss.item<double>();
+  ops::throw_device_faults();
+  return value;
 }
 
 }  // namespace longhaul

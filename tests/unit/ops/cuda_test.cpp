@@ -1,8 +1,5 @@
 // The CUDA kernels against the CPU's, operator by operator; skipped where there is no GPU.
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/ones.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -13,6 +10,7 @@
 #include "longhaul/ops/device.h"
 #include "longhaul/ops/dropout.h"
 #include "longhaul/ops/embedding.h"
+#include "longhaul/ops/linear_cross_entropy.h"
 #include "longhaul/ops/norm.h"
 #include "unit/ops/gradcheck.h"
 
@@ -103,6 +101,34 @@ TEST_P(CudaParity, Embedding) {
   }
 }
 
+TEST_P(CudaParity, LinearCrossEntropy) {
+  struct Case {
+    int64_t tokens, rows;
+    CrossEntropyOptions options;
+  };
+  for (const Case& c : {Case{1, 5, {}}, Case{64, 96, {.vocab_size = 90}}, Case{37, 131, {.chunk_tokens = 10}},
+                        Case{33, 5003, {.vocab_size = 4999, .z_loss = 1e-2, .logit_softcap = 5, .chunk_tokens = 7}},
+                        Case{40, 50257, {.z_loss = 1e-3}}}) {
+    const int64_t vocab = c.options.vocab_size > 0 ? c.options.vocab_size : c.rows;
+    SCOPED_TRACE(testing::Message() << c.tokens << "x" << vocab);
+    const at::Tensor labels = (random_tensor({c.tokens}, 5).abs() * 1000).to(at::kLong).remainder(vocab);
+    at::Tensor weights = random_tensor({c.tokens}, 6).abs().to(at::kFloat) + 0.1;
+    for (int64_t t = 2; t < c.tokens; t += 3) {
+      weights[t] = 0;
+      labels[t] = -100;  // not looked at
+    }
+    compare(
+        [&](const Tensors& in) -> Tensors {
+          const auto device = in[0].device();
+          const auto result =
+              linear_cross_entropy(in[0], {in[1]}, labels.to(device), weights.to(device), c.options);
+          EXPECT_NO_THROW(throw_device_faults());
+          return {result.loss};
+        },
+        {input({c.tokens, 48}, 1), input({c.rows, 48}, 2)});
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, CudaParity, testing::Values(at::kFloat, at::kBFloat16, at::kDouble),
                          [](const auto& info) { return std::string(c10::toString(info.param)); });
 
@@ -124,9 +150,40 @@ TEST_F(Cuda, MainGradAddsUp) {
   EXPECT_LT(max_error(main_grad(at::kCUDA), main_grad(at::kCPU)), 1e-5);
 }
 
+// What the device reports once the test has waited for it.
+std::string fault(const at::Tensor& result) {
+  result.cpu();
+  try {
+    throw_device_faults();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
 TEST_F(Cuda, EmbeddingNamesAnIdOutsideTheTable) {
   const at::Tensor ids = (at::ones({3}, at::kLong) * 9).to(at::kCUDA);
-  EXPECT_THROW(ops::embedding(ids, {at::ones({9, 2}, at::kFloat).to(at::kCUDA)}), UserError);
+  const at::Tensor y = ops::embedding(ids, {at::ones({9, 2}, at::kFloat).to(at::kCUDA)});
+  EXPECT_NE(fault(y).find("token id 9 (at token "), std::string::npos);
+  EXPECT_EQ(fault(y), "none");  // told once
+  EXPECT_EQ(y.abs().sum().item().toDouble(), 0);
+}
+
+TEST_F(Cuda, AWrongLabelIsNamed) {
+  const at::Tensor hidden = random_tensor({6, 8}, 1, at::kFloat).to(at::kCUDA), weights = at::ones({6}, hidden.options());
+  at::Tensor labels = at::ones({6}, hidden.options().dtype(at::kLong));
+  labels[4] = 10;
+  const auto result = linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)}, labels, weights, {});
+  EXPECT_NE(fault(result.loss).find("label of token 4 of the batch is 10,"), std::string::npos);
+}
+
+TEST_F(Cuda, UnitGradientIsChecked) {
+  const at::Tensor hidden = leaf(random_tensor({6, 8}, 1, at::kFloat).to(at::kCUDA));
+  const auto result = linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)},
+                                           at::ones({6}, hidden.options().dtype(at::kLong).requires_grad(false)),
+                                           at::ones({6}, hidden.options().requires_grad(false)), {.unit_gradient = true});
+  (result.loss * 2).backward();
+  EXPECT_NE(fault(hidden.grad()).find("unit_gradient got 2"), std::string::npos);
 }
 
 TEST_F(Cuda, AdamW) {
