@@ -79,6 +79,7 @@ cpu::CrossEntropyArguments cpu_arguments(cpu::CrossEntropyPass pass, const at::T
 }  // namespace
 
 RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options) {
+  const OperatorScope scope("cross_entropy_statistics");
   RowStatistics statistics = empty_statistics(logits);
   if (logits.is_cpu()) {
     cpu::cross_entropy_rows(
@@ -92,6 +93,7 @@ RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels,
 void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
                         const CrossEntropyRows& options, const RowStatistics& statistics, const at::Tensor& losses,
                         const at::Tensor& weighted, const at::Tensor& gradient) {
+  const OperatorScope scope("cross_entropy_rows");
   if (!logits.is_cpu()) {
     finish_generic(logits, labels, weights, options,
                    statistics.defined() ? statistics : row_statistics(logits, labels, options), losses, weighted,
