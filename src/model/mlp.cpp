@@ -4,6 +4,7 @@
 #include "longhaul/parallel/parallel_linear.h"
 #include "model/declare.h"
 #include "model/discard_output.h"
+#include "model/profiled_part.h"
 
 namespace longhaul {
 
@@ -25,14 +26,17 @@ at::Tensor Mlp::forward(const at::Tensor& normed, const LayerContext& context) {
   const auto weight = [&](const char* name) { return store_.weight(prefix_ + name); };
   const ops::Weight fc1_bias = bias_ ? weight("linear_fc1.bias") : ops::Weight{};
   // Without a gate the bias joins the activation's pass; with one it belongs to the GEMM.
-  const at::Tensor inner = parallel::column_parallel_linear(normed, weight("linear_fc1.weight"),
-                                                            gated_ ? fc1_bias : ops::Weight{}, tensor_);
+  const at::Tensor inner = profiled_call(prefix_, "linear_fc1", [&] {
+    return parallel::column_parallel_linear(normed, weight("linear_fc1.weight"), gated_ ? fc1_bias : ops::Weight{}, tensor_);
+  });
   const auto activate = [this, inner, fc1_bias] {
     return gated_ ? ops::gated_activation(inner, activation_) : ops::activation(inner, fc1_bias, activation_);
   };
   at::Tensor activated = activate();
-  const at::Tensor out = parallel::row_parallel_linear(activated, weight("linear_fc2.weight"),
-                                                       bias_ ? weight("linear_fc2.bias") : ops::Weight{}, tensor_);
+  const at::Tensor out = profiled_call(prefix_, "linear_fc2", [&] {
+    return parallel::row_parallel_linear(activated, weight("linear_fc2.weight"),
+                                         bias_ ? weight("linear_fc2.bias") : ops::Weight{}, tensor_);
+  });
   if (context.recompute == Recompute::selective) discard_until_backward(activated, out, activate);
   return out;
 }

@@ -13,6 +13,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/parallel/parallel_linear.h"
 #include "model/declare.h"
+#include "model/profiled_part.h"
 
 namespace longhaul {
 namespace {
@@ -60,29 +61,34 @@ SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std
 
 at::Tensor SelfAttention::forward(const at::Tensor& normed, const LayerContext& context) {
   const auto weight = [&](const char* name) { return store_.weight(prefix_ + name); };
-  const at::Tensor qkv = parallel::column_parallel_linear(
-      normed, weight("linear_qkv.weight"), qkv_bias_ ? weight("linear_qkv.bias") : ops::Weight{}, tensor_);
-  at::Tensor attended;
-  if (context.cache != nullptr) {
-    attended = attend_to_cache(qkv, context);
-  } else {
-    ops::AttentionOptions options;
-    options.heads = heads_;
-    options.kv_heads = kv_heads_;
-    options.head_dim = head_dim_;
-    options.scale = scale_;
-    options.cu_seqlens = context.cu_seqlens;
-    options.positions = context.positions;
-    options.rope = context.rope;
-    if (context.training && dropout_ > 0) {
-      options.dropout = dropout_;
-      options.first_head = tensor_.rank() * heads_;
-      options.dropout_key = {context.seed, prefix_ + "probabilities", context.step, context.first_token};
-    }
-    attended = ops::attention(qkv, options);
+  const at::Tensor qkv = profiled_call(prefix_, "linear_qkv", [&] {
+    return parallel::column_parallel_linear(normed, weight("linear_qkv.weight"),
+                                            qkv_bias_ ? weight("linear_qkv.bias") : ops::Weight{}, tensor_);
+  });
+  const at::Tensor attended = profiled_call(prefix_, "core_attention", [&] {
+    return context.cache != nullptr ? attend_to_cache(qkv, context) : attend(qkv, context);
+  });
+  return profiled_call(prefix_, "linear_proj", [&] {
+    return parallel::row_parallel_linear(attended, weight("linear_proj.weight"),
+                                         proj_bias_ ? weight("linear_proj.bias") : ops::Weight{}, tensor_);
+  });
+}
+
+at::Tensor SelfAttention::attend(const at::Tensor& qkv, const LayerContext& context) const {
+  ops::AttentionOptions options;
+  options.heads = heads_;
+  options.kv_heads = kv_heads_;
+  options.head_dim = head_dim_;
+  options.scale = scale_;
+  options.cu_seqlens = context.cu_seqlens;
+  options.positions = context.positions;
+  options.rope = context.rope;
+  if (context.training && dropout_ > 0) {
+    options.dropout = dropout_;
+    options.first_head = tensor_.rank() * heads_;
+    options.dropout_key = {context.seed, prefix_ + "probabilities", context.step, context.first_token};
   }
-  return parallel::row_parallel_linear(attended, weight("linear_proj.weight"),
-                                       proj_bias_ ? weight("linear_proj.bias") : ops::Weight{}, tensor_);
+  return ops::attention(qkv, options);
 }
 
 // Generation: the new tokens (at positions length, length + 1, …) attend to everything held so far and, causally, to

@@ -13,6 +13,7 @@ class SelfAttention final : public Mixer {
   at::Tensor forward(const at::Tensor& normed, const LayerContext& context) override;
 
  private:
+  at::Tensor attend(const at::Tensor& qkv, const LayerContext& context) const;
   at::Tensor attend_to_cache(const at::Tensor& qkv, const LayerContext& context) const;
 
   const int64_t layer_;

@@ -19,6 +19,7 @@
 #include "model/declare.h"
 #include "model/transformer_layer.h"
 #include "model/unit_steps.h"
+#include "ops/profile_scope.h"
 
 namespace longhaul {
 namespace {
@@ -189,7 +190,12 @@ at::Tensor Transformer::forward_stage(size_t index, const at::Tensor& input, Lay
     ++step;
   };
   const auto sum = [&] { return stream.update.defined() ? stream.hidden + stream.update : stream.hidden; };
-  if (stage.embedding) run([&](const ResidualStream& tokens) { return ResidualStream{embed(tokens.hidden, context), {}}; });
+  if (stage.embedding) {
+    run([&](const ResidualStream& tokens) {
+      const ops::PartScope scope("embedding");
+      return ResidualStream{embed(tokens.hidden, context), {}};
+    });
+  }
   if (layer_outputs != nullptr) layer_outputs->push_back(sum());
   for (int64_t i = stage.first_layer; i < stage.first_layer + stage.layers; ++i) {
     run([&](const ResidualStream& in) { return layers_[i]->forward(in, context); });
@@ -213,6 +219,7 @@ ops::CrossEntropyResult Transformer::loss_of_hidden(const at::Tensor& hidden, co
   options.vocab_size = config_.vocab_size;
   options.logit_softcap = config_.logit_softcap;
   options.vocabulary = tensor.active() ? tensor.ranks : nullptr;
+  const ops::PartScope scope("output_layer");
   const UnitSteps steps(store_.events(), steps_of_output());
   const at::Tensor in = steps.begin(steps.last(), {hidden, {}}).hidden;
   const auto result = ops::linear_cross_entropy(parallel::gather_hidden(in, tensor), output_weight(), labels,

@@ -5,6 +5,7 @@
 #include "longhaul/ops/dropout.h"
 #include "model/declare.h"
 #include "model/discard_output.h"
+#include "model/profiled_part.h"
 #include "model/recompute.h"
 
 namespace longhaul {
@@ -40,13 +41,19 @@ TransformerLayer::TransformerLayer(const ModelConfig& config, const LayerSpec& s
   for (const SublayerSpec& sublayer : spec.sublayers) {
     const std::string mixer_prefix = prefix + sublayer.name + ".";
     sublayers_.push_back({ResidualNorm(config, prefix + sublayer.norm + ".", store),
-                          sublayer.mixer(config, layer, mixer_prefix, store), mixer_prefix + "output"});
+                          sublayer.mixer(config, layer, mixer_prefix, store), prefix + sublayer.name});
   }
 }
 
 ResidualStream TransformerLayer::forward(const ResidualStream& input, LayerContext context) {
   if (context.recompute_layers > 0 && layer_ >= context.recompute_layers) context.recompute = Recompute::none;
-  if (context.recompute != Recompute::full) return run(input, context);
+  const auto name = [this] { return fmt::format("decoder.layers.{}", layer_); };
+  return profiled_part(name, input, [&](const ResidualStream& stream) {
+    return context.recompute == Recompute::full ? run_and_replay(stream, context) : run(stream, context);
+  });
+}
+
+ResidualStream TransformerLayer::run_and_replay(const ResidualStream& input, const LayerContext& context) const {
   const auto body = [this, context](const std::vector<at::Tensor>& stream) {
     const ResidualStream out = run({stream[0], stream.size() > 1 ? stream[1] : at::Tensor()}, context);
     return std::vector<at::Tensor>{out.hidden, out.update};
@@ -57,18 +64,25 @@ ResidualStream TransformerLayer::forward(const ResidualStream& input, LayerConte
   return {outputs[0], outputs[1]};
 }
 
-ResidualStream TransformerLayer::run(ResidualStream stream, const LayerContext& context) {
-  for (Sublayer& sublayer : sublayers_) {
-    const at::Tensor normed = sublayer.norm.forward(stream);
-    at::Tensor update = sublayer.mixer->forward(normed, context);
-    if (context.recompute == Recompute::selective) {
-      discard_until_backward(normed, update, [&norm = sublayer.norm, sum = stream.hidden] { return norm.again(sum); });
-    }
-    if (context.training && dropout_ > 0) {
-      update = ops::dropout(update, dropout_, {context.seed, sublayer.dropout_site, context.step, context.first_held_token});
-    }
-    stream.update = update;
+ResidualStream TransformerLayer::run(ResidualStream stream, const LayerContext& context) const {
+  for (const Sublayer& sublayer : sublayers_) {
+    stream = profiled_part([&] { return sublayer.name; }, stream,
+                           [&](const ResidualStream& in) { return run(sublayer, in, context); });
   }
+  return stream;
+}
+
+ResidualStream TransformerLayer::run(const Sublayer& sublayer, ResidualStream stream, const LayerContext& context) const {
+  const at::Tensor normed = sublayer.norm.forward(stream);
+  at::Tensor update = sublayer.mixer->forward(normed, context);
+  if (context.recompute == Recompute::selective) {
+    discard_until_backward(normed, update, [&norm = sublayer.norm, sum = stream.hidden] { return norm.again(sum); });
+  }
+  if (context.training && dropout_ > 0) {
+    update = ops::dropout(update, dropout_,
+                          {context.seed, sublayer.name + ".output", context.step, context.first_held_token});
+  }
+  stream.update = update;
   return stream;
 }
 

@@ -5,15 +5,9 @@
 
 #include "longhaul/model/layer_spec.h"
 #include "longhaul/ops/norm.h"
+#include "model/residual_stream.h"
 
 namespace longhaul {
-
-// The residual stream between two sublayers: the sum so far and the update that the next norm will add to it, so that
-// addition and norm are one pass. hidden + update is what other frameworks call the layer's output.
-struct ResidualStream {
-  at::Tensor hidden;  // [tokens, hidden]
-  at::Tensor update;  // [tokens, hidden], or undefined before the first sublayer
-};
 
 // Norm of the stream: adds the pending update, returns the normalised sum and leaves the sum in `stream.hidden`.
 class ResidualNorm {
@@ -39,9 +33,11 @@ class TransformerLayer {
   struct Sublayer {
     ResidualNorm norm;
     std::unique_ptr<Mixer> mixer;
-    std::string dropout_site;
+    std::string name;  // "decoder.layers.3.mlp"
   };
-  ResidualStream run(ResidualStream stream, const LayerContext& context);
+  ResidualStream run_and_replay(const ResidualStream& input, const LayerContext& context) const;
+  ResidualStream run(ResidualStream stream, const LayerContext& context) const;
+  ResidualStream run(const Sublayer& sublayer, ResidualStream stream, const LayerContext& context) const;
 
   const int64_t layer_;
   const double dropout_;

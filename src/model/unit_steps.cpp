@@ -10,13 +10,6 @@ namespace {
 using Kind = UnitStep::Kind;
 using Queue = ops::WeightGradientQueue;
 
-ResidualStream with_call(const ResidualStream& stream, std::function<void()> function) {
-  std::vector<at::Tensor> tensors{stream.hidden};
-  if (stream.update.defined()) tensors.push_back(stream.update);
-  tensors = call_in_backward(std::move(function), tensors);
-  return {tensors[0], tensors.size() > 1 ? tensors[1] : at::Tensor()};
-}
-
 }  // namespace
 
 std::optional<size_t> UnitSteps::first_unit_of(size_t step) const {
@@ -31,7 +24,7 @@ ResidualStream UnitSteps::begin(size_t step, const ResidualStream& stream) const
   if (here.kind == Kind::loss && c10::GradMode::is_enabled()) {
     for (const size_t unit : here.units) events_->use_gradients(unit);
   }
-  return with_call(stream, [steps = *this, step, queue = Queue::current()] { steps.end_backward(step, queue); });
+  return call_in_backward([steps = *this, step, queue = Queue::current()] { steps.end_backward(step, queue); }, stream);
 }
 
 ResidualStream UnitSteps::end(size_t step, const ResidualStream& stream) const {
@@ -39,7 +32,7 @@ ResidualStream UnitSteps::end(size_t step, const ResidualStream& stream) const {
   const UnitStep& here = steps_[step];
   for (const size_t unit : here.units) events_->values_used(unit);
   if (here.kind == Kind::loss) return stream;
-  return with_call(stream, [steps = *this, step, queue = Queue::current()] { steps.begin_backward(step, queue); });
+  return call_in_backward([steps = *this, step, queue = Queue::current()] { steps.begin_backward(step, queue); }, stream);
 }
 
 void UnitSteps::begin_backward(size_t step, Queue* queue) const {

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>
+#include "ops/profile_scope.h"
 
 namespace longhaul::ops {
 namespace {
@@ -75,7 +76,10 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     call.arguments.out = out.mutable_data_ptr();
     call.arguments.maxima = maxima.mutable_data_ptr<float>();
     call.arguments.inverse_sums = inverse_sums.mutable_data_ptr<float>();
-    kernel.forward(call.arguments);
+    {
+      const OperatorScope scope("attention_forward");
+      kernel.forward(call.arguments);
+    }
     context->save_for_backward({qkv, out, maxima, inverse_sums});
     context->saved_data["call"] = c10::IValue::make_capsule(c10::make_intrusive<SavedCall>(options, kernel));
     return out;
@@ -94,7 +98,10 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     call.arguments.inverse_sums = saved[3].mutable_data_ptr<float>();
     call.arguments.dout = dout.const_data_ptr();
     call.arguments.dqkv = dqkv.mutable_data_ptr();
-    saved_call.kernel.backward(call.arguments);
+    {
+      const OperatorScope scope("attention_backward");
+      saved_call.kernel.backward(call.arguments);
+    }
     return {dqkv, {}, {}};
   }
 };

@@ -10,12 +10,14 @@
 #include <type_traits>
 
 #include "ops/element_type.h"
+#include "ops/profile_scope.h"
 
-// A CUDA launcher where the build has one: LONGHAUL_CUDA_KERNEL(cuda::norm_forward).
+// A CUDA launcher where the build has one, and the name of the operator in profiles:
+// LONGHAUL_CUDA_KERNEL(cuda::norm_forward).
 #ifdef LONGHAUL_HAS_CUDA
-#define LONGHAUL_CUDA_KERNEL(launcher) launcher
+#define LONGHAUL_CUDA_KERNEL(launcher) ::longhaul::ops::CudaKernel{launcher, #launcher}
 #else
-#define LONGHAUL_CUDA_KERNEL(launcher) nullptr
+#define LONGHAUL_CUDA_KERNEL(launcher) ::longhaul::ops::CudaKernel{nullptr, #launcher}
 #endif
 
 namespace longhaul::ops {
@@ -44,15 +46,24 @@ T* data_or_null(const at::Tensor& x) {
 void* current_cuda_stream(const at::Tensor& x);
 void* current_cuda_stream(c10::Device device);
 
+template <typename Launcher>
+struct CudaKernel {
+  Launcher launcher;  // nullptr in builds without CUDA
+  const char* name;   // "cuda::norm_forward"
+};
+template <typename Launcher>
+CudaKernel(Launcher, const char*) -> CudaKernel<Launcher>;
+
 // Runs the kernel of the device that holds `x`: on the CPU when it returns the work is done, on CUDA it is
 // queued.
 template <typename Arguments, typename Launcher>
-void launch(const at::Tensor& x, void (*cpu_kernel)(const Arguments&), Launcher cuda_launcher,
+void launch(const at::Tensor& x, void (*cpu_kernel)(const Arguments&), const CudaKernel<Launcher>& cuda_kernel,
             const Arguments& arguments) {
+  const OperatorScope scope([&] { return std::string_view(cuda_kernel.name).substr(std::string_view("cuda::").size()); });
   if (!on_cuda(x)) return cpu_kernel(arguments);
   if constexpr (!std::is_same_v<Launcher, std::nullptr_t>) {
     const c10::DeviceGuard guard(x.device());
-    cuda_launcher(arguments, current_cuda_stream(x));
+    cuda_kernel.launcher(arguments, current_cuda_stream(x));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "ops/column_sums_cpu.h"
 #include "ops/dispatch.h"
 #include "ops/gemm_avx512.h"
+#include "ops/profile_scope.h"
 
 namespace longhaul::ops {
 namespace {
@@ -87,6 +88,7 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmM
   LONGHAUL_CHECK(out.scalar_type() == a.scalar_type() || out.scalar_type() == at::kFloat, "gemm into {}",
                  c10::toString(out.scalar_type()));
   if (out.numel() == 0) return;
+  const OperatorScope scope([&] { return gemm_span(out.size(0), out.size(1), a.size(1)); });
   LONGHAUL_CHECK(mode == GemmMode::overwrite || (!bias.defined() && out.scalar_type() != at::kBFloat16),
                  "a product is added to FP32 or FP64, without a bias");
   if (runs_on_avx512(a, b, out)) {
@@ -98,6 +100,7 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmM
 
 void add_column_sums(const at::Tensor& x, const at::Tensor& out) {
   if (x.numel() == 0) return;
+  const OperatorScope scope("column_sums");
   if (x.is_cpu()) {
     cpu::add_column_sums(element_type(x), x.const_data_ptr(), x.size(0), x.size(1), out.mutable_data_ptr());
     return;

@@ -105,6 +105,11 @@ const FieldTable& fields<TrainerConfig>() {
           field<&C::eval_steps>("eval_steps", "global batches of one evaluation")
               .at_least(1)
               .known_as("eval_iters"),
+          field<&C::profile>("profile",
+                             "steps to take a profile of, as \"10..12\" or \"10\", into RUN/profile: a trace for Chrome "
+                             "or Perfetto, and a table of where their time goes; empty: none")
+              .in("steps")
+              .known_as("profile_step_start"),
       });
   return table;
 }

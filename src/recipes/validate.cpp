@@ -4,6 +4,7 @@
 #include "longhaul/data/split.h"
 #include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/recipe.h"
+#include "longhaul/recipes/step_range.h"
 
 namespace longhaul {
 namespace {
@@ -108,6 +109,10 @@ void validate_recompute(const Recipe& r) {
         r.recompute.layers);
 }
 
+void validate_profile(const Recipe& r) {
+  if (!r.trainer.profile.empty()) (void)parse_step_range("trainer.profile", r.trainer.profile);
+}
+
 void validate_parallel(const Recipe& r) {
   const ParallelConfig& p = r.parallel;
   if (p.sequence && p.tensor == 1)
@@ -149,6 +154,7 @@ void validate(const Recipe& r, int64_t ranks) {
   validate_data(r);
   validate_schedule(r);
   validate_recompute(r);
+  validate_profile(r);
   validate_parallel(r);
   if (r.model.from.empty()) validate_shape(r, ranks);
 }

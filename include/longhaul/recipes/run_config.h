@@ -34,6 +34,7 @@ struct TrainerConfig {
   int64_t log_every = 1;   // steps
   int64_t eval_every = 0;  // steps; 0: never
   int64_t eval_steps = 32;
+  std::string profile;  // "10..12", a StepRange; empty: none
   bool operator==(const TrainerConfig&) const = default;
 };
 

@@ -24,6 +24,14 @@ bool starts(const std::string& text, const std::string& start) {
   return text.starts_with(start);
 }
 
+TEST(Validate, StepsOfAProfile) {
+  for (const char* good : {"", "3", "10..12", "7..7"})
+    EXPECT_EQ(error_after([&](Recipe& r) { r.trainer.profile = good; }), "no error") << good;
+  for (const char* bad : {"0", "5..4", "a", "1..", "..2", "1..2..3", "1-2", " 1"})
+    EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.profile = bad; }),
+                 std::string("trainer.profile is \"") + bad + "\": give the first and the last step");
+}
+
 TEST(Validate, NamesKeysValuesAndRemedies) {
   EXPECT_EQ(error_after([](Recipe&) {}), "no error");
   EXPECT_EQ(error_after([](Recipe& r) { r.batch.micro = 3; }),
