@@ -58,13 +58,18 @@ std::string duplicates_text(const PreparedDataset& d) {
   return fmt::format("about {}", format_count(static_cast<double>(d.duplicates)));
 }
 
-void print_report(const PrepareReport& report) {
-  TextTable table({"dataset", "documents", "tokens", "tokens/byte", "longest", "empty", "duplicates"});
-  for (size_t column = 1; column <= 6; ++column) table.align(column, TextTable::Align::right);
+void print_report(const PrepareReport& report, bool sentences) {
+  std::vector<std::string> columns{"dataset", "documents", "tokens", "tokens/byte", "longest", "empty", "duplicates"};
+  if (sentences) columns.insert(columns.begin() + 2, "sentences");
+  TextTable table(columns);
+  for (size_t column = 1; column < columns.size(); ++column) table.align(column, TextTable::Align::right);
   for (const PreparedDataset& d : report.datasets) {
-    table.add({d.prefix, group_digits(d.documents), group_digits(d.tokens),
-               fmt::format("{:.3f}", static_cast<double>(d.tokens) / static_cast<double>(std::max<int64_t>(d.text_bytes, 1))),
-               group_digits(d.longest), group_digits(d.empty), duplicates_text(d)});
+    std::vector<std::string> row{
+        d.prefix, group_digits(d.documents), group_digits(d.tokens),
+        fmt::format("{:.3f}", static_cast<double>(d.tokens) / static_cast<double>(std::max<int64_t>(d.text_bytes, 1))),
+        group_digits(d.longest), group_digits(d.empty), duplicates_text(d)};
+    if (sentences) row.insert(row.begin() + 2, group_digits(d.sequences));
+    table.add(row);
   }
   fmt::print("{}", table.str());
   for (const PreparedDataset& d : report.datasets) {
@@ -91,6 +96,21 @@ Partition parsed_partition(const std::string& text) {
   throw UserError("--partition {} is no partition; the third of eight is 3/8", text);
 }
 
+struct SentenceOptions {
+  bool split = false;
+  std::string language;
+  std::string model;
+  bool keep_newlines = false;
+};
+
+// Null when texts stay whole.
+std::shared_ptr<const SentenceSplitter> sentence_splitter(const SentenceOptions& options) {
+  if (!options.split) return nullptr;
+  const std::string language = options.language.empty() ? "english" : options.language;
+  return std::make_shared<SentenceSplitter>(options.model.empty() ? find_sentence_model(language) : std::filesystem::path(options.model),
+                                            options.keep_newlines);
+}
+
 }  // namespace
 
 void add_prepare_command(CLI::App& app) {
@@ -103,6 +123,7 @@ void add_prepare_command(CLI::App& app) {
     std::string partition = "1/1";
     bool round_robin = false;
     int64_t seal_every = 256;
+    SentenceOptions sentences;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("prepare", "Turn text into .bin/.idx files of token ids");
@@ -123,6 +144,16 @@ void add_prepare_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--no-special-tokens", options->no_special_tokens,
                     "leave out what the tokenizer adds to a text of its own accord, such as a first token");
+  SentenceOptions& sentences = options->sentences;
+  CLI::Option* split = command->add_flag("--split-sentences", sentences.split,
+                                         "each sentence is a sequence, in PREFIX_<key>_sentence, as BERT and T5 need it");
+  CLI::Option* language =
+      command->add_option("--language", sentences.language, "whose sentence model of NLTK's punkt_tab to use; english if not given")
+          ->needs(split);
+  command->add_option("--sentence-model", sentences.model, "folder of that model, instead of where NLTK looks for it")
+      ->needs(split)
+      ->excludes(language);
+  command->add_flag("--keep-newlines", sentences.keep_newlines, "sentences keep the spaces and newlines behind them")->needs(split);
   command->add_option("--on-bad-line", options->on_bad_line, "what to do about a line that is no JSON object with the keys")
       ->check(CLI::IsMember({"fail", "skip", "quarantine"}))
       ->capture_default_str();
@@ -153,7 +184,9 @@ void add_prepare_command(CLI::App& app) {
     prepare_options.partition = parsed_partition(options->partition);
     prepare_options.partition.round_robin = options->round_robin;
     prepare_options.seal_bytes = options->seal_every << 20;
-    print_report(prepare(prepare_options, prepare_tokenizer(Tokenizer::from_folder(options->tokenizer))));
+    prepare_options.sentences = sentence_splitter(options->sentences);
+    print_report(prepare(prepare_options, prepare_tokenizer(Tokenizer::from_folder(options->tokenizer))),
+                 prepare_options.sentences != nullptr);
   });
 }
 

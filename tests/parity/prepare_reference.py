@@ -13,6 +13,7 @@ import sys
 import time
 
 from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
+from nltk.tokenize.punkt import PunktLanguageVars, PunktSentenceTokenizer, PunktTokenizer
 from tokenizers import Tokenizer
 
 CHUNK = 32  # lines that a worker takes at a time
@@ -44,26 +45,57 @@ class Encoder:
         return result, len(line)
 
 
-def write(results, keys, prefix, vocab_size, progress=None):
-    builders = {key: IndexedDatasetBuilder(f"{prefix}_{key}_document.bin", dtype=DType.optimal_dtype(vocab_size)) for key in keys}
+class KeepNewlines(PunktLanguageVars):
+    """Megatron's --keep-newlines: the spaces behind a sentence belong to it."""
+
+    _period_context_fmt = r"""
+        \S*                      # the word before
+        %(SentEndChars)s         # a mark that may end a sentence
+        \s*                      # the spaces are part of the match
+        (?=(?P<after_tok>
+            %(NonWord)s
+            |
+            (?P<next_tok>\S+)    # the next word, without spaces before it
+        ))"""
+
+
+def sentence_splitter(language="english", keep_newlines=False):
+    splitter = PunktTokenizer(language)
+    return PunktSentenceTokenizer(train_text=splitter._params, lang_vars=KeepNewlines()) if keep_newlines else splitter
+
+
+def split_sentences(lines, keys, splitter, most=1_000_000):
+    """The pass before tokenisation: lines with lists of sentences in place of texts. A list stays as it is."""
+    for line in lines:
+        texts = {key: value for key, value in json.loads(line).items() if key in keys}
+        yield json.dumps({key: text if isinstance(text, list) else
+                          [sentence for i in range(0, len(text), most) for sentence in splitter.tokenize(text[i:i + most])]
+                          for key, text in texts.items()})
+
+
+def write(results, keys, prefix, vocab_size, progress=None, level="document"):
+    builders = {key: IndexedDatasetBuilder(f"{prefix}_{key}_{level}.bin", dtype=DType.optimal_dtype(vocab_size)) for key in keys}
     for documents, (result, _) in enumerate(results, 1):
         for key, (ids, lengths) in result.items():
             builders[key].add_document(ids, lengths)
         if progress and documents % 1000 == 0:
             progress(documents)
     for key in keys:
-        builders[key].finalize(f"{prefix}_{key}_document.idx")
+        builders[key].finalize(f"{prefix}_{key}_{level}.idx")
 
 
-def preprocess(lines, tokenizer_folder, keys, prefix, append_eod, eod, workers=1):
+def preprocess(lines, tokenizer_folder, keys, prefix, append_eod, eod, workers=1, splitter=None):
+    level = "document"
+    if splitter:
+        lines, level = split_sentences(lines, keys, splitter), "sentence"
     encoder = Encoder(tokenizer_folder, keys, append_eod, eod)
     encoder.start()
     vocab_size = Encoder.tokenizer.get_vocab_size(with_added_tokens=True)
     if workers == 1:
-        return write(map(encoder.encode, lines), keys, prefix, vocab_size)
+        return write(map(encoder.encode, lines), keys, prefix, vocab_size, level=level)
     with multiprocessing.Pool(workers, initializer=encoder.start) as pool:
         write(pool.imap(encoder.encode, lines, CHUNK), keys, prefix, vocab_size,
-              lambda n: print(f"Processed {n} documents", file=sys.stderr))
+              lambda n: print(f"Processed {n} documents", file=sys.stderr), level)
 
 
 def main():

@@ -14,9 +14,8 @@ import pytest
 
 import prepare_corpora as corpora
 from prepare_reference import preprocess
+from prepare_runs import KEYS, as_python_reads, call, command, outputs, prepare
 from support import BUILD, environment
-
-KEYS = ["text", "title"]
 
 
 @pytest.fixture(scope="module")
@@ -26,31 +25,6 @@ def tokenizers(tmp_path_factory):
     corpora.byte_tokenizer(folder / "plain")
     corpora.byte_tokenizer(folder / "begin", bos=True)
     return folder
-
-
-def command(inputs, tokenizer, prefix, *more):
-    return [str(x) for x in [BUILD / "bin/llm-pretrain", "prepare", *(x for i in inputs for x in ("--input", i)), "--tokenizer",
-                             tokenizer, "--output-prefix", prefix, "--append-eod", *more]]
-
-
-def call(arguments, **more):
-    return subprocess.run(arguments, capture_output=True, env=environment(), **more)
-
-
-def prepare(inputs, tokenizer, prefix, *more, **keywords):
-    result = call(command(inputs, tokenizer, prefix, *more), **keywords)
-    assert result.returncode == 0, result.stderr.decode()[-2000:]
-    return result
-
-
-def outputs(prefix, keys=KEYS):
-    """The bytes of the datasets of a prefix."""
-    return {key + half: prefix.with_name(f"{prefix.name}_{key}_document{half}").read_bytes()
-            for key in keys for half in (".bin", ".idx")}
-
-
-def as_python_reads(data):
-    return data.decode().replace("\r\n", "\n").split("\n")
 
 
 def expected(lines, tokenizer, prefix, keys=KEYS):

@@ -14,9 +14,13 @@
 
 namespace longhaul {
 
-// The text of one document under each key: one string, or several where the value is a list of strings
-// (sentences).
-using KeyTexts = std::vector<std::vector<std::string>>;
+// The text of one document under a key: one string, or those of a list (sentences).
+struct KeyText {
+  std::vector<std::string> strings;
+  bool list = false;
+  bool operator==(const KeyText&) const = default;
+};
+using KeyTexts = std::vector<KeyText>;  // under each key
 
 // Reads the values under `keys` from one line, in the order of the keys. Returns what is wrong with the line,
 // in words that follow "FILE, line N: ", or nothing when all is well. Malformed JSON, a blank line, invalid UTF-8, a

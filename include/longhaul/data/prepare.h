@@ -9,12 +9,14 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "longhaul/data/partition.h"
+#include "longhaul/data/sentence_splitter.h"
 
 namespace longhaul {
 
@@ -52,6 +54,9 @@ struct PrepareOptions {
   std::string output_prefix;                   // several partitions: OUTPUT_PREFIX_part2of8_KEY_document
   bool append_eod = false;                     // the end-of-document token after each document that has tokens
   bool add_special_tokens = true;
+  // Cuts each text into sentences, each a sequence of its own, as the data of BERT and T5 need: the datasets are then
+  // OUTPUT_PREFIX_KEY_sentence. The strings of a list count as sentences already.
+  std::shared_ptr<const SentenceSplitter> sentences;
   int64_t workers = 0;  // threads that tokenise; 0: one a core
   OnBadLine on_bad_line = OnBadLine::fail;
   Partition partition;
@@ -63,6 +68,7 @@ struct PreparedDataset {
   std::string key;
   std::string prefix;  // what training takes, e.g. OUTPUT_PREFIX_text_document
   int64_t documents = 0;
+  int64_t sequences = 0;  // a document's text, or each of its sentences, that has tokens
   int64_t tokens = 0;
   int64_t empty = 0;       // documents without a token
   int64_t longest = 0;     // tokens in the longest document

@@ -16,6 +16,7 @@ struct PreparedInfo {
   std::optional<int32_t> eod_id;
   bool append_eod = false;
   bool add_special_tokens = true;
+  std::string sentences;  // the fingerprint of what split the texts (SentenceSplitter); empty: nothing did
   int64_t documents = 0;
   int64_t tokens = 0;
   int32_t largest_id = 0;

@@ -92,6 +92,7 @@ void add_side_car(TextTable& table, const IndexedDatasetReader& data) {
   table.add({"end of document", info->append_eod && info->eod_id ? fmt::format("token {}", *info->eod_id)
                                                                  : std::string("not marked")});
   table.add({"special tokens", info->add_special_tokens ? "as the tokenizer adds them" : "none added"});
+  if (!info->sentences.empty()) table.add({"sentences", info->sentences});
   if (info->documents != data.documents() || info->tokens != data.tokens()) {
     table.add({"ODD", fmt::format("{} speaks of {} documents and {} tokens: it belongs to other files",
                                   prepared_info_path(data.prefix()), info->documents, info->tokens)});

@@ -47,7 +47,7 @@ void for_each_text(const TextInput& input, const std::function<void(std::string_
     if (const auto wrong = parse_json_line(line, {input.key}, texts)) {
       throw UserError("{}, line {}: {}", *input.jsonl == "-" ? "standard input" : *input.jsonl, number, *wrong);
     }
-    for (const std::string& text : texts.front()) use(text);
+    for (const std::string& text : texts.front().strings) use(text);
   });
 }
 

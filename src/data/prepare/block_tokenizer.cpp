@@ -16,21 +16,22 @@ bool takes(const Partition& partition, int64_t document) {
 }
 
 // Of the texts of one document; a list of two strings is another document than the two joined.
-uint64_t hash_of(const std::vector<std::string>& texts) {
+uint64_t hash_of(const KeyText& text) {
   uint64_t hash = 0;
-  for (const std::string& text : texts) hash = xxh3(text, hash);
+  for (const std::string& string : text.strings) hash = xxh3(string, hash);
   return hash;
 }
 
-void count_document(const std::vector<std::string>& texts, size_t tokens, TokenizedKey& key) {
+void count_document(const KeyText& text, size_t tokens, TokenizedKey& key) {
   PreparedDataset& counts = key.counts;
   ++counts.documents;
   counts.tokens += static_cast<int64_t>(tokens);
   counts.empty += tokens == 0;
   counts.longest = std::max(counts.longest, static_cast<int64_t>(tokens));
   ++counts.lengths[std::min<size_t>(std::bit_width(tokens), counts.lengths.size() - 1)];
-  for (const std::string& text : texts) counts.text_bytes += static_cast<int64_t>(text.size());
-  if (tokens > 0) key.hashes.push_back(hash_of(texts));
+  counts.sequences += key.documents.back();
+  for (const std::string& string : text.strings) counts.text_bytes += static_cast<int64_t>(string.size());
+  if (tokens > 0) key.hashes.push_back(hash_of(text));
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ void BlockTokenizer::add_text_file(const TextBlock& block, TokenizedBlock& out) 
     return add_bad(place, "this is not UTF-8: convert the file, or leave it out", {}, out);
   }
   texts_.assign(1, {});
-  if (!block.text.empty()) texts_[0].push_back(block.text);
+  if (!block.text.empty()) texts_[0].strings.push_back(block.text);
   if (auto problem = add_document(out)) add_bad(place, *std::move(problem), {}, out);
 }
 
@@ -92,7 +93,7 @@ void BlockTokenizer::add_line(const TextBlock& block, const LinePlace& place, st
     if (line.find_first_not_of(" \t") == std::string_view::npos) return;
     const size_t valid = tokenizer::valid_utf8_prefix(line);
     if (valid < line.size()) problem = fmt::format("byte {} of the line is not UTF-8", valid);
-    texts_.assign(1, {std::string(line)});
+    texts_.assign(1, {{std::string(line)}});
   } else {
     problem = json_.read(line, texts_);
   }
@@ -106,20 +107,21 @@ std::optional<std::string> BlockTokenizer::add_document(TokenizedBlock& out) {
   for (const TokenizedKey& key : out.keys) before.emplace_back(key.tokens.size(), key.lengths.size());
   for (size_t k = 0; k < texts_.size(); ++k) {
     TokenizedKey& key = out.keys[k];
-    for (const std::string& text : texts_[k]) {
-      const size_t start = key.tokens.size();
-      encode_(text, key.tokens);
-      const size_t count = key.tokens.size() - start;
-      // One less than the most, for the end-of-document token.
-      if (count >= static_cast<size_t>(options_.most_tokens)) {
+    // The strings of a list are sentences already.
+    const bool split = options_.sentences && !texts_[k].list;
+    for (const std::string& text : texts_[k].strings) {
+      sentences_.clear();
+      if (split) options_.sentences->split(text, sentences_);
+      else sentences_.push_back(text);
+      for (const std::string_view sentence : sentences_) {
+        auto problem = add_text(sentence, key);
+        if (!problem) continue;
         for (size_t i = 0; i < out.keys.size(); ++i) {
           out.keys[i].tokens.resize(before[i].first);
           out.keys[i].lengths.resize(before[i].second);
         }
-        return fmt::format("a text of {} bytes has {} tokens, but the format holds at most {} in one; split it",
-                           text.size(), count, options_.most_tokens);
+        return problem;
       }
-      if (count > 0) key.lengths.push_back(static_cast<int32_t>(count));
     }
     if (options_.eod_id && key.lengths.size() > before[k].second) {
       key.tokens.push_back(*options_.eod_id);
@@ -131,6 +133,20 @@ std::optional<std::string> BlockTokenizer::add_document(TokenizedBlock& out) {
     key.documents.push_back(static_cast<int32_t>(key.lengths.size() - before[k].second));
     count_document(texts_[k], key.tokens.size() - before[k].first, key);
   }
+  return std::nullopt;
+}
+
+// A sequence, if it has any tokens; or what is wrong.
+std::optional<std::string> BlockTokenizer::add_text(std::string_view text, TokenizedKey& key) {
+  const size_t start = key.tokens.size();
+  encode_(text, key.tokens);
+  const size_t count = key.tokens.size() - start;
+  // One less than the most, for the end-of-document token.
+  if (count >= static_cast<size_t>(options_.most_tokens)) {
+    return fmt::format("a text of {} bytes has {} tokens, but the format holds at most {} in one; split it", text.size(),
+                       count, options_.most_tokens);
+  }
+  if (count > 0) key.lengths.push_back(static_cast<int32_t>(count));
   return std::nullopt;
 }
 

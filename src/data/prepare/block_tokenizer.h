@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ class BlockTokenizer {
  public:
   struct Options {
     std::vector<std::string> keys;
+    std::shared_ptr<const SentenceSplitter> sentences;  // null: a text is one sequence
     std::optional<int32_t> eod_id;  // appended to each document that has tokens
     OnBadLine on_bad_line = OnBadLine::fail;
     Partition partition;
@@ -53,12 +55,14 @@ class BlockTokenizer {
   void add_text_file(const TextBlock& block, TokenizedBlock& out);
   void add_line(const TextBlock& block, const LinePlace& place, std::string_view line, TokenizedBlock& out);
   std::optional<std::string> add_document(TokenizedBlock& out);
+  std::optional<std::string> add_text(std::string_view text, TokenizedKey& key);
   void add_bad(const LinePlace& place, std::string reason, std::string_view raw, TokenizedBlock& out) const;
 
   EncodeFunction encode_;
   Options options_;
   JsonLineReader json_;
   KeyTexts texts_;  // of the document at hand
+  std::vector<std::string_view> sentences_;  // of a text of it
 };
 
 }  // namespace longhaul

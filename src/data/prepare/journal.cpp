@@ -11,7 +11,7 @@ using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(InputPosition, slice, byte, line, document)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DatasetSizes, sequences, documents, tokens)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PreparedDataset, key, prefix, documents, tokens, empty, longest, largest_id, text_bytes,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PreparedDataset, key, prefix, documents, sequences, tokens, empty, longest, largest_id, text_bytes,
                                    lengths, duplicates, duplicates_share)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SealedKey, sizes, counts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareJournal, identity, position, seal, bytes, bad_lines, on_bad_line,
@@ -21,12 +21,13 @@ PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenize
                             const std::vector<InputFile>& files) {
   const Partition& partition = options.partition;
   return {
-      {"format of the journal", "1"},
+      {"format of the journal", "2"},
       {"inputs", inputs_digest(files)},
       {"tokenizer", fmt::format("{}, {} ids", tokenizer.fingerprint, tokenizer.vocab_size)},
       {"JSON keys", fmt::format("{}", fmt::join(options.json_keys, ","))},
       {"end-of-document token", options.append_eod ? fmt::format("{}", *tokenizer.eod_id) : "none"},
       {"special tokens", options.add_special_tokens ? "with" : "without"},
+      {"sentences", options.sentences ? options.sentences->fingerprint() : "not split"},
       {"text documents", options.text_documents == TextDocuments::files ? "files" : "lines"},
       {"partition", fmt::format("{}/{}{}", partition.index, partition.count, partition.round_robin ? " round robin" : "")},
   };

@@ -23,18 +23,20 @@ bool may_escape_surrogates(std::string_view line) {
   return false;
 }
 
-bool get_texts(simdjson::dom::element value, std::vector<std::string>& texts) {
-  std::string_view text;
-  texts.clear();
-  if (value.get(text) == simdjson::SUCCESS) {
-    texts.emplace_back(text);
+bool get_text(simdjson::dom::element value, KeyText& text) {
+  std::string_view string;
+  text.strings.clear();
+  text.list = false;
+  if (value.get(string) == simdjson::SUCCESS) {
+    text.strings.emplace_back(string);
     return true;
   }
   simdjson::dom::array list;
   if (value.get(list) != simdjson::SUCCESS) return false;
+  text.list = true;
   for (const simdjson::dom::element item : list) {
-    if (item.get(text) != simdjson::SUCCESS) return false;
-    texts.emplace_back(text);
+    if (item.get(string) != simdjson::SUCCESS) return false;
+    text.strings.emplace_back(string);
   }
   return true;
 }
@@ -57,7 +59,7 @@ struct JsonLineReader::FastParser {
     }
     texts.resize(keys.size());
     for (size_t i = 0; i < keys.size(); ++i) {
-      if (!found[i] || !get_texts(*found[i], texts[i])) return false;
+      if (!found[i] || !get_text(*found[i], texts[i])) return false;
     }
     return true;
   }

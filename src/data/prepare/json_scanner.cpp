@@ -24,7 +24,7 @@ class Scanner {
       : line_(line), keys_(keys), texts_(texts), problems_(keys.size()) {
     texts_.resize(keys.size());
     for (size_t i = 0; i < keys.size(); ++i) {
-      texts_[i].clear();
+      texts_[i] = {};
       problems_[i] = fmt::format("the object has no key \"{}\"", keys[i]);
     }
   }
@@ -109,10 +109,11 @@ class Scanner {
 
   // The value of a wanted key; that of an earlier one of the same name no longer counts.
   void read_value(size_t key) {
-    texts_[key].clear();
+    texts_[key] = {};
     problems_[key].clear();
     if (peek() == '"') return read_text(key);
-    if (peek() != '[') {
+    texts_[key].list = peek() == '[';
+    if (!texts_[key].list) {
       problems_[key] = fmt::format("the value of \"{}\" is {}, not a string or a list of strings", keys_[key], kind_of_value());
       return skip_value();
     }
@@ -141,7 +142,7 @@ class Scanner {
   void read_text(size_t key) {
     const size_t start = at_;
     bool whole = true;
-    read_string(&texts_[key].emplace_back(), &whole);
+    read_string(&texts_[key].strings.emplace_back(), &whole);
     if (!whole) {
       problems_[key] = fmt::format("the text of \"{}\", from byte {} of the line, holds half of a surrogate pair (\\ud800 … "
                                    "\\udfff), which is no character", keys_[key], start);

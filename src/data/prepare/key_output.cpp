@@ -22,6 +22,7 @@ fs::path with(fs::path stem, const std::string& extension) {
 
 void add_counts(const PreparedDataset& block, PreparedDataset& total) {
   total.documents += block.documents;
+  total.sequences += block.sequences;
   total.tokens += block.tokens;
   total.empty += block.empty;
   total.longest = std::max(total.longest, block.longest);

@@ -30,6 +30,7 @@ void check_same_tokenizer(const PreparedInfo& a, const std::string& a_prefix, co
   }
   if (a.append_eod != b.append_eod) refuse("--append-eod");
   if (a.add_special_tokens != b.add_special_tokens) refuse("--no-special-tokens");
+  if (a.sentences != b.sentences) refuse("sentences (--split-sentences, its model and --keep-newlines)");
 }
 
 // Either none of them is a partition, or they are partitions 1 … n of one corpus.

@@ -90,6 +90,7 @@ class Preparation {
   const char* policy() const {
     return options_.on_bad_line == OnBadLine::quarantine ? "quarantine" : options_.on_bad_line == OnBadLine::skip ? "skip" : "fail";
   }
+  const char* level() const { return options_.sentences ? "sentence" : "document"; }
   size_t most_hashes() const { return std::max<size_t>(1024, kMostHashes / options_.json_keys.size()); }
   std::filesystem::path quarantine_file() const { return work_.file("quarantine.jsonl"); }
 
@@ -119,7 +120,7 @@ class Preparation {
     }
     for (const std::string& key : options_.json_keys) {
       outputs_.push_back(
-          std::make_unique<KeyOutput>(work_, type, key, fmt::format("{}_{}_document", prefix_, key), most_hashes()));
+          std::make_unique<KeyOutput>(work_, type, key, fmt::format("{}_{}_{}", prefix_, key, level()), most_hashes()));
     }
     quarantine(0, 0);
     done_.identity = identity_of(options_, tokenizer_, files_);
@@ -132,6 +133,7 @@ class Preparation {
       auto worker = std::make_shared<BlockTokenizer>(
           tokenizer_.make_encoder(options_.add_special_tokens),
           BlockTokenizer::Options{.keys = options_.json_keys,
+                                  .sentences = options_.sentences,
                                   .eod_id = options_.append_eod ? tokenizer_.eod_id : std::nullopt,
                                   .on_bad_line = options_.on_bad_line,
                                   .partition = options_.partition});
@@ -173,6 +175,7 @@ class Preparation {
                         .eod_id = tokenizer_.eod_id,
                         .append_eod = options_.append_eod,
                         .add_special_tokens = options_.add_special_tokens,
+                        .sentences = options_.sentences ? options_.sentences->fingerprint() : "",
                         .partition = options_.partition.count > 1 ? std::optional(options_.partition) : std::nullopt,
                         .corpus = corpus_digest(files_)});
     }
@@ -249,8 +252,12 @@ class Preparation {
   void add_note(const TokenizedBlock& block) {
     documents_ += block.keys.front().counts.documents;
     tokens_ += block.keys.front().counts.tokens;
-    note_ = fmt::format("{} documents, {} tokens", format_count(static_cast<double>(documents_)),
-                        format_count(static_cast<double>(tokens_)));
+    note_ = fmt::format("{} documents, ", format_count(static_cast<double>(documents_)));
+    if (options_.sentences) {
+      sequences_ += block.keys.front().counts.sequences;
+      note_ += fmt::format("{} sentences, ", format_count(static_cast<double>(sequences_)));
+    }
+    note_ += fmt::format("{} tokens", format_count(static_cast<double>(tokens_)));
   }
 
   const PrepareOptions& options_;
@@ -268,6 +275,7 @@ class Preparation {
   int64_t unsealed_bytes_ = 0;
   bool first_ids_shown_ = false;
   int64_t documents_ = 0;
+  int64_t sequences_ = 0;
   int64_t tokens_ = 0;
   std::string note_;
   PrepareReport report_;

@@ -24,6 +24,7 @@ std::string prepared_info_text(const PreparedInfo& info) {
       {"tokens", info.tokens},
       {"largest_id", info.largest_id},
   };
+  if (!info.sentences.empty()) json["sentences"] = info.sentences;
   if (info.partition) {
     json["partition"] = {{"index", info.partition->index},
                          {"count", info.partition->count},
@@ -48,6 +49,7 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
     json.at("documents").get_to(info.documents);
     json.at("tokens").get_to(info.tokens);
     json.at("largest_id").get_to(info.largest_id);
+    if (const auto sentences = json.find("sentences"); sentences != json.end()) sentences->get_to(info.sentences);
     if (const auto part = json.find("partition"); part != json.end()) {
       info.partition.emplace();
       part->at("index").get_to(info.partition->index);

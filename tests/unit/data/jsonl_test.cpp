@@ -20,11 +20,13 @@ std::optional<std::string> read_both(std::string_view line, const Texts& keys, K
   return problem;
 }
 
-KeyTexts parsed(std::string_view line, const Texts& keys = {"text"}) {
+std::vector<Texts> parsed(std::string_view line, const Texts& keys = {"text"}) {
   KeyTexts texts;
   const auto problem = read_both(line, keys, texts);
   EXPECT_FALSE(problem.has_value()) << *problem;
-  return texts;
+  std::vector<Texts> strings;
+  for (const KeyText& text : texts) strings.push_back(text.strings);
+  return strings;
 }
 
 std::string problem(std::string_view line, const Texts& keys = {"text"}) {
@@ -33,25 +35,31 @@ std::string problem(std::string_view line, const Texts& keys = {"text"}) {
 }
 
 TEST(JsonLine, TextUnderAKey) {
-  EXPECT_EQ(parsed(R"({"text": "a b"})"), (KeyTexts{{"a b"}}));
+  EXPECT_EQ(parsed(R"({"text": "a b"})"), (std::vector<Texts>{{"a b"}}));
   EXPECT_EQ(parsed(R"(  {"id": 3, "text": "x\n\"\u00e9\ud83d\ude00", "z": [1, {"text": 5}]}  )"
                    "\r"),
-            (KeyTexts{{"x\n\"\xc3\xa9\xf0\x9f\x98\x80"}}));
-  EXPECT_EQ(parsed(R"({"text": ""})"), (KeyTexts{{""}}));
-  EXPECT_EQ(parsed(R"({"text": ["a", "", "b"]})"), (KeyTexts{{"a", "", "b"}}));
-  EXPECT_EQ(parsed(R"({"text": []})"), (KeyTexts{{}}));
+            (std::vector<Texts>{{"x\n\"\xc3\xa9\xf0\x9f\x98\x80"}}));
+  EXPECT_EQ(parsed(R"({"text": ""})"), (std::vector<Texts>{{""}}));
+  EXPECT_EQ(parsed(R"({"text": ["a", "", "b"]})"), (std::vector<Texts>{{"a", "", "b"}}));
+  EXPECT_EQ(parsed(R"({"text": []})"), (std::vector<Texts>{{}}));
+}
+
+TEST(JsonLine, AListIsToldFromAString) {
+  KeyTexts texts;
+  EXPECT_EQ(read_both(R"({"a": "x", "b": ["x"], "c": [], "d": [], "d": ""})", {"a", "b", "c", "d"}, texts), std::nullopt);
+  EXPECT_EQ(texts, (KeyTexts{{{"x"}, false}, {{"x"}, true}, {{}, true}, {{""}, false}}));
 }
 
 TEST(JsonLine, OnlyTheOutermostObjectCounts) {
   EXPECT_EQ(parsed(R"({"meta": {"text": "no", "list": ["no"]}, "list": ["no"], "text": "yes"})"),
-            (KeyTexts{{"yes"}}));
-  EXPECT_EQ(parsed(R"({"text": "yes", "meta": {"text": 4, "a": [["text"]]}})"), (KeyTexts{{"yes"}}));
+            (std::vector<Texts>{{"yes"}}));
+  EXPECT_EQ(parsed(R"({"text": "yes", "meta": {"text": 4, "a": [["text"]]}})"), (std::vector<Texts>{{"yes"}}));
   EXPECT_CONTAINS(problem(R"({"meta": {"text": "no"}})"), "no key \"text\"");
 }
 
 TEST(JsonLine, SeveralKeysAndRepeatedOnes) {
-  EXPECT_EQ(parsed(R"({"b": "2", "a": ["1", "3"]})", {"a", "b"}), (KeyTexts{{"1", "3"}, {"2"}}));
-  EXPECT_EQ(parsed(R"({"text": ["a", "b"], "text": "last"})"), (KeyTexts{{"last"}}));
+  EXPECT_EQ(parsed(R"({"b": "2", "a": ["1", "3"]})", {"a", "b"}), (std::vector<Texts>{{"1", "3"}, {"2"}}));
+  EXPECT_EQ(parsed(R"({"text": ["a", "b"], "text": "last"})"), (std::vector<Texts>{{"last"}}));
   EXPECT_CONTAINS(problem(R"({"a": "1"})", {"a", "b"}), "no key \"b\"");
 }
 
@@ -77,15 +85,15 @@ TEST(JsonLine, WhatIsWrongIsSaid) {
 }
 
 TEST(JsonLine, IsWhatPythonTakes) {
-  EXPECT_EQ(parsed(R"({"a": NaN, "b": [Infinity, -Infinity], "text": "x"})"), (KeyTexts{{"x"}}));
-  EXPECT_EQ(parsed(R"({"a": 123456789012345678901234567890, "b": -1e999, "c": -0, "text": "x"})"), (KeyTexts{{"x"}}));
-  EXPECT_EQ(parsed(R"({"\ud800": "\udc00", "te\u0078t": "x\u0000y\/"})"), (KeyTexts{{std::string("x\0y/", 4)}}));
-  EXPECT_EQ(parsed(R"({"text": 5, "text": "last"})"), (KeyTexts{{"last"}}));
-  EXPECT_EQ(parsed(R"({"text": "\\ud83d \uD83D\uDE00 \\"})"), (KeyTexts{{"\\ud83d \xf0\x9f\x98\x80 \\"}}));
+  EXPECT_EQ(parsed(R"({"a": NaN, "b": [Infinity, -Infinity], "text": "x"})"), (std::vector<Texts>{{"x"}}));
+  EXPECT_EQ(parsed(R"({"a": 123456789012345678901234567890, "b": -1e999, "c": -0, "text": "x"})"), (std::vector<Texts>{{"x"}}));
+  EXPECT_EQ(parsed(R"({"\ud800": "\udc00", "te\u0078t": "x\u0000y\/"})"), (std::vector<Texts>{{std::string("x\0y/", 4)}}));
+  EXPECT_EQ(parsed(R"({"text": 5, "text": "last"})"), (std::vector<Texts>{{"last"}}));
+  EXPECT_EQ(parsed(R"({"text": "\\ud83d \uD83D\uDE00 \\"})"), (std::vector<Texts>{{"\\ud83d \xf0\x9f\x98\x80 \\"}}));
   EXPECT_EQ(parsed("{\"a\": " + std::string(5000, '[') + std::string(5000, ']') + ", \"text\": \"deep\"}"),
-            (KeyTexts{{"deep"}}));
+            (std::vector<Texts>{{"deep"}}));
   const std::string large(3'000'000, 'x');  // more than simdjson is asked to read
-  EXPECT_EQ(parsed("{\"text\": \"" + large + "\"}"), (KeyTexts{{large}}));
+  EXPECT_EQ(parsed("{\"text\": \"" + large + "\"}"), (std::vector<Texts>{{large}}));
   for (const char* bad : {"01", "1.", "1.e5", "1e", "+1", ".5", "-", "nan", "inf", "True", "'a'", "\"\\x\"", "\"\\u12g4\"",
                           "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "]", ""}) {
     EXPECT_CONTAINS(problem(fmt::format("{{\"a\": {}, \"text\": \"x\"}}", bad)), "not valid JSON") << bad;

@@ -123,7 +123,7 @@ class Counter {
     if (const auto wrong = parse_json_line(line, keys_, values_)) {
       throw UserError("{}, line {}: {}", block.file, number, *wrong);
     }
-    for (const std::string& text : values_.front()) count_text(text);
+    for (const std::string& text : values_.front().strings) count_text(text);
   }
   void count_text(std::string_view text) {
     ++texts;
