@@ -29,7 +29,13 @@ def layouts(ranks, micro):
         f"DP {ranks}, ZeRO 3": (ranks, data + ["parallel.sharding=parameters"]),
         f"TP {ranks}": (ranks, data + [f"parallel.tensor={ranks}"]),
         f"TP {ranks}, SP": (ranks, data + [f"parallel.tensor={ranks}", "parallel.sequence=true"]),
+        f"TP {ranks}, 2 chunks": (ranks, data + [f"parallel.tensor={ranks}", "parallel.tensor_chunks=2"]),
+        f"TP {ranks}, SP, 2 chunks": (ranks, data + [f"parallel.tensor={ranks}", "parallel.sequence=true",
+                                                     "parallel.tensor_chunks=2"]),
+        f"TP {ranks}, SP, 4 chunks": (ranks, data + [f"parallel.tensor={ranks}", "parallel.sequence=true",
+                                                     "parallel.tensor_chunks=4"]),
         f"PP {ranks}": (ranks, ["batch.micro=1", f"parallel.pipeline={ranks}"]),
+        f"PP {ranks}, fewer layers last": (ranks, ["batch.micro=1", f"parallel.pipeline={ranks}", "parallel.count_loss=true"]),
     }
 
 

@@ -42,7 +42,7 @@ std::string ends_text(const RankShare& share) {
 
 std::string shape_text(const Mesh& mesh) {
   std::string text;
-  for (const Axis axis : comm::kAllAxes) {
+  for (const Axis axis : mesh.order()) {
     const bool shown = mesh.shape()[axis] > 1 || axis == Axis::data;
     if (shown) text += fmt::format("{}{} {}", text.empty() ? "" : " x ", name_of(axis), mesh.shape()[axis]);
   }
@@ -55,7 +55,7 @@ std::string share_table(const Mesh& mesh, const std::vector<RankShare>& shares, 
     std::function<std::string(const RankShare&)> text;
   };
   std::vector<Column> columns = {{"rank", [](const RankShare& s) { return fmt::format("{}", s.rank); }}};
-  for (const Axis axis : comm::kAllAxes)
+  for (const Axis axis : mesh.order())
     if (mesh.shape()[axis] > 1)
       columns.push_back(
           {std::string(name_of(axis)), [axis](const RankShare& s) { return fmt::format("{}", s.at[axis]); }});

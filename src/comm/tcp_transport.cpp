@@ -2,13 +2,16 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
+#include "comm/peer_watch.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/comm/failure_note.h"
 #include "longhaul/core/log.h"
@@ -79,17 +82,28 @@ struct Peer {
   Arrival arriving;
 };
 
+struct Failure {
+  int rank = 0;
+  std::string cause;
+  std::string text() const { return fmt::format("rank {} failed: {}", rank, cause); }
+};
+
 // All connections of this rank; groups share it.
 class Mesh {
  public:
   Mesh(std::vector<Socket> sockets, int rank) : rank_(rank), peers_(sockets.size()) {
-    for (size_t r = 0; r < sockets.size(); ++r) peers_[r].socket = std::move(sockets[r]);
+    std::vector<int> connections;
+    for (size_t r = 0; r < sockets.size(); ++r) {
+      peers_[r].socket = std::move(sockets[r]);
+      connections.push_back(static_cast<int>(r) == rank ? -1 : peers_[r].socket.descriptor());
+    }
+    watch_.emplace(std::move(connections), [this] { return why_gone(); });
   }
 
-  Peer& peer(int rank) { return peers_[static_cast<size_t>(rank)]; }
   int rank() const { return rank_; }
 
   void receive(int from, Key key, const std::shared_ptr<Incoming>& incoming) {
+    const std::lock_guard lock(mutex_);
     Peer& p = peer(from);
     if (const auto early = p.early.pop(key)) {
       finish(*incoming, early->data(), early->size());
@@ -99,6 +113,7 @@ class Mesh {
   }
 
   void send(int to, const std::shared_ptr<Outgoing>& outgoing) {
+    const std::lock_guard lock(mutex_);
     Peer& p = peer(to);
     if (to != rank_) {
       p.outgoing.push_back(outgoing);
@@ -110,6 +125,7 @@ class Mesh {
 
   // A message is given up: its buffer may not be touched any more.
   void forget(int to, const std::shared_ptr<Outgoing>& outgoing) {
+    const std::lock_guard lock(mutex_);
     if (outgoing->sent == 0) {
       std::erase(peer(to).outgoing, outgoing);
     } else {  // the peer has its header and counts on the rest
@@ -118,6 +134,7 @@ class Mesh {
     }
   }
   void forget(int from, const std::shared_ptr<Incoming>& incoming) {
+    const std::lock_guard lock(mutex_);
     Peer& p = peer(from);
     p.wanted.remove(incoming);
     if (p.arriving.wanted != incoming) return;
@@ -125,19 +142,24 @@ class Mesh {
     p.arriving.wanted = nullptr;
   }
 
-  // Writes and reads what goes without waiting.
-  void progress() {
-    for (size_t r = 0; r < peers_.size(); ++r) {
-      if (static_cast<int>(r) == rank_ || peers_[r].gone) continue;
-      write(peers_[r]);
-      read(peers_[r]);
+  // Whether `message`, from or to `peer`, is done, after writing and reading what goes without waiting.
+  template <typename Message>
+  bool done(const Message& message, int other) {
+    const std::lock_guard lock(mutex_);
+    if (!message.done) {
+      progress();
+      if (failure_) throw CommunicationError("{}", failure_->text());
     }
-    if (!failure_.empty()) throw CommunicationError("{}", failure_);
+    if (!message.done && peer(other).gone) throw CommunicationError("{}", gone(other));
+    return message.done;
   }
 
-  void abort(int rank, const std::string& cause) {
+  void abort(int rank, const std::string& own_cause) {
+    const std::lock_guard lock(mutex_);
+    // Who fails because another did passes that one's words on.
+    const auto [first, cause] = failure_.value_or(Failure{rank, own_cause});
     const Deadline deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-    const Header header{0, kAbortTag, rank, cause.size()};
+    const Header header{0, kAbortTag, first, cause.size()};
     for (Peer& p : peers_) {
       if (!p.socket || p.gone) continue;
       // What is half written must end first, or the peer would take the header for its rest.
@@ -147,6 +169,27 @@ class Mesh {
   }
 
  private:
+  Peer& peer(int rank) { return peers_[static_cast<size_t>(rank)]; }
+
+  void progress() {
+    for (size_t r = 0; r < peers_.size(); ++r) {
+      if (static_cast<int>(r) == rank_ || peers_[r].gone) continue;
+      write(peers_[r]);
+      read(peers_[r]);
+    }
+  }
+
+  std::string gone(int rank) const { return fmt::format("rank {} is gone: its connection to rank {} was closed", rank, rank_); }
+
+  // Once some rank has left: its last words, or that it is gone.
+  std::string why_gone() {
+    const std::lock_guard lock(mutex_);
+    progress();
+    if (failure_) return failure_->text();
+    const auto found = std::find_if(peers_.begin(), peers_.end(), [](const Peer& p) { return p.gone; });
+    return gone(static_cast<int>(found - peers_.begin()));
+  }
+
   static void finish(Incoming& incoming, const char* data, size_t bytes) {
     LONGHAUL_CHECK(bytes == incoming.bytes, "{} bytes came where {} are expected", bytes, incoming.bytes);
     if (data != incoming.data) std::memcpy(incoming.data, data, bytes);
@@ -212,7 +255,7 @@ class Mesh {
     Arrival a = std::exchange(p.arriving, {});
     const Key key(a.header.group, a.header.tag);
     if (a.header.tag == kAbortTag) {
-      if (failure_.empty()) failure_ = fmt::format("rank {} failed: {}", a.header.rank, std::string(a.room.begin(), a.room.end()));
+      if (!failure_) failure_ = {a.header.rank, std::string(a.room.begin(), a.room.end())};
     } else if (a.wanted) {
       a.wanted->done = true;
     } else {
@@ -229,8 +272,10 @@ class Mesh {
   }
 
   int rank_;
+  std::mutex mutex_;  // the watch looks in from its own thread
   std::vector<Peer> peers_;
-  std::string failure_;
+  std::optional<Failure> failure_;  // the first that this rank was told of
+  std::optional<PeerWatch> watch_;
 };
 
 // Either a send or a receive.
@@ -242,12 +287,7 @@ class TcpTransfer final : public Transfer {
   ~TcpTransfer() override {
     if (!message_->done) mesh_->forget(peer_, message_);
   }
-  bool done() override {
-    if (!message_->done) mesh_->progress();
-    if (!message_->done && mesh_->peer(peer_).gone)
-      throw CommunicationError("rank {} is gone: its connection to rank {} was closed", peer_, mesh_->rank());
-    return message_->done;
-  }
+  bool done() override { return mesh_->done(*message_, peer_); }
 
  private:
   std::shared_ptr<Mesh> mesh_;

@@ -32,17 +32,8 @@ Interrupted::Interrupted(int signal)
     : Error(fmt::format("stopped by {}; the unfinished files are removed", signal == SIGINT ? "Ctrl-C" : "SIGTERM")),
       signal_(signal) {}
 
-StopGuard::StopGuard() {
-  stopped_by = 0;
-  ::signal(SIGINT, on_signal);
-  ::signal(SIGTERM, on_signal);
-}
-
-StopGuard::~StopGuard() {
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
-  stopped_by = 0;
-}
+StopGuard::StopGuard() : signals_(on_signal) { stopped_by = 0; }
+StopGuard::~StopGuard() { stopped_by = 0; }
 
 Unfinished::Unfinished() { ++unfinished; }
 Unfinished::~Unfinished() { --unfinished; }

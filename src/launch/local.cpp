@@ -19,6 +19,7 @@
 #include "launch/rank_output.h"
 #include "longhaul/comm/failure_note.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/handled_signals.h"
 
 namespace longhaul::launch {
 namespace {
@@ -30,24 +31,6 @@ void remember_signal(int signal) {
   g_last_signal = signal;
   g_signals = g_signals + 1;
 }
-
-// SIGINT and SIGTERM are remembered for as long as this lives.
-class SignalsRemembered {
- public:
-  SignalsRemembered() {
-    g_signals = 0;
-    interrupt_ = std::signal(SIGINT, remember_signal);
-    terminate_ = std::signal(SIGTERM, remember_signal);
-  }
-  ~SignalsRemembered() {
-    std::signal(SIGINT, interrupt_);
-    std::signal(SIGTERM, terminate_);
-  }
-
- private:
-  void (*interrupt_)(int);
-  void (*terminate_)(int);
-};
 
 std::vector<std::string> mpirun_command(const LocalLaunch& options, const std::filesystem::path& folder) {
   std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--oversubscribe", "--bind-to", "none"};
@@ -118,7 +101,8 @@ int launch_local(const LocalLaunch& options) {
   const RankFolder folder(options.ranks);
   RankOutput output(folder.path(), options.ranks, options.output_dir);
   const std::filesystem::path log = folder.path() / "mpirun.log";
-  const SignalsRemembered signals;
+  g_signals = 0;
+  const HandledSignals signals(remember_signal);
   const pid_t mpirun = start_mpirun(options, folder.path(), log);
   int status = 0, passed_on = 0;
   while (::waitpid(mpirun, &status, WNOHANG) == 0) {

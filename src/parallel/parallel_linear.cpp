@@ -1,6 +1,5 @@
 #include "longhaul/parallel/parallel_linear.h"
 
-#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "longhaul/core/error.h"
@@ -8,13 +7,11 @@
 #include "ops/gemm.h"
 #include "ops/saved_queue.h"
 #include "ops/weight_gradient.h"
-#include "parallel/token_regions.h"
+#include "parallel/token_chunks.h"
 
 namespace longhaul::parallel {
 namespace {
 
-using ops::gemm;
-using ops::GemmMode;
 using ops::WeightGradient;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -31,12 +28,13 @@ void save(AutogradContext* context, const Extras& extras) {
   context->saved_data["bias_main_grad"] = extras.bias_main_grad;
   context->saved_data["ranks"] = reinterpret_cast<int64_t>(extras.group.ranks);
   context->saved_data["sequence"] = extras.group.sequence;
+  context->saved_data["chunks"] = extras.group.chunks;
   ops::save_queue(context);
 }
 
 TensorGroup saved_group(AutogradContext* context) {
   return {reinterpret_cast<comm::Communicator*>(context->saved_data["ranks"].toInt()),
-          context->saved_data["sequence"].toBool()};
+          context->saved_data["sequence"].toBool(), context->saved_data["chunks"].toInt()};
 }
 
 at::Tensor saved_tensor(AutogradContext* context, const char* name) { return context->saved_data[name].toTensor(); }
@@ -45,9 +43,7 @@ struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias, const Extras& extras) {
     const at::Tensor x = x_in.contiguous();
-    const at::Tensor all = gather_tokens(x, extras.group).wait();
-    const at::Tensor y = at::empty({all.size(0), weight.size(0)}, x.options());
-    gemm(all, weight.t(), y, GemmMode::overwrite, bias.value_or(at::Tensor()));
+    const at::Tensor y = GatheredTokens(x, extras.group).times(weight.t(), bias.value_or(at::Tensor()));
     context->save_for_backward({x, weight, bias.value_or(at::Tensor())});  // the slice: gathered again in backward
     save(context, extras);
     return y;
@@ -61,11 +57,7 @@ struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
     variable_list result(4);
     Pending all = gather_tokens(x, group);
     Pending dx;
-    if (context->needs_input_grad(0)) {
-      const at::Tensor partial = at::empty({dy.size(0), weight.size(1)}, dy.options());
-      gemm(dy, weight, partial);
-      dx = sum_partials(partial, group);
-    }
+    if (context->needs_input_grad(0)) dx = sum_of_products(dy, weight, group);
     const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
     const at::Tensor inputs = all.wait();
     dweight.add_product(dy.t(), inputs, ops::saved_queue(context));
@@ -84,9 +76,7 @@ struct RowParallel : torch::autograd::Function<RowParallel> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias, const Extras& extras) {
     const at::Tensor x = x_in.contiguous();
-    const at::Tensor partial = at::empty({x.size(0), weight.size(0)}, x.options());
-    gemm(x, weight.t(), partial);
-    at::Tensor y = sum_partials(partial, extras.group).wait();
+    at::Tensor y = sum_of_products(x, weight.t(), extras.group).wait();
     if (bias) y.add_(*bias);
     context->save_for_backward({x, weight, bias.value_or(at::Tensor())});
     save(context, extras);
@@ -97,18 +87,15 @@ struct RowParallel : torch::autograd::Function<RowParallel> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
     const at::Tensor held = gradients[0].contiguous();
-    Pending all = gather_tokens(held, saved_group(context));
+    GatheredTokens all(held, saved_group(context));
     variable_list result(4);
     if (bias.defined()) {
       const WeightGradient dbias(bias, saved_tensor(context, "bias_main_grad"), context->needs_input_grad(2));
       if (dbias.sum().defined()) ops::add_column_sums(held, dbias.sum());
       result[2] = dbias.for_autograd();
     }
-    const at::Tensor dy = all.wait();
-    if (context->needs_input_grad(0)) {
-      result[0] = at::empty(x.sizes(), x.options());
-      gemm(dy, weight, result[0]);
-    }
+    if (context->needs_input_grad(0)) result[0] = all.times(weight);
+    const at::Tensor dy = all.take();
     const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
     dweight.add_product(dy.t(), x, ops::saved_queue(context));
     result[1] = dweight.for_autograd();

@@ -4,12 +4,12 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "longhaul/core/error.h"
-#include "longhaul/parallel/pipeline_program.h"
 #include "ops/tensor_buffer.h"
 #include "ops/weight_gradient_queue.h"
 
@@ -118,9 +118,11 @@ class Executor {
 
 }  // namespace
 
-void run_pipeline(const PipelineShape& shape, comm::Communicator* ranks, const PipelineStage& stage) {
-  const int64_t place = ranks != nullptr ? ranks->rank() : 0;
-  Executor(ranks, stage, shape.kind == PipelineKind::zero_bubble).run(pipeline_program(shape, place));
+void run_pipeline(const std::vector<PipelineStep>& program, comm::Communicator* ranks, const PipelineStage& stage) {
+  const bool splits = std::any_of(program.begin(), program.end(), [](const PipelineStep& step) {
+    return step.action && step.action->part == PipelinePart::weight_gradient;
+  });
+  Executor(ranks, stage, splits).run(program);
 }
 
 }  // namespace longhaul::parallel

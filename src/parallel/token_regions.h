@@ -5,17 +5,22 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "longhaul/parallel/tensor_group.h"
 
 namespace longhaul::parallel {
 
 struct Pending {
+  struct Part {
+    at::Tensor source;  // what is being sent, kept alive until it has arrived
+    comm::Work work;
+  };
   at::Tensor value;  // valid after wait
-  at::Tensor source;  // what is being sent, kept alive until then
-  comm::Work work;
+  std::vector<Part> parts;
   at::Tensor wait() {
-    work.wait();
-    source.reset();
+    for (Part& part : parts) part.work.wait();
+    parts.clear();
     return value;
   }
 };
@@ -25,5 +30,7 @@ Pending gather_tokens(const at::Tensor& held, const TensorGroup& group);
 // The sum of the ranks' partial results [tokens, width]: whole on each rank, or under sequence parallelism the rank's
 // slice of it. `partial` is overwritten.
 Pending sum_partials(const at::Tensor& partial, const TensorGroup& group);
+// The same into `sum`, which is `partial` itself where tokens are not cut.
+Pending sum_partials_into(const at::Tensor& sum, const at::Tensor& partial, const TensorGroup& group);
 
 }  // namespace longhaul::parallel

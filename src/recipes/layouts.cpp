@@ -35,6 +35,8 @@ void check_tensor(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std
                     "leaves none to the last rank",
                     n.vocab_size, p.tensor, rows, n.vocab_multiple));
   if (p.sequence && p.tensor == 1) problems.push_back("parallel.sequence needs parallel.tensor above 1");
+  if (p.tensor_chunks > 1 && p.tensor == 1)
+    problems.push_back(fmt::format("parallel.tensor_chunks {} needs parallel.tensor above 1", p.tensor_chunks));
 }
 
 void check_sequence(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
@@ -49,10 +51,15 @@ void check_sequence(const ParallelConfig& p, const LayoutNeeds& n, std::vector<s
 }
 
 void check_pipeline(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
-  if (p.pipeline * p.virtual_pipeline > n.layers)
+  const int64_t counted = (p.count_embedding ? 1 : 0) + (p.count_loss ? 1 : 0);
+  const std::string split = parallel::layer_split_problem(n.layers, p.pipeline, p.virtual_pipeline, layer_split(p));
+  if (p.pipeline * p.virtual_pipeline > n.layers + counted) {
     problems.push_back(
         fmt::format("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
                     p.pipeline, p.virtual_pipeline, n.layers));
+  } else if (!split.empty()) {
+    problems.push_back(split);
+  }
   if (p.virtual_pipeline > 1 && p.pipeline == 1)
     problems.push_back(
         fmt::format("parallel.virtual_pipeline {} needs parallel.pipeline above 1", p.virtual_pipeline));
@@ -82,7 +89,7 @@ double steps(int64_t a, int64_t b) {
 
 double distance(const ParallelConfig& a, const ParallelConfig& b) {
   return steps(a.tensor, b.tensor) + steps(a.pipeline, b.pipeline) + steps(a.context, b.context) +
-         steps(a.virtual_pipeline, b.virtual_pipeline) / 2;
+         steps(a.virtual_pipeline, b.virtual_pipeline) / 2 + (layer_split(a) == layer_split(b) ? 0 : 0.25);
 }
 
 // What has to follow from the sizes follows.
@@ -92,7 +99,11 @@ ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipelin
   layout.pipeline = pipeline;
   layout.virtual_pipeline = chunks;
   layout.context = context;
-  if (tensor == 1) layout.sequence = false;
+  if (tensor == 1) {
+    layout.sequence = false;
+    layout.tensor_chunks = 1;
+  }
+  if (pipeline == 1) layout.first_stage_layers = layout.last_stage_layers = 0;
   if (chunks > 1)
     layout.schedule = PipelineSchedule::interleaved;
   else if (layout.schedule == PipelineSchedule::interleaved)
@@ -102,6 +113,11 @@ ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipelin
 
 std::vector<ParallelConfig> fitting(const ParallelConfig& wanted, const LayoutNeeds& needs) {
   std::vector<ParallelConfig> found;
+  if (wanted.first_stage_layers > 0 || wanted.last_stage_layers > 0) {
+    ParallelConfig even = wanted;
+    even.first_stage_layers = even.last_stage_layers = 0;
+    found = fitting(even, needs);
+  }
   for (int64_t tensor = 1; tensor <= needs.heads; ++tensor) {
     if (!divides(tensor, needs.heads)) continue;
     for (int64_t pipeline = 1; pipeline <= needs.layers; ++pipeline)
@@ -120,8 +136,11 @@ std::string overrides(const ParallelConfig& layout, const ParallelConfig& wanted
     text += fmt::format(" parallel.virtual_pipeline={}", layout.virtual_pipeline);
   if (layout.schedule != wanted.schedule)
     text += fmt::format(" parallel.schedule={}", name_of(layout.schedule));
+  if (layout.tensor_chunks != wanted.tensor_chunks) text += fmt::format(" parallel.tensor_chunks={}", layout.tensor_chunks);
   if (layout.sequence != wanted.sequence) text += fmt::format(" parallel.sequence={}", layout.sequence);
   if (layout.context != wanted.context) text += fmt::format(" parallel.context={}", layout.context);
+  if (layout.first_stage_layers != wanted.first_stage_layers) text += " parallel.first_stage_layers=0";
+  if (layout.last_stage_layers != wanted.last_stage_layers) text += " parallel.last_stage_layers=0";
   if (needs.ranks == 0) return text;
   const int64_t data = needs.ranks / layout.model_ranks();
   return text + fmt::format(" (with {} data-parallel rank{})", data, data == 1 ? "" : "s");
@@ -150,6 +169,10 @@ parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t mic
     case PipelineSchedule::zero_bubble: kind = parallel::PipelineKind::zero_bubble; break;
   }
   return {kind, layout.pipeline, layout.virtual_pipeline, micro_batches};
+}
+
+parallel::LayerSplit layer_split(const ParallelConfig& layout) {
+  return {layout.count_embedding, layout.count_loss, layout.first_stage_layers, layout.last_stage_layers};
 }
 
 std::vector<std::string> layout_problems(const ParallelConfig& layout, const LayoutNeeds& needs) {

@@ -61,7 +61,8 @@ comm::Mesh mesh_of(const Recipe& recipe, int64_t ranks) {
                      .context = p.context,
                      .expert = 1,
                      .data = ranks / p.model_ranks(),
-                     .pipeline = p.pipeline});
+                     .pipeline = p.pipeline},
+                    axis_order(p));
 }
 
 std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks) {
@@ -69,6 +70,7 @@ std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks) {
   const ModelConfig& m = recipe.model;
   const auto& [tensor, context, expert, data, pipeline] = mesh.shape();
   const int64_t chunks = recipe.parallel.virtual_pipeline;
+  const parallel::LayerSplit split = layer_split(recipe.parallel);
   LONGHAUL_CHECK(m.vocab_size > 0, "rank_shares without a vocabulary");
 
   std::vector<RankShare> shares;
@@ -77,7 +79,7 @@ std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks) {
     share.rank = rank;
     share.at = mesh.coordinates(rank);
     for (int64_t chunk = 0; chunk < chunks; ++chunk)
-      share.layers.push_back(parallel::layers_of_stage(m.layers, pipeline, chunks, share.at.pipeline, chunk));
+      share.layers.push_back(parallel::layers_of_stage(m.layers, pipeline, chunks, share.at.pipeline, chunk, split));
     share.embedding = share.at.pipeline == 0;
     share.output = share.at.pipeline == pipeline - 1;
     share.heads = part(m.heads, tensor, share.at.tensor);

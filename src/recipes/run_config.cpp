@@ -164,6 +164,11 @@ const FieldTable& fields<ParallelConfig>() {
               .known_as("tensor_model_parallel_size"),
           field<&C::sequence>("sequence", "shard norms and dropout along the sequence over the tensor ranks")
               .known_as("sequence_parallel"),
+          field<&C::tensor_chunks>("tensor_chunks",
+                                   "in how many chunks of tokens the tensor ranks exchange hidden states, each beside the "
+                                   "matrix product of another; 1: not overlapped")
+              .at_least(1)
+              .known_as("tp_comm_overlap"),
           field<&C::pipeline>("pipeline", "stages of layers")
               .at_least(1)
               .known_as("pipeline_model_parallel_size"),
@@ -172,12 +177,28 @@ const FieldTable& fields<ParallelConfig>() {
               .at_least(1)
               .known_as("virtual_pipeline_model_parallel_size"),
           field<&C::schedule>("schedule", "order of forward and backward passes on a stage; zero_bubble (ZB-H1): weight gradients fill the waiting"),
+          field<&C::first_stage_layers>("first_stage_layers", "layers of the first stage; 0: as many as the others")
+              .at_least(0)
+              .known_as("decoder_first_pipeline_num_layers"),
+          field<&C::last_stage_layers>("last_stage_layers", "layers of the last stage; 0: as many as the others")
+              .at_least(0)
+              .known_as("decoder_last_pipeline_num_layers"),
+          field<&C::count_embedding>("count_embedding",
+                                     "deal out the layers as if the embedding were one, so that the first stage gets fewer")
+              .known_as("account_for_embedding_in_pipeline_split"),
+          field<&C::count_loss>("count_loss",
+                                "deal out the layers as if the output layer and the loss were one, so that the last stage gets fewer")
+              .known_as("account_for_loss_in_pipeline_split"),
           field<&C::context>("context", "ranks that share each sequence")
               .at_least(1)
               .known_as("context_parallel_size"),
           field<&C::expert>("expert", "ranks that share the experts")
               .at_least(1)
               .known_as("expert_model_parallel_size"),
+          field<&C::order>("order",
+                           "how ranks are numbered: along the first axis neighbouring ranks differ, along the last one the "
+                           "most distant; all five axes, joined by -")
+              .known_as("use_tp_pp_dp_mapping"),
           field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
               .known_as("data_parallel_sharding_strategy"),
           field<&C::gradient_reduction>("gradient_reduction",

@@ -115,6 +115,7 @@ void validate_profile(const Recipe& r) {
 
 void validate_parallel(const Recipe& r) {
   const ParallelConfig& p = r.parallel;
+  axis_order(p);  // or it throws
   if (p.sequence && p.tensor == 1)
     throw UserError(
         "parallel.sequence needs parallel.tensor above 1, but it is 1: set parallel.sequence=false");

@@ -6,7 +6,6 @@
 
 #include "longhaul/ops/device.h"
 #include "longhaul/parallel/pipeline_executor.h"
-#include "longhaul/recipes/layouts.h"
 #include "longhaul/train/device_batch.h"
 #include "ops/tensor_buffer.h"
 
@@ -60,7 +59,7 @@ double run_global_step(Transformer& model, const ParallelLayout& layout, const R
   };
   const TensorGroup& tensor = store.tensor();
   if (store.events() != nullptr) store.events()->begin_batch(static_cast<int64_t>(batches.size()));
-  parallel::run_pipeline(pipeline_shape(recipe.parallel, static_cast<int64_t>(batches.size())), layout.pipeline(),
+  parallel::run_pipeline(layout.program(static_cast<int64_t>(batches.size())), layout.pipeline(),
                          {.forward = forward,
                           .boundary = {tensor.held_tokens(tokens), recipe.model.hidden},
                           .options = at::TensorOptions().dtype(store.options().dtype).device(device)});

@@ -1,6 +1,7 @@
 #include "train/parallel_layout.h"
 
 #include "longhaul/parallel/stage_layers.h"
+#include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/rank_share.h"
 
 namespace longhaul {
@@ -9,25 +10,35 @@ ParallelLayout::ParallelLayout(const Recipe& recipe, comm::Communicator* world, 
     : config_(recipe.parallel), layers_(recipe.model.layers), world_(world) {
   require_layout(recipe, ranks());
   if (ranks() == 1) return;
-  mesh_ = std::make_unique<comm::ProcessMesh>(tensors != nullptr ? *tensors : *world,
-                                              mesh_of(recipe, ranks()).shape());
+  const comm::Mesh mesh = mesh_of(recipe, ranks());
+  mesh_ = std::make_unique<comm::ProcessMesh>(tensors != nullptr ? *tensors : *world, mesh.shape(), mesh.order());
 }
 
 TensorGroup ParallelLayout::tensor() const {
-  return {group(mesh_ ? &mesh_->tensor() : nullptr), config_.sequence};
+  return {group(mesh_ ? &mesh_->tensor() : nullptr), config_.sequence, config_.tensor_chunks};
 }
 
 std::vector<Stage> ParallelLayout::stages() const {
   const int64_t rank = mesh_ ? mesh_->coordinates().pipeline : 0;
   std::vector<Stage> stages;
   for (int64_t chunk = 0; chunk < config_.virtual_pipeline; ++chunk) {
-    const auto layers = parallel::layers_of_stage(layers_, config_.pipeline, config_.virtual_pipeline, rank, chunk);
+    const auto layers = parallel::layers_of_stage(layers_, config_.pipeline, config_.virtual_pipeline, rank, chunk,
+                                                  layer_split(config_));
     stages.push_back({.first_layer = layers.begin,
                       .layers = layers.count(),
                       .embedding = chunk == 0 && rank == 0,
                       .output = chunk == config_.virtual_pipeline - 1 && rank == config_.pipeline - 1});
   }
   return stages;
+}
+
+const std::vector<parallel::PipelineStep>& ParallelLayout::program(int64_t micro_batches) const {
+  const auto [entry, fresh] = programs_.try_emplace(micro_batches);
+  if (fresh) {
+    const int64_t stage = mesh_ ? mesh_->coordinates().pipeline : 0;
+    entry->second = parallel::pipeline_program(pipeline_shape(config_, micro_batches), stage);
+  }
+  return entry->second;
 }
 
 OptimizerRanks ParallelLayout::optimizer_ranks(bool tied_embeddings) const {

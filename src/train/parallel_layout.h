@@ -2,12 +2,14 @@
 // its parts of the training talk to.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "longhaul/comm/process_mesh.h"
 #include "longhaul/model/stage.h"
 #include "longhaul/optim/optimizer.h"
+#include "longhaul/parallel/pipeline_program.h"
 #include "longhaul/parallel/tensor_group.h"
 #include "longhaul/recipes/recipe.h"
 
@@ -33,6 +35,8 @@ class ParallelLayout {
   TensorGroup tensor() const;
 
   std::vector<Stage> stages() const;
+  // What this rank's stages do with so many micro-batches. Worked out once for each number of them.
+  const std::vector<parallel::PipelineStep>& program(int64_t micro_batches) const;
   OptimizerRanks optimizer_ranks(bool tied_embeddings) const;
   ParameterStore::Options store_options(c10::ScalarType dtype, c10::Device device) const;  // of the model to train
 
@@ -45,6 +49,7 @@ class ParallelLayout {
   const int64_t layers_;
   comm::Communicator* world_;
   std::unique_ptr<comm::ProcessMesh> mesh_;  // null: one process
+  mutable std::map<int64_t, std::vector<parallel::PipelineStep>> programs_;  // by micro-batches
 };
 
 }  // namespace longhaul

@@ -17,20 +17,7 @@ void on_signal(int number) {
 
 }  // namespace
 
-StopSignal::StopSignal() {
-  last_signal = 0;
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGTERM, &action, &old_term_);
-  sigaction(SIGINT, &action, &old_int_);
-}
-
-StopSignal::~StopSignal() {
-  sigaction(SIGTERM, &old_term_, nullptr);
-  sigaction(SIGINT, &old_int_, nullptr);
-}
+StopSignal::StopSignal() : signals_(on_signal) { last_signal = 0; }
 
 bool StopSignal::raised() { return last_signal != 0; }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <csignal>
+#include "longhaul/core/handled_signals.h"
 
 namespace longhaul {
 
@@ -9,15 +9,12 @@ namespace longhaul {
 class StopSignal {
  public:
   StopSignal();
-  ~StopSignal();
-  StopSignal(const StopSignal&) = delete;
-  StopSignal& operator=(const StopSignal&) = delete;
 
   static bool raised();
   static const char* name();  // of the signal that came
 
  private:
-  struct sigaction old_term_ {}, old_int_ {};
+  HandledSignals signals_;
 };
 
 }  // namespace longhaul

@@ -55,3 +55,40 @@ def test_what_does_not_fit_is_refused_with_what_does():
     for arguments in (["--ranks", "0"], ["parallel.tensor=3"], ["--ranks", "6", "parallel.tensor=4"]):
         assert run("plan", "layout", "llama_tiny", *arguments).returncode == 2, arguments
     assert run("plan").returncode == 2
+
+
+def test_the_order_of_the_axes():
+    layout = ["llama3_8b", "--ranks", "16", "parallel.context=1", "parallel.tensor=2", "parallel.pipeline=4"]
+    text = plan(*layout, "parallel.order=tensor-context-expert-pipeline-data")
+    assert text.startswith("llama3_8b on 16 ranks: tensor 2 x pipeline 4 x data 2\n")
+    for rank, row in enumerate(shares(text)):
+        assert (int(row["tensor"]), int(row["pipeline"]), int(row["data"])) == (rank % 2, rank // 2 % 4, rank // 8)
+    assert "0,2,4,6 | 1,3,5,7 | 8,10,12,14 | 9,11,13,15" in text
+    for order, says in {
+        "tp-dp-pp": 'has "tp", which is no axis and has "dp", which is no axis and has "pp", which is no axis and lacks context, '
+                    "expert: name each axis once, as in parallel.order=tensor-data-pipeline-context-expert",
+        "tensor-context-expert-data-data": "has data twice and lacks pipeline: name each axis once, as in "
+                                           "parallel.order=tensor-context-expert-data-pipeline",
+        "": 'has "", which is no axis and lacks tensor, context, expert, data, pipeline: name each axis once, as in '
+            "parallel.order=tensor-context-expert-data-pipeline",
+    }.items():
+        result = run("plan", "layout", *layout, f"parallel.order={order}")
+        assert result.returncode == 2 and result.stderr == f'error: parallel.order "{order}" {says}\n', result.stderr
+
+
+def test_stages_of_different_sizes():
+    def layers(*overrides):
+        text = plan("llama3_8b", "--ranks", "4", "parallel.context=1", "parallel.tensor=1", "parallel.pipeline=4", *overrides)
+        return [row["layers"] for row in shares(text)]
+
+    assert layers("parallel.first_stage_layers=7", "parallel.last_stage_layers=5") == ["0-6", "7-16", "17-26", "27-31"]
+    assert layers("parallel.count_loss=true") == ["0-7", "8-15", "16-24", "25-31"]
+    assert layers("parallel.count_embedding=true", "parallel.count_loss=true") == ["0-6", "7-15", "16-24", "25-31"]
+    refused = run("plan", "layout", "llama3_8b", "--ranks", "4", "parallel.context=1", "parallel.tensor=1", "parallel.pipeline=4",
+                  "parallel.first_stage_layers=16", "parallel.last_stage_layers=15")
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "error: parallel.first_stage_layers 16 and parallel.last_stage_layers 15 of model.layers 32 leave 1 for 2 pieces between "
+        "them. What fits: parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0 parallel.last_stage_layers=0; "
+        "parallel.tensor=1 parallel.pipeline=3; "
+        "parallel.tensor=1 parallel.pipeline=5 parallel.first_stage_layers=0 parallel.last_stage_layers=0\n"), refused.stderr

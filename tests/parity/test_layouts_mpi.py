@@ -24,6 +24,10 @@ ROWS = [
     (4, ["parallel.sharding=gradients", "parallel.pipeline=2"]),
     (4, ["parallel.tensor=2", "parallel.sequence=true", "parallel.sharding=parameters", "recompute.mode=full"]),
     (4, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.schedule=gpipe", "recompute.mode=full"]),
+    (2, ["parallel.tensor=2", "parallel.sequence=true", "parallel.tensor_chunks=3"]),
+    (8, ["parallel.tensor=2", "parallel.pipeline=2", "parallel.sharding=optimizer", "parallel.tensor_chunks=2",
+         "parallel.order=pipeline-tensor-data-context-expert"]),
+    (3, ["parallel.pipeline=3", "parallel.last_stage_layers=1", "parallel.first_stage_layers=2"]),
     (8, ["parallel.tensor=2", "parallel.sequence=true", "parallel.pipeline=2", "parallel.sharding=optimizer"]),
 ]
 

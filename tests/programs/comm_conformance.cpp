@@ -1,8 +1,10 @@
 // The communicators' conformance suite as a program, with the ranks that the environment gives: under mpirun, srun, or
 // with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Prints a line on rank 0.
-//   comm_conformance [--message-limit BYTES] [--fail-rank R] [--hang-rank R] [--kill-rank R] [--join-timeout MS]
+//   comm_conformance [--message-limit BYTES] [--fail-rank R] [--hang-rank R] [--stop-rank R] [--kill-rank R]
+//                    [--join-timeout MS]
 // --message-limit: MPI's messages travel in pieces of so many bytes. --fail-rank: rank R throws while the others wait.
-// --hang-rank: rank R does not come, and the others' wait of half a second must end. --kill-rank: rank R dies at once.
+// --hang-rank: rank R does not come, and the others' wait of half a second must end. --stop-rank: the same, but the whole
+// process is stopped. --kill-rank: rank R dies at once.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -27,8 +29,9 @@ void misbehave(Communicator& world, std::map<std::string, int64_t>& options) {
   world.barrier();
   if (is("--kill-rank")) std::raise(SIGKILL);
   if (is("--fail-rank")) throw std::runtime_error("this rank was told to fail");
-  if (options.contains("--hang-rank")) {
+  if (options.contains("--hang-rank") || options.contains("--stop-rank")) {
     if (is("--hang-rank")) std::this_thread::sleep_for(std::chrono::seconds(60));
+    if (is("--stop-rank")) std::raise(SIGSTOP);
     world.set_timeout(std::chrono::milliseconds(500));
   }
   world.barrier();

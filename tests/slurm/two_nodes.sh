@@ -27,6 +27,13 @@ killed_rank() {  # killed_rank MPI
   report "a rank that is killed ends the others, --mpi=$1" "$((code != 0 && code != 124 && SECONDS - start < 30))" "exit code $code: $output"
 }
 
+told() {  # told MPI OPTION WHAT PATTERN: the job ends soon, and says why
+  local output start=$SECONDS
+  output=$(ranks --mpi="$1" "$program" "$2" 3)
+  local code=$?
+  report "$3, --mpi=$1" "$((code != 0 && code != 124 && SECONDS - start < 30 && $(grep -c "$4" <<<"$output") > 0))" "exit code $code: $output"
+}
+
 # Slurm's time limits are whole minutes, so the signal that announces one is sent by hand.
 requeue() {
   local steps=120 folder=$work/run whole=$work/whole job output
@@ -61,5 +68,10 @@ collectives pmix mpi
 collectives none tcp
 killed_rank pmix
 killed_rank none
+for mpi in pmix none; do
+  told $mpi --fail-rank "a rank that throws ends the others" "rank 3 failed: this rank was told to fail"
+  told $mpi --hang-rank "a rank that hangs is ended with the others" "in vain for rank 3"
+  told $mpi --stop-rank "a rank that is stopped is ended with the others" "in vain for rank 3"
+done
 requeue
 exit $failed

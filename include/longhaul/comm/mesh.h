@@ -72,6 +72,7 @@ class Mesh {
   explicit Mesh(const MeshShape& shape, const AxisOrder& order = kMegatronOrder);
 
   const MeshShape& shape() const { return shape_; }
+  const AxisOrder& order() const { return order_; }
   int64_t ranks() const { return shape_.ranks(); }
 
   MeshCoordinates coordinates(int64_t rank) const;

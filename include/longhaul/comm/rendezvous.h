@@ -16,7 +16,7 @@ namespace longhaul::comm {
 
 struct RendezvousOptions {
   std::chrono::milliseconds join_timeout = std::chrono::minutes(5);  // for all ranks to come
-  std::chrono::milliseconds timeout{0};                              // of the communicator's waits; 0: for ever
+  std::chrono::milliseconds timeout = std::chrono::minutes(30);      // of the communicator's waits; 0: for ever
 };
 
 struct World {

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/handled_signals.h"
 
 namespace longhaul {
 
@@ -28,6 +29,9 @@ class StopGuard {
   ~StopGuard();
   StopGuard(const StopGuard&) = delete;
   StopGuard& operator=(const StopGuard&) = delete;
+
+ private:
+  HandledSignals signals_;
 };
 
 // Lives as long as something under a temporary name is unfinished.

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "longhaul/comm/communicator.h"
-#include "longhaul/parallel/pipeline_schedule.h"
+#include "longhaul/parallel/pipeline_program.h"
 
 namespace longhaul::parallel {
 
@@ -21,9 +21,9 @@ struct PipelineStage {
   at::TensorOptions options;      // its type and device
 };
 
-// One global batch: forward and backward of all micro-batches, in the order of this stage's program. Gradients
+// One global batch: forward and backward of all micro-batches, in the order of `program`, this stage's. Gradients
 // accumulate where `forward`'s operators put them. `ranks`: the stages, in order; may be null for one stage. Activations
 // are freed as soon as their backward has run.
-void run_pipeline(const PipelineShape& shape, comm::Communicator* ranks, const PipelineStage& stage);
+void run_pipeline(const std::vector<PipelineStep>& program, comm::Communicator* ranks, const PipelineStage& stage);
 
 }  // namespace longhaul::parallel

@@ -9,6 +9,9 @@ namespace longhaul {
 struct TensorGroup {
   comm::Communicator* ranks = nullptr;  // null: this rank holds whole matrices
   bool sequence = false;
+  // In how many pieces of the tokens hidden states travel, so that the product of one is computed while another is on
+  // its way.
+  int64_t chunks = 1;
 
   int rank() const { return ranks != nullptr ? ranks->rank() : 0; }
   int size() const { return ranks != nullptr ? ranks->size() : 1; }

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "longhaul/comm/mesh.h"
 #include "longhaul/parallel/pipeline_schedule.h"
+#include "longhaul/parallel/stage_layers.h"
 #include "longhaul/recipes/recipe.h"
 
 namespace longhaul {
@@ -29,6 +31,12 @@ LayoutNeeds layout_needs(const Recipe& recipe, int64_t ranks = 0);
 
 // The pipeline that a layout's stages run, with so many micro-batches of a global batch for each data-parallel rank.
 parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches);
+
+// How the layers are dealt to the stages.
+parallel::LayerSplit layer_split(const ParallelConfig& layout);
+
+// parallel.order, read. UserError, with an order that would do, unless it names each of the five axes once.
+comm::AxisOrder axis_order(const ParallelConfig& layout);
 
 // Why the layout doesn't fit, a clause a reason, each with the keys and their values: "model.heads 32 does
 // not divide by parallel.tensor 3". Empty: it fits.

@@ -61,11 +61,18 @@ enum class PipelineSchedule { one_f_one_b, interleaved, gpipe, zero_bubble };  /
 struct ParallelConfig {
   int64_t tensor = 1;
   bool sequence = false;
+  int64_t tensor_chunks = 1;  // of the tokens: the product of one while the next is on its way between the tensor ranks
   int64_t pipeline = 1;
   int64_t virtual_pipeline = 1;
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
+  int64_t first_stage_layers = 0;  // over all its chunks; 0: an equal part
+  int64_t last_stage_layers = 0;
+  bool count_embedding = false;  // as a layer of the first stage, when layers are dealt out
+  bool count_loss = false;       // of the last
   int64_t context = 1;
   int64_t expert = 1;
+  // From the axis along which neighbouring ranks differ to the one with the longest strides.
+  std::string order = "tensor-context-expert-data-pipeline";
   Sharding sharding = Sharding::none;
   GradientReduction gradient_reduction = GradientReduction::fp32;
   int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever

@@ -56,5 +56,30 @@ TEST(StageLayers, TheEmbeddingAndTheLossMayCount) {
   EXPECT_THROW(counts(3, 4), InternalError);
 }
 
+TEST(StageLayers, TheEndsMayHaveANumberOfTheirOwn) {
+  // As Megatron deals them with decoder_first_pipeline_num_layers and decoder_last_pipeline_num_layers.
+  EXPECT_EQ(counts(16, 4, 1, {.first_stage = 3, .last_stage = 3}), (Counts{3, 5, 5, 3}));
+  EXPECT_EQ(counts(16, 4, 1, {.first_stage = 1}), (Counts{1, 5, 5, 5}));
+  EXPECT_EQ(counts(16, 4, 1, {.last_stage = 1}), (Counts{5, 5, 5, 1}));
+  EXPECT_EQ(counts(17, 4, 1, {.first_stage = 3, .last_stage = 3}), (Counts{3, 6, 5, 3}));
+  EXPECT_EQ(counts(9, 2, 1, {.first_stage = 7, .last_stage = 2}), (Counts{7, 2}));
+  EXPECT_EQ(counts(16, 4, 2, {.first_stage = 2, .last_stage = 2}), (Counts{1, 3, 3, 1, 1, 3, 3, 1}));
+}
+
+TEST(StageLayers, WhatCannotBeDealtSaysWhy) {
+  const auto says = [](int64_t layers, int64_t stages, int64_t chunks, LayerSplit split, const char* what) {
+    const std::string problem = layer_split_problem(layers, stages, chunks, split);
+    EXPECT_NE(problem.find(what), std::string::npos) << problem;
+    EXPECT_THROW(layers_of_stage(layers, stages, chunks, 0, 0, split), InternalError);
+  };
+  EXPECT_EQ(layer_split_problem(16, 4, 2, {.first_stage = 2}), "");
+  says(16, 4, 1, {.count_loss = true, .first_stage = 2}, "leave parallel.count_embedding and parallel.count_loss out");
+  says(16, 1, 1, {.first_stage = 2}, "need parallel.pipeline above 1");
+  says(16, 4, 2, {.first_stage = 3}, "multiples of parallel.virtual_pipeline 2");
+  says(6, 4, 1, {.first_stage = 3, .last_stage = 2}, "leave 1 for 2 pieces");
+  says(6, 2, 1, {.first_stage = 3, .last_stage = 2}, "leave 1 for 0 pieces");
+  says(6, 2, 1, {.first_stage = 5, .last_stage = 2}, "leave -1 for 0 pieces");
+}
+
 }  // namespace
 }  // namespace longhaul::parallel

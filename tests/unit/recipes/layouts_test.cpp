@@ -118,6 +118,52 @@ TEST(Layouts, ProposalsFit) {
       }
 }
 
+// What goes with tensor ranks, or with stages, goes without them.
+TEST(Layouts, ProposalsDropWhatTheirSizesRuleOut) {
+  ParallelConfig chunked = sizes(3, 1);
+  chunked.tensor_chunks = 4;
+  LayoutNeeds odd = needs();
+  odd.heads = odd.kv_heads = 31;
+  EXPECT_EQ(nearest_layouts(chunked, odd, 1), (Texts{"parallel.tensor=1 parallel.pipeline=1 parallel.tensor_chunks=1"}));
+  ParallelConfig uneven = sizes(1, 4);
+  uneven.first_stage_layers = 30;
+  EXPECT_EQ(layout_problems(uneven, needs()),
+            (Texts{"parallel.first_stage_layers 30 and parallel.last_stage_layers 0 of model.layers 32 leave 2 for 3 pieces between them"}));
+  EXPECT_EQ(nearest_layouts(uneven, needs(), 2), (Texts{"parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0",
+                                                        "parallel.tensor=1 parallel.pipeline=3"}));
+  uneven.first_stage_layers = 5;
+  EXPECT_EQ(layout_problems(uneven, needs()), Texts{});
+  // 32 layers with what counts as two more.
+  ParallelConfig counted = sizes(1, 34);
+  counted.count_embedding = counted.count_loss = true;
+  EXPECT_EQ(layout_problems(counted, needs()), Texts{});
+  counted.count_loss = false;
+  EXPECT_EQ(layout_problems(counted, needs()).size(), 1U);
+}
+
+TEST(Layouts, TheOrderOfTheAxes) {
+  using comm::Axis;
+  ParallelConfig layout;
+  EXPECT_EQ(axis_order(layout), comm::kMegatronOrder);
+  layout.order = "pipeline-data-expert-context-tensor";
+  EXPECT_EQ(axis_order(layout), (comm::AxisOrder{Axis::pipeline, Axis::data, Axis::expert, Axis::context, Axis::tensor}));
+  const auto says = [&](const char* order, const char* text) {
+    layout.order = order;
+    try {
+      axis_order(layout);
+      ADD_FAILURE() << order;
+    } catch (const UserError& error) {
+      EXPECT_EQ(std::string(error.what()), fmt::format("parallel.order \"{}\" {}", order, text));
+    }
+  };
+  says("tensor-pipeline", "lacks context, expert, data: name each axis once, as in "
+                          "parallel.order=tensor-pipeline-context-expert-data");
+  says("tensor-context-expert-data-pipline", "has \"pipline\", which is no axis: name each axis once, as in "
+                                             "parallel.order=tensor-context-expert-data-pipeline");
+  says("pp-context-expert-data-tensor-", "has \"pp\", which is no axis and has \"\", which is no axis: name each axis once, as in "
+                                         "parallel.order=pipeline-context-expert-data-tensor");
+}
+
 TEST(Layouts, NearestRankCounts) {
   using Counts = std::vector<int64_t>;
   LayoutNeeds some = needs(60);

@@ -1,6 +1,6 @@
 #include "unit/train/composition.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <random>
@@ -110,6 +110,18 @@ void draw_batch(Draw& draw, Composition& c) {
   r.batch.global = suits ? r.batch.micro * data * draw.between(1, 4) : draw.between(1, 12);
 }
 
+void draw_details(Draw& draw, ParallelConfig& p) {
+  if (p.tensor > 1 || draw.percent(2)) p.tensor_chunks = draw.of<int64_t>({1, 1, 2, 3, 5});
+  std::vector<std::string> axes{"tensor", "context", "expert", "data", "pipeline"};
+  for (size_t i = axes.size(); i > 1; --i) std::swap(axes[i - 1], axes[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
+  if (draw.percent(50)) p.order = fmt::format("{}", fmt::join(axes, "-"));
+  p.count_embedding = draw.percent(20);
+  p.count_loss = draw.percent(20);
+  if (p.pipeline == 1 || p.count_embedding || p.count_loss) return;
+  if (draw.percent(25)) p.first_stage_layers = p.virtual_pipeline * draw.between(1, 2);
+  if (draw.percent(25)) p.last_stage_layers = p.virtual_pipeline * draw.between(1, 2);
+}
+
 }  // namespace
 
 Composition draw_composition(uint64_t seed, int64_t index) {
@@ -132,6 +144,7 @@ Composition draw_composition(uint64_t seed, int64_t index) {
   r.trainer.max_steps = draw.between(2, 3);
   r.trainer.precision = Precision::fp32;
   r.trainer.seed = draw.below(1 << 20);
+  draw_details(draw, r.parallel);
   return c;
 }
 
@@ -158,8 +171,9 @@ std::string describe(const Composition& c) {
       m.qkv_bias ? 1 : 0, m.linear_bias ? 1 : 0, m.proj_bias ? 1 : 0, m.tied_embeddings, m.attention_scale,
       m.attention_dropout, m.hidden_dropout, m.embedding_dropout, m.logit_softcap);
   const std::string layout =
-      fmt::format("{} ranks, tensor {}{} pipeline {} {} × {} sharding {} recompute {} {}", c.ranks, p.tensor,
-                  p.sequence ? " sequence" : "", p.pipeline, name_of(p.schedule), p.virtual_pipeline,
+      fmt::format("{} ranks, {}, tensor {}{} in {} chunks, pipeline {} {} × {} first {} last {} counted {}{} sharding {} recompute {} {}",
+                  c.ranks, p.order, p.tensor, p.sequence ? " sequence" : "", p.tensor_chunks, p.pipeline, name_of(p.schedule),
+                  p.virtual_pipeline, p.first_stage_layers, p.last_stage_layers, p.count_embedding ? 1 : 0, p.count_loss ? 1 : 0,
                   name_of(p.sharding), name_of(r.recompute.mode), r.recompute.layers);
   return fmt::format(
       "{}; batch {}/{} of {} tokens in {} documents, positions {}; {}; z-loss {} clip {} decay {} steps {}", layout,

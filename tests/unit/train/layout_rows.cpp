@@ -14,6 +14,7 @@ std::string name_of(const Row& row) {
   };
   size("tp", row.tensor);
   if (row.sequence) name += " sp";
+  size("chunks", row.chunks);
   size("pp", row.pipeline);
   size("vp", row.virtual_pipeline);
   if (row.schedule == PipelineSchedule::gpipe) name += " gpipe";
@@ -21,6 +22,11 @@ std::string name_of(const Row& row) {
   size("dp", row.data);
   if (row.sharding != Sharding::none) name += fmt::format(" zero{}", static_cast<int>(row.sharding));
   if (row.recompute != RecomputeMode::none) name += fmt::format(" {}", name_of(row.recompute));
+  if (row.split.first_stage > 0) name += fmt::format(" first{}", row.split.first_stage);
+  if (row.split.last_stage > 0) name += fmt::format(" last{}", row.split.last_stage);
+  if (row.split.count_embedding) name += " count_embedding";
+  if (row.split.count_loss) name += " count_loss";
+  if (row.order != ParallelConfig().order) name += " order:" + row.order;
   return name;
 }
 
@@ -67,7 +73,7 @@ Recipe small_recipe(Family family, int64_t layers) {
 }
 
 Recipe recipe_of(const Row& row) {
-  Recipe r = small_recipe(row.family, std::max<int64_t>(4, row.pipeline * row.virtual_pipeline));
+  Recipe r = small_recipe(row.family, row.layers > 0 ? row.layers : std::max<int64_t>(4, row.pipeline * row.virtual_pipeline));
   r.parallel.tensor = row.tensor;
   r.parallel.sequence = row.sequence;
   r.parallel.pipeline = row.pipeline;
@@ -75,6 +81,12 @@ Recipe recipe_of(const Row& row) {
   r.parallel.schedule = row.schedule;
   r.parallel.sharding = row.sharding;
   r.recompute.mode = row.recompute;
+  r.parallel.tensor_chunks = row.chunks;
+  r.parallel.order = row.order;
+  r.parallel.count_embedding = row.split.count_embedding;
+  r.parallel.count_loss = row.split.count_loss;
+  r.parallel.first_stage_layers = row.split.first_stage;
+  r.parallel.last_stage_layers = row.split.last_stage;
   return r;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "longhaul/parallel/stage_layers.h"
 #include "longhaul/recipes/library.h"
 
 namespace longhaul {
@@ -19,6 +20,10 @@ struct Row {
   int64_t data = 1;
   Sharding sharding = Sharding::none;
   RecomputeMode recompute = RecomputeMode::none;
+  int64_t chunks = 1;  // of tokens between the tensor ranks
+  std::string order = ParallelConfig().order;
+  parallel::LayerSplit split{};
+  int64_t layers = 0;  // 0: four, or as many as there are pipeline chunks
   int ranks() const { return static_cast<int>(tensor * pipeline * data); }
 };
 
@@ -28,7 +33,6 @@ std::string name_of(const Row& row);
 // Small, and awkward: fewer key/value heads than some rows have ranks, a vocabulary that no number of ranks
 // divides, tied embeddings, dropout of every kind.
 Recipe small_recipe(Family family, int64_t layers = 4);
-// Of four layers, or as many as the row has pipeline chunks.
 Recipe recipe_of(const Row& row);
 
 }  // namespace longhaul

@@ -98,7 +98,8 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     });
     optimizer.publish();
     if (options.built) options.built(world.rank(), model.parameters());
-    for (comm::Communicator* group : {layout.tensor().ranks, layout.data(), layout.pipeline()}) {
+    comm::Communicator* const ends = layout.optimizer_ranks(recipe.model.tied_embeddings).ends;
+    for (comm::Communicator* group : {layout.tensor().ranks, layout.data(), layout.pipeline(), ends}) {
       if (group != nullptr) group->reset_traffic();
     }
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
@@ -115,7 +116,7 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     const auto traffic = [](const comm::Communicator* group) {
       return group != nullptr ? group->traffic() : comm::Traffic();
     };
-    run.sent[world.rank()] = {traffic(layout.tensor().ranks), traffic(layout.data()), traffic(layout.pipeline())};
+    run.sent[world.rank()] = {traffic(layout.tensor().ranks), traffic(layout.data()), traffic(layout.pipeline()), traffic(ends)};
     const std::lock_guard lock(mutex);
     c10::AutoGradMode no_grad(false);
     save(optimizer.pieces(PieceChoice::owned), run, counts);

@@ -22,6 +22,7 @@ struct LayoutRun {
   std::map<std::string, at::Tensor> moments2;  // global tensors
   struct Sent {
     comm::Traffic tensor, data, pipeline;  // of the groups along these axes
+    comm::Traffic ends;                    // of the two stages that share a tied embedding
   };
   std::vector<Sent> sent;  // by rank, over all steps
 };

@@ -1,10 +1,12 @@
 // The parity matrix: training in every layout is the training on one rank.
 #include "longhaul/recipes/layouts.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -13,6 +15,8 @@
 #include <tuple>
 #include <vector>
 
+#include "ops/gemm_avx512.h"
+#include "unit/train/expected_traffic.h"
 #include "unit/train/layout_rows.h"
 #include "unit/train/layout_run.h"
 
@@ -37,6 +41,28 @@ const LayoutRun& one_rank(Family family, int64_t layers, at::ScalarType dtype) {
   return entry->second;
 }
 
+// Bytes that each rank sends are those of the formulas, operation by operation.
+void expect_textbook_traffic(const Recipe& wanted, int ranks, const LayoutRun& run, const std::vector<HeldParameters>& held) {
+  const Recipe recipe = resolved(wanted);
+  const auto shares = rank_shares(recipe, ranks);
+  const int64_t data = ranks / recipe.parallel.model_ranks();
+  for (int rank = 0; rank < ranks; ++rank) {
+    const LayoutRun::Sent &sent = run.sent[rank], expected = expected_traffic(recipe, shares[rank], data, held[rank]);
+    const auto same = [&](const char* group, const comm::Traffic& ours, const comm::Traffic& theirs) {
+      SCOPED_TRACE(fmt::format("rank {}, {}", rank, group));
+      EXPECT_EQ(ours.all_reduce.bytes, theirs.all_reduce.bytes);
+      EXPECT_EQ(ours.reduce_scatter.bytes, theirs.reduce_scatter.bytes);
+      EXPECT_EQ(ours.all_gather.bytes, theirs.all_gather.bytes);
+      EXPECT_EQ(ours.send.bytes, theirs.send.bytes);
+      EXPECT_EQ(ours.bytes(), theirs.bytes());
+    };
+    same("tensor", sent.tensor, expected.tensor);
+    same("data", sent.data, expected.data);
+    same("pipeline", sent.pipeline, expected.pipeline);
+    same("ends", sent.ends, expected.ends);
+  }
+}
+
 struct Distance {
   double loss = 0, norm = 0, weights = 0;
 };
@@ -44,7 +70,11 @@ struct Distance {
 Distance distance(const Row& row, at::ScalarType dtype) {
   const Recipe recipe = steps_of(recipe_of(row), dtype);
   const LayoutRun& truth = one_rank(row.family, recipe.model.layers, dtype);
-  const LayoutRun run = train_in_layout(recipe, row.ranks(), {.dtype = dtype});
+  std::vector<HeldParameters> held(row.ranks());
+  const LayoutRun run = train_in_layout(recipe, row.ranks(), {.dtype = dtype, .built = [&](int rank, ParameterStore& store) {
+    held[rank] = HeldParameters(store, recipe.model.tied_embeddings);
+  }});
+  if (dtype == at::kFloat) expect_textbook_traffic(recipe, row.ranks(), run, held);
   Distance worst{0, 0, relative_difference(truth.weights, run.weights)};
   EXPECT_EQ(run.losses.size(), truth.losses.size());
   for (size_t step = 0; step < truth.losses.size(); ++step) {
@@ -80,6 +110,27 @@ TEST_P(Layouts, TrainAsOneRankDoes) {
   EXPECT_LT(twice.loss, 1e-11);
   EXPECT_LT(twice.norm, 1e-11);
   EXPECT_LT(twice.weights, 1e-11);
+}
+
+// Chunks of tokens change which rows a product has, not how a row's numbers are summed.
+TEST(TensorChunks, GiveTheSameBits) {
+  if (!ops::avx512::supported(false)) GTEST_SKIP() << "only our own products promise an order of their sums";
+  const Row rows[] = {
+      {.family = Family::llama, .tensor = 2},
+      {.family = Family::gpt, .tensor = 4, .sequence = true, .recompute = RecomputeMode::full},
+      {.family = Family::nemotron, .tensor = 2, .sequence = true, .pipeline = 2, .data = 2, .sharding = Sharding::parameters},
+  };
+  for (Row row : rows) {
+    SCOPED_TRACE(name_of(row));
+    const LayoutRun whole = train_in_layout(recipe_of(row), row.ranks());
+    for (const int64_t chunks : {2, 3, 16}) {
+      row.chunks = chunks;
+      const LayoutRun cut = train_in_layout(recipe_of(row), row.ranks());
+      EXPECT_EQ(cut.losses, whole.losses);
+      EXPECT_EQ(cut.norms, whole.norms);
+      EXPECT_EQ(relative_difference(whole.weights, cut.weights), 0);
+    }
+  }
 }
 
 constexpr auto kInterleaved = PipelineSchedule::interleaved;
@@ -211,6 +262,45 @@ const Row kMatrix[] = {
     {.family = Family::llama, .tensor = 2, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .data = 2, .sharding = kZero1},
     {.family = Family::gpt, .tensor = 2, .pipeline = 3, .schedule = kZeroBubble, .data = 2, .recompute = kFull},
     {.family = Family::nemotron, .tensor = 4, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .recompute = kSelective},
+    {.family = Family::llama, .tensor = 2, .chunks = 3},
+    {.family = Family::llama, .tensor = 4, .sequence = true, .data = 2, .sharding = kZero3, .recompute = kFull, .chunks = 2},
+    {.family = Family::gpt, .tensor = 2, .sequence = true, .pipeline = 2, .recompute = kSelective, .chunks = 3},
+    {.family = Family::nemotron, .tensor = 2, .sequence = true, .pipeline = 2, .schedule = kZeroBubble, .chunks = 4},
+    {.family = Family::llama,
+     .tensor = 2,
+     .pipeline = 2,
+     .data = 2,
+     .sharding = kZero1,
+     .order = "tensor-context-expert-pipeline-data"},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 2,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .sharding = kZero3,
+     .order = "data-pipeline-tensor-context-expert"},
+    {.family = Family::gpt, .tensor = 2, .pipeline = 3, .data = 2, .order = "pipeline-data-expert-context-tensor"},
+    {.family = Family::llama, .pipeline = 3, .split = {.first_stage = 3, .last_stage = 2}, .layers = 6},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .pipeline = 2,
+     .virtual_pipeline = 2,
+     .schedule = kInterleaved,
+     .data = 2,
+     .sharding = kZero1,
+     .split = {.last_stage = 2},
+     .layers = 6},
+    // The first stage has the embedding alone, the last one nothing but the final norm and the loss.
+    {.family = Family::nemotron, .pipeline = 4, .split = {.count_embedding = true, .count_loss = true}, .layers = 2},
+    {.family = Family::gpt,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 4,
+     .schedule = kZeroBubble,
+     .split = {.count_embedding = true, .count_loss = true},
+     .layers = 2},
 };
 
 // Where a row stands on each axis of the matrix.
@@ -281,7 +371,7 @@ TEST(LayoutMatrix, EveryPairIsCovered) {
 
 INSTANTIATE_TEST_SUITE_P(Matrix, Layouts, testing::ValuesIn(kMatrix), [](const auto& info) {
   std::string name = name_of(info.param);
-  std::replace(name.begin(), name.end(), ' ', '_');
+  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return name;
 });
 

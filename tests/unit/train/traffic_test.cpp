@@ -78,6 +78,27 @@ TEST(Traffic, SequenceParallelism) {
   }
 }
 
+// Chunks are more messages of the same bytes in all: but for the embedding's and the output layer's, which no product goes with.
+TEST(Traffic, ChunksOfTokens) {
+  const int64_t n = 4, chunks = 2;
+  for (const bool sequence : {false, true}) {
+    Recipe recipe = two_steps({Family::llama, n, sequence});
+    const Sizes s = sizes_of(recipe, 1);
+    const auto whole = train_in_layout(recipe, n).sent;
+    recipe.parallel.tensor_chunks = chunks;
+    const auto cut = train_in_layout(recipe, n).sent;
+    const int64_t each = s.micro_batches * s.steps, sums = 4 * s.layers * each;
+    for (size_t rank = 0; rank < whole.size(); ++rank) {
+      const comm::Traffic &before = whole[rank].tensor, &after = cut[rank].tensor;
+      EXPECT_EQ(after.bytes(), before.bytes());
+      EXPECT_EQ(after.all_reduce.calls - before.all_reduce.calls, sequence ? 0 : sums * (chunks - 1));
+      EXPECT_EQ(after.reduce_scatter.calls - before.reduce_scatter.calls, sequence ? sums * (chunks - 1) : 0);
+      // Inputs that are gathered again for a weight gradient come whole.
+      EXPECT_EQ(after.all_gather.calls - before.all_gather.calls, sequence ? sums * (chunks - 1) : 0);
+    }
+  }
+}
+
 TEST(Traffic, DataParallelism) {
   const int64_t n = 4;
   for (const GradientReduction reduction : {GradientReduction::fp32, GradientReduction::bf16}) {
