@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
@@ -123,6 +124,8 @@ int main(int argc, char** argv) {
   } catch (const longhaul::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     code = error.exit_code();
+  } catch (const std::filesystem::filesystem_error& error) {  // a folder that may not be entered, links in a circle, …
+    fmt::print(stderr, "error: cannot use {}: {}\n", error.path1().string(), error.code().message());
   } catch (const std::bad_alloc&) {
     out_of_memory();
   } catch (const c10::Error& error) {

@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 import safetensors.torch
@@ -339,6 +340,45 @@ def test_a_really_full_disk_while_preparing(hf, tmp_path, tiny_disk):
     fails(1, ["cannot write", "No space left", "free some space"], "prepare", "--input", corpus, "--tokenizer", hf,
           "--output-prefix", tiny_disk / "corpus")
     assert not list(tiny_disk.iterdir())
+
+
+def test_a_full_disk_loses_nothing_that_was_sealed(hf, tmp_path):
+    """The disk fills after some seals, with several workers; the same command goes on when there is room."""
+    corpus = write_jsonl(tmp_path / "large.jsonl", TEXT * 900)
+    arguments = ["prepare", "--input", corpus, "--tokenizer", hf, "--append-eod", "--workers", 3, "--seal-every", 1]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    ok(*arguments, "--output-prefix", whole)
+    size = (tmp_path / "whole_text_document.bin").stat().st_size
+    for share in (0.5, 0.9):
+        fails(1, ["cannot write", "the same command goes on from there"], *arguments, "--output-prefix", cut,
+              preexec_fn=small_files(int(size * share)))
+        assert (tmp_path / "cut.preparing").exists() and not list(tmp_path.glob("cut_*"))
+    assert "an earlier run sealed" in ok(*arguments, "--output-prefix", cut).stderr
+    for half in ("bin", "idx", "json"):
+        assert (tmp_path / f"cut_text_document.{half}").read_bytes() == (tmp_path / f"whole_text_document.{half}").read_bytes()
+
+
+def without_root():
+    """Permissions do not bind root."""
+    if os.getuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+
+
+def test_an_unreadable_input_is_found_before_the_work_begins(hf):
+    with tempfile.TemporaryDirectory() as name:  # pytest's folders are closed to others
+        folder = pathlib.Path(name)
+        folder.chmod(0o777)
+        shutil.copytree(hf, folder / "hf")
+        files = [write_jsonl(folder / f"{name}.jsonl") for name in "ab"]
+        files[1].chmod(0)
+        arguments = ["prepare", "--input", files[0], "--input", files[1], "--output-prefix", folder / "out", "--tokenizer"]
+        for how in ("fail", "skip"):
+            fails(2, ["b.jsonl: Permission denied", "leave it out"], *arguments, folder / "hf", "--on-bad-line", how, preexec_fn=without_root)
+        (folder / "hf").chmod(0)
+        fails(1, "hf/tokenizer.json: Permission denied", *arguments, folder / "hf", preexec_fn=without_root)
+        (folder / "hf").chmod(0o755)
+        assert not list(folder.glob("out*"))
 
 
 def test_a_full_disk_while_saving(hf, data, tmp_path):

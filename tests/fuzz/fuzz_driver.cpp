@@ -125,12 +125,16 @@ struct Options {
 
 Options parse(int argc, char** argv) {
   Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--seconds") options.seconds = std::stod(value);
-    if (name == "--inputs") options.inputs = std::stoull(value);
-    if (name == "--seed") options.seed = std::stoull(value);
-    if (name == "--input") options.file = value;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (name == "--seconds" && !value.empty()) options.seconds = std::stod(value);
+    else if (name == "--inputs" && !value.empty()) options.inputs = std::stoull(value);
+    else if (name == "--seed" && !value.empty()) options.seed = std::stoull(value);
+    else if (name == "--input" && !value.empty()) options.file = value;
+    else {
+      fmt::print("usage: {} [--seconds S] [--inputs N] [--seed N] | --input FILE\n", program);
+      std::exit(2);
+    }
   }
   return options;
 }

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import time
 
@@ -249,3 +250,19 @@ def test_memory_does_not_grow_with_the_corpus(tokenizers, tmp_path):
         lengths = numpy.fromfile(tmp_path / "out_text_document.idx", dtype="<i4", count=2, offset=34)
         assert lengths[0] == lengths[1]
     assert peaks[1] < peaks[0] + 15 and peaks[1] < 300, peaks
+
+
+def test_memory_does_not_grow_with_what_is_merged(tmp_path):
+    """Two datasets of two million documents each, and six: what the index says of four million more is 80 MB."""
+    lengths = numpy.ones(2_000_000, dtype=numpy.int32)
+    for name in "abcdef":
+        lengths.astype(numpy.uint16).tofile(tmp_path / f"{name}.bin")
+        with open(tmp_path / f"{name}.idx", "wb") as index:
+            index.write(b"MMIDIDX\0\0" + struct.pack("<QBQQ", 1, 8, len(lengths), len(lengths) + 1))
+            lengths.tofile(index)
+            (2 * numpy.arange(len(lengths))).tofile(index)
+            numpy.arange(len(lengths) + 1).tofile(index)
+    peaks = [peak_memory([str(a) for a in [BUILD / "bin/llm-pretrain", "data", "merge", "--output-prefix", tmp_path / "merged",
+                                           *(x for name in names for x in ("--input", tmp_path / name))]]) for names in ("ab", "abcdef")]
+    assert (tmp_path / "merged.bin").read_bytes() == b"\1\0" * 12_000_000
+    assert peaks[1] < peaks[0] + 15, peaks

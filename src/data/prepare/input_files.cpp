@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -49,6 +50,8 @@ InputFile classified(const fs::path& path, TextDocuments text_documents) {
     throw UserError("cannot read {}: it is no regular file; a stream goes through standard input, with --input -",
                     path.string());
   }
+  // Now, and not when its turn comes, hours later.
+  if (::access(path.c_str(), R_OK) != 0) throw fs::filesystem_error("", path, {errno, std::generic_category()});
   file.bytes = info.st_size;
   file.changed_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
   return file;
