@@ -116,10 +116,12 @@ void add_preview(CLI::App& parent) {
 }  // namespace
 
 void add_data_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe, merge prepared data");
+  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe, build its order, merge prepared data");
   command->require_subcommand(1);
   command->footer("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
   add_preview(*command);
+  add_index(*command);
+  add_masked(*command);
   add_merge(*command);
 }
 

@@ -7,6 +7,8 @@ class App;
 
 namespace longhaul::cli {
 
+void add_index(CLI::App& parent);
+void add_masked(CLI::App& parent);
 void add_merge(CLI::App& parent);
 
 }  // namespace longhaul::cli

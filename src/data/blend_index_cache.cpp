@@ -59,10 +59,9 @@ BlendIndex load_or_build_blend_index(const BlendOrder& order, const std::filesys
   const int64_t size = order.size ? *order.size : total(order.lengths);
   IndexCacheEntry entry;
   entry.folder = folder;
-  entry.dataset_class = "BlendedDataset";
-  entry.split = order.split;
+  entry.name = fmt::format("BlendedDataset-{}", split_name(order.split));
   entry.description = describe(order);
-  entry.what = fmt::format("the blend of {} corpora", order.datasets.size());
+  entry.what = fmt::format("the blend of {} corpora ({})", order.datasets.size(), split_name(order.split));
   entry.shapes = {{"dataset_index", IndexArray::Type::int16, size}, {"dataset_sample_index", IndexArray::Type::int64, size}};
   entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(arrays, order.datasets.size()); };
   entry.build = [&](std::span<IndexArrayWriter> arrays) {

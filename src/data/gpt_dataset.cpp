@@ -5,36 +5,21 @@
 #include <span>
 #include <utility>
 
-#include "data/gpt_description.h"
+#include "data/dataset_description.h"
 #include "data/gpt_index_cache.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
 #include "longhaul/data/indexed_dataset.h"
 
 namespace longhaul {
-namespace {
-
-SequenceRange selected_range(const IndexedDatasetReader& reader, const GptDatasetOptions& options) {
-  if (!options.split_string) return {0, reader.sequences()};
-  const auto fractions = parse_split(*options.split_string)[static_cast<size_t>(options.split)];
-  return fractions ? split_range(*fractions, reader.sequences()) : SequenceRange{};
-}
-
-std::string dataset_name(const IndexedDatasetReader& reader, const GptDatasetOptions& options) {
-  return options.split_string ? fmt::format("the {} split (data.split = \"{}\") of {}",
-                                            split_name(options.split), *options.split_string, reader.prefix())
-                              : fmt::format("the {} dataset {}", split_name(options.split), reader.prefix());
-}
-
-}  // namespace
-
 GptDataset::GptDataset(std::shared_ptr<const IndexedDatasetReader> reader, const GptDatasetOptions& options)
     : reader_(std::move(reader)), sequence_length_(options.sequence_length) {
   LONGHAUL_CHECK(options.sequence_length > 0, "sequence length {}", options.sequence_length);
-  const GptOrder order{selected_range(*reader_, options), options.sequence_length, options.samples,
+  const GptOrder order{selected_range(options.split, options.split_string, reader_->sequences()), options.sequence_length, options.samples,
                        options.seed, options.drop_last};
-  const EpochPlan plan = plan_epochs(*reader_, order, dataset_name(*reader_, options));
-  description_ = describe({reader_->prefix(), options.split, options.split_string, options.tokenizer_json}, order);
+  const EpochPlan plan = plan_epochs(*reader_, order, dataset_name(reader_->prefix(), options.split, options.split_string));
+  description_ = describe({"GPTDataset", reader_->prefix(), options.samples, options.split, options.seed, options.sequence_length,
+                           options.split_string, options.tokenizer_json, {}});
   const std::filesystem::path folder =
       options.cache_dir.empty() ? std::filesystem::path(reader_->prefix()) / "cache" / "GPTDataset_indices"
                                 : std::filesystem::path(options.cache_dir);
@@ -90,13 +75,7 @@ void GptDataset::get(int64_t index, Sample& sample) const {
 std::vector<SamplePart> GptDataset::parts(int64_t index) const {
   std::vector<SamplePart> found;
   for_each_part(index, [&](int64_t sequence, int64_t begin, int64_t count) {
-    // The document is the last whose border is not beyond the sequence.
-    int64_t document = 0;
-    for (int64_t end = reader_->documents(); end - document > 1;) {
-      const int64_t middle = document + (end - document) / 2;
-      (reader_->document_border(middle) <= sequence ? document : end) = middle;
-    }
-    found.push_back({reader_->prefix(), document, sequence, begin, count});
+    found.push_back({reader_->prefix(), reader_->document_of(sequence), sequence, begin, count});
   });
   return found;
 }

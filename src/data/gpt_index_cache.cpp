@@ -1,7 +1,5 @@
 #include "data/gpt_index_cache.h"
 
-#include <sys/stat.h>
-
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -48,20 +46,15 @@ void check_entries(const IndexedDatasetReader& reader, const GptOrder& order, co
 
 GptIndex load_or_build_gpt_index(const IndexedDatasetReader& reader, const std::string& description, Split split,
                                  const GptOrder& order, const EpochPlan& plan, const std::filesystem::path& folder) {
-  const std::string idx = reader.prefix() + ".idx";
-  struct stat info {};
-  if (::stat(idx.c_str(), &info) != 0) throw UserError("cannot read {}", idx);
   IndexCacheEntry entry;
   entry.folder = folder;
-  entry.dataset_class = "GPTDataset";
-  entry.split = split;
+  entry.name = fmt::format("GPTDataset-{}", split_name(split));
   entry.description = description;
-  entry.what = reader.prefix();
+  entry.what = fmt::format("{} ({})", reader.prefix(), split_name(split));
   entry.shapes = {{"document_index", IndexArray::Type::int32, plan.epochs * order.sequences.count()},
                   {"sample_index", sample_index_type(order, plan), plan.samples + 1, 2},
                   {"shuffle_index", shuffle_index_type(plan), plan.samples}};
-  entry.source_modified_ns = info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec;
-  entry.source = {{"idx_bytes", info.st_size}, {"idx_modified_ns", entry.source_modified_ns}};
+  use_as_source(entry, reader);
   entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(reader, order, plan, arrays); };
   entry.build = [&](std::span<IndexArrayWriter> arrays) {
     build_gpt_index(reader, order, plan, {arrays[kDocuments], arrays[kSamples], arrays[kShuffle]});

@@ -19,7 +19,8 @@ struct TypeName {
 constexpr TypeName kTypes[] = {{IndexArray::Type::int16, "<i2", 2},
                                {IndexArray::Type::int32, "<i4", 4},
                                {IndexArray::Type::uint32, "<u4", 4},
-                               {IndexArray::Type::int64, "<i8", 8}};
+                               {IndexArray::Type::int64, "<i8", 8},
+                               {IndexArray::Type::uint64, "<u8", 8}};
 
 const TypeName& type_name(IndexArray::Type type) {
   for (const TypeName& candidate : kTypes) {
@@ -96,7 +97,7 @@ IndexArray IndexArray::load(const std::filesystem::path& file) {
       break;
     }
   }
-  if (item == 0) throw damaged("its element type is not one of <i2, <i4, <u4, <i8");
+  if (item == 0) throw damaged("its element type is not one of <i2, <i4, <u4, <i8, <u8");
   const bool shaped =
       take(rest, "', 'fortran_order': False, 'shape': (") && take_number(rest, array.rows_) &&
       (take(rest, ",)") || (take(rest, ", ") && take_number(rest, array.columns_) && take(rest, ")")));

@@ -17,7 +17,7 @@ namespace longhaul {
 
 class IndexArray {
  public:
-  enum class Type { int16, int32, uint32, int64 };  // <i2, <i4, <u4, <i8
+  enum class Type { int16, int32, uint32, int64, uint64 };  // <i2, <i4, <u4, <i8, <u8
 
   IndexArray() = default;
   // In memory: `bytes` are rows · columns elements.
@@ -31,7 +31,7 @@ class IndexArray {
   int64_t columns() const { return columns_; }
   std::span<const std::byte> bytes() const { return bytes_; }
 
-  // The element at `i` of the flattened array.
+  // The element at `i` of the flattened array; those of uint64 are below 2^63.
   int64_t operator[](int64_t i) const {
     switch (type_) {
       case Type::int16:
@@ -41,6 +41,7 @@ class IndexArray {
       case Type::uint32:
         return element<uint32_t>(i);
       case Type::int64:
+      case Type::uint64:
         break;
     }
     return element<int64_t>(i);
@@ -68,6 +69,7 @@ constexpr IndexArray::Type index_array_type() {
   if constexpr (std::is_same_v<T, int32_t>) return IndexArray::Type::int32;
   if constexpr (std::is_same_v<T, uint32_t>) return IndexArray::Type::uint32;
   if constexpr (std::is_same_v<T, int64_t>) return IndexArray::Type::int64;
+  if constexpr (std::is_same_v<T, uint64_t>) return IndexArray::Type::uint64;
 }
 // Bytes of an element.
 int64_t index_array_bytes(IndexArray::Type type);

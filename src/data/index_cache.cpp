@@ -13,13 +13,13 @@
 #include "longhaul/core/hash.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/path_lock.h"
+#include "longhaul/data/indexed_dataset.h"
 
 namespace longhaul {
 namespace {
 
 std::filesystem::path file_of(const IndexCacheEntry& entry, std::string_view suffix) {
-  return entry.folder / fmt::format("{}-{}-{}-{}", md5_hex(entry.description), entry.dataset_class,
-                                    split_name(entry.split), suffix);
+  return entry.folder / fmt::format("{}-{}-{}", md5_hex(entry.description), entry.name, suffix);
 }
 
 std::filesystem::path array_file(const IndexCacheEntry& entry, const IndexShape& shape) {
@@ -46,9 +46,10 @@ std::vector<IndexArray> load(const IndexCacheEntry& entry) {
   for (const IndexShape& shape : entry.shapes) {
     const std::filesystem::path file = array_file(entry, shape);
     const IndexArray& array = arrays.emplace_back(IndexArray::load(file));
-    if (array.type() != shape.type || array.rows() != shape.rows || array.columns() != shape.columns) {
+    const int64_t rows = shape.rows.value_or(array.rows());
+    if (array.type() != shape.type || array.rows() != rows || array.columns() != shape.columns) {
       throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(), array.rows(),
-                      array.columns(), shape.rows, shape.columns);
+                      array.columns(), rows, shape.columns);
     }
   }
   const std::filesystem::path source = file_of(entry, "source.json");
@@ -69,9 +70,12 @@ std::vector<IndexArray> load(const IndexCacheEntry& entry) {
   return arrays;
 }
 
-std::vector<IndexArray> build(const IndexCacheEntry& entry, std::vector<IndexArrayWriter>& writers,
-                              std::vector<std::string>& checksums) {
+// make_writer(shape, rows) is where an array goes.
+template <typename MakeWriter>
+std::vector<IndexArray> build(const IndexCacheEntry& entry, const MakeWriter& make_writer, std::vector<std::string>& checksums) {
   const auto start = std::chrono::steady_clock::now();
+  std::vector<IndexArrayWriter> writers;
+  for (const IndexShape& shape : entry.shapes) writers.push_back(make_writer(shape, shape.rows ? *shape.rows : entry.count_rows()));
   entry.build(writers);
   std::vector<IndexArray> arrays;
   for (IndexArrayWriter& writer : writers) {
@@ -79,29 +83,27 @@ std::vector<IndexArray> build(const IndexCacheEntry& entry, std::vector<IndexArr
     checksums.push_back(writer.checksum());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log::info("built the order of {} ({}), {:.2f} s", entry.what, split_name(entry.split), seconds);
+  log::info("built the order of {}, {:.2f} s", entry.what, seconds);
   return arrays;
 }
 
 std::vector<IndexArray> build_in_folder(const IndexCacheEntry& entry) {
   // Whoever looks now finds nothing, and not a mixture of old and new arrays.
   std::filesystem::remove(file_of(entry, "description.txt"));
-  std::vector<IndexArrayWriter> writers;
-  for (const IndexShape& shape : entry.shapes) {
-    writers.emplace_back(array_file(entry, shape), shape.type, shape.rows, shape.columns);
-  }
   std::vector<std::string> checksums;
-  std::vector<IndexArray> arrays = build(entry, writers, checksums);
+  const auto in_file = [&](const IndexShape& shape, int64_t rows) {
+    return IndexArrayWriter(array_file(entry, shape), shape.type, rows, shape.columns);
+  };
+  std::vector<IndexArray> arrays = build(entry, in_file, checksums);
   write_text(file_of(entry, "source.json"), source_text(entry, checksums));
   write_text(file_of(entry, "description.txt"), entry.description);
   return arrays;
 }
 
 std::vector<IndexArray> build_in_memory(const IndexCacheEntry& entry) {
-  std::vector<IndexArrayWriter> writers;
-  for (const IndexShape& shape : entry.shapes) writers.emplace_back(shape.type, shape.rows, shape.columns);
   std::vector<std::string> unused;
-  return build(entry, writers, unused);
+  return build(entry, [](const IndexShape& shape, int64_t rows) { return IndexArrayWriter(shape.type, rows, shape.columns); },
+               unused);
 }
 
 // What is in the cache; nothing where it has to be built, which `tell` says why.
@@ -111,7 +113,7 @@ std::optional<std::vector<IndexArray>> try_load(const IndexCacheEntry& entry, bo
   try {
     return load(entry);
   } catch (const UserError& error) {
-    if (tell) log::info("the cached order of {} ({}) is built anew: {}", entry.what, split_name(entry.split), error.what());
+    if (tell) log::info("the cached order of {} is built anew: {}", entry.what, error.what());
     return std::nullopt;
   }
 }
@@ -138,6 +140,12 @@ void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
 }
 
 }  // namespace
+
+void use_as_source(IndexCacheEntry& entry, const IndexedDatasetReader& reader) {
+  const std::string idx = reader.prefix() + ".idx";
+  entry.source_modified_ns = modified(idx);
+  entry.source = {{"idx_bytes", std::filesystem::file_size(idx)}, {"idx_modified_ns", entry.source_modified_ns}};
+}
 
 std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry) {
   if (auto arrays = try_load(entry, false)) return *std::move(arrays);

@@ -156,6 +156,16 @@ void IndexedDatasetReader::check_arrays() const {
   }
 }
 
+int64_t IndexedDatasetReader::document_of(int64_t i) const {
+  // The last whose border is not beyond the sequence.
+  int64_t document = 0;
+  for (int64_t end = documents(); end - document > 1;) {
+    const int64_t middle = document + (end - document) / 2;
+    (document_border(middle) <= i ? document : end) = middle;
+  }
+  return document;
+}
+
 std::vector<int64_t> IndexedDatasetReader::get(int64_t i) const {
   LONGHAUL_CHECK(i >= 0 && i < sequences_, "sequence {} of {}", i, sequences_);
   std::vector<int64_t> tokens(static_cast<size_t>(length(i)));

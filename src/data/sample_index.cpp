@@ -1,6 +1,8 @@
 #include "data/sample_index.h"
 
 #include <algorithm>
+#include <memory>
+#include <numeric>
 #include <vector>
 
 #include "data/huge_pages.h"
@@ -20,8 +22,14 @@ class Stretch {
   Stretch(const IndexedDatasetReader& reader, const SequenceRange& sequences, std::span<const int32_t> documents, size_t threads)
       : first_sequence_(sequences.begin), documents_(documents), threads_(threads) {
     // Of the file's pages every one would be touched again and again.
-    lengths_ = vector_in_huge_pages<int32_t>(static_cast<size_t>(sequences.count()));
-    for (size_t i = 0; i < lengths_.size(); ++i) lengths_[i] = reader.length(first_sequence_ + static_cast<int64_t>(i));
+    const auto count = static_cast<size_t>(sequences.count());
+    lengths_.reset(new int32_t[count]);  // each thread is the first to touch its part
+    prefer_huge_pages(lengths_.get(), count * sizeof(int32_t));
+    in_parallel(threads, [&](size_t thread) {
+      for (size_t i = count * thread / threads; i < count * (thread + 1) / threads; ++i) {
+        lengths_[i] = reader.length(first_sequence_ + static_cast<int64_t>(i));
+      }
+    });
   }
 
   // Moves on to the next documents; false at the end.
@@ -44,15 +52,19 @@ class Stretch {
   void find(int64_t sample, int64_t sequence_length, std::span<T> rows) const {
     int64_t token = sample * sequence_length;
     auto at = static_cast<size_t>(std::upper_bound(begins_.begin(), begins_.end(), token) - begins_.begin() - 1);
-    // Either the document holds the token, and the row is right, or the next document is due, and the row is written again.
-    // Which of the two can't be predicted, so that there is no branch.
-    for (size_t i = 0; i < rows.size();) {
-      rows[i] = static_cast<T>(first_ + at);
-      rows[i + 1] = static_cast<T>(token - begins_[at]);
+    T *row = rows.data(), *const end = row + rows.size();
+    const auto write = [&] {
+      row[0] = static_cast<T>(first_ + at);
+      row[1] = static_cast<T>(token - begins_[at]);
+    };
+    for (; row != end; ++at) {
+      // Most documents hold the beginning of one sample or of none. Which of the two can't be predicted, so there is no branch:
+      // where there is none, the next document writes the row again.
+      write();
       const bool here = token < begins_[at + 1];
-      i += here ? 2 : 0;
+      row += here ? 2 : 0;
       token += here ? sequence_length : 0;
-      at += here ? 0 : 1;
+      for (; token < begins_[at + 1] && row != end; row += 2, token += sequence_length) write();
     }
   }
 
@@ -60,6 +72,7 @@ class Stretch {
   // begins_[i + 1] becomes the end of document i: within each thread's part first, then with all that stands before it.
   void sum_lengths() {
     const auto part = [&](size_t thread) { return count_ * thread / threads_; };
+    std::vector<int64_t> before(threads_ + 1, begins_[0]);  // each part's beginning
     in_parallel(threads_, [&](size_t thread) {
       int64_t sum = 0;
       for (size_t i = part(thread); i < part(thread + 1); ++i) {
@@ -68,16 +81,16 @@ class Stretch {
         sum += lengths_[static_cast<size_t>(documents_[first_ + i] - first_sequence_)];
         begins_[i + 1] = sum;
       }
+      before[thread + 1] = sum;
     });
-    int64_t before = begins_[0];
-    for (size_t thread = 0; thread < threads_; ++thread) {
-      for (size_t i = part(thread); i < part(thread + 1); ++i) begins_[i + 1] += before;
-      before = begins_[part(thread + 1)];
-    }
+    std::partial_sum(before.begin(), before.end(), before.begin());
+    in_parallel(threads_, [&](size_t thread) {
+      for (size_t i = part(thread); i < part(thread + 1); ++i) begins_[i + 1] += before[thread];
+    });
   }
 
   const int64_t first_sequence_;
-  std::vector<int32_t> lengths_;
+  std::unique_ptr<int32_t[]> lengths_;  // by sequence
   const std::span<const int32_t> documents_;
   const size_t threads_;
   size_t first_ = 0, count_ = 0;

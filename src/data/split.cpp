@@ -71,4 +71,10 @@ SequenceRange split_range(const Fractions& fractions, int64_t count) {
   return {border(fractions.begin), border(fractions.end)};
 }
 
+SequenceRange selected_range(Split split, const std::optional<std::string>& split_string, int64_t count) {
+  if (!split_string) return {0, count};
+  const auto fractions = parse_split(*split_string)[static_cast<size_t>(split)];
+  return fractions ? split_range(*fractions, count) : SequenceRange{};
+}
+
 }  // namespace longhaul

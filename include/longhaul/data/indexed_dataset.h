@@ -51,6 +51,8 @@ class IndexedDatasetReader {
   int64_t offset(int64_t i) const { return load<int64_t>(kHeaderBytes + 4 * sequences_ + 8 * i); }
   // The first sequence of document i; documents() gives sequences(). 0 ≤ i ≤ documents().
   int64_t document_border(int64_t i) const { return load<int64_t>(kHeaderBytes + 12 * sequences_ + 8 * i); }
+  // The document that sequence i is of.
+  int64_t document_of(int64_t i) const;
   // 0 text, 1 image; multimodal datasets only.
   int8_t mode(int64_t i) const { return load<int8_t>(kHeaderBytes + 12 * sequences_ + 8 * borders_ + i); }
 

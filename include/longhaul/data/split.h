@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace longhaul {
@@ -33,5 +34,8 @@ SplitMatrix parse_split(std::string_view text);
 
 // The range of `count` sequences that the fractions select; borders round half to even.
 SequenceRange split_range(const Fractions& fractions, int64_t count);
+
+// The range of `count` sequences that a split has: all of them without a split string, none where its share is 0.
+SequenceRange selected_range(Split split, const std::optional<std::string>& split_string, int64_t count);
 
 }  // namespace longhaul

@@ -141,6 +141,8 @@ std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
   return pipeline_->token_to_id(token);
 }
 
+bool Tokenizer::has_token(int32_t id) const { return pipeline_->id_to_token(id).has_value(); }
+
 std::string Tokenizer::id_to_token(int32_t id) const {
   const auto token = pipeline_->id_to_token(id);
   if (!token) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "corpora.h"
-#include "data/gpt_description.h"
+#include "data/dataset_description.h"
 #include "data/python_json.h"
 #include "data/gpt_index.h"
 #include "data/md5.h"
@@ -255,36 +255,36 @@ TEST_F(GptDatasetTest, SplitsWithoutTokensAreNamed) {
 }
 
 // 500 bytes whose MD5 Megatron computed.
-TEST(GptDescriptionTest, HashesAreMegatrons) {
-  GptDescription description;
+TEST(DatasetDescriptionTest, HashesAreMegatrons) {
+  DatasetDescription description;
+  description.dataset_class = "GPTDataset";
   description.dataset_path = "G_text_document";
   description.split = "1,0,0";
   description.tokenizer = R"({"class": "megatron.core.tokenizers.text.text_tokenizer.MegatronTokenizerText",)"
                           R"( "tokenizer_path": null, "vocab_size": "1000", "pad_id": "-1"})";
-  GptOrder order;
-  order.sequence_length = 4;
-  const std::string text = describe(description, order);
+  description.sequence_length = 4;
+  const std::string text = describe(description);
   EXPECT_EQ(text.size(), 500U) << text;
   EXPECT_EQ(md5_hex(text), "fef16f6525bc87cc2450111049ae0ed7");
-  order.samples = 100;
+  description.samples = 100;
   description.split = "969, 30, 1";
-  EXPECT_EQ(md5_hex(describe(description, order)), "77e686c3922f8e4d498464d49b951d5d");
+  EXPECT_EQ(md5_hex(describe(description)), "77e686c3922f8e4d498464d49b951d5d");
 
-  order.samples = 4;
+  description.samples = 4;
   description.dataset_path = "P_text_document";
   description.split = "1,0,0";
-  EXPECT_EQ(md5_hex(describe(description, order)), "d545e02296059c4b1039aa6fb8bd1689");
-  order.samples = 8;
+  EXPECT_EQ(md5_hex(describe(description)), "d545e02296059c4b1039aa6fb8bd1689");
+  description.samples = 8;
   description.dataset_path = "Q_text_document";
-  EXPECT_EQ(md5_hex(describe(description, order)), "5dc564be7b1c85ba6cfaaa445ba490e2");
-  order.samples = 3;
+  EXPECT_EQ(md5_hex(describe(description)), "5dc564be7b1c85ba6cfaaa445ba490e2");
+  description.samples = 3;
   description.dataset_path = "P_text_document";
   description.split.reset();
   description.index_split = Split::valid;
-  EXPECT_EQ(md5_hex(describe(description, order)), "2c0081e29d30e9839590a24a21dad6d9");
+  EXPECT_EQ(md5_hex(describe(description)), "2c0081e29d30e9839590a24a21dad6d9");
 }
 
-TEST(GptDescriptionTest, NumbersPrintAsPythonPrintsThem) {
+TEST(DatasetDescriptionTest, NumbersPrintAsPythonPrintsThem) {
   EXPECT_EQ(python_float(1), "1.0");
   EXPECT_EQ(python_float(0), "0.0");
   EXPECT_EQ(python_float(100000), "100000.0");

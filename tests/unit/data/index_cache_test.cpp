@@ -89,7 +89,7 @@ TEST_F(IndexCacheTest, AChangedDatasetIsBuiltAnew) {
   const auto fresh = tokens(path("other"));
   EXPECT_EQ(tokens(path("cache")), fresh);
   EXPECT_CONTAINS(log_text(), "built anew");
-  EXPECT_CONTAINS(log_text(), "another state of " + path("g") + ", or");
+  EXPECT_CONTAINS(log_text(), "another state of " + path("g") + " (train), or");
 }
 
 TEST_F(IndexCacheTest, DamageIsBuiltAnew) {

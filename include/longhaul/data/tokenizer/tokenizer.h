@@ -66,6 +66,7 @@ class Tokenizer {
   // The highest id, of added tokens too, plus one: how many rows an embedding needs at least.
   int64_t vocab_size() const;
   std::optional<int32_t> token_to_id(std::string_view token) const;
+  bool has_token(int32_t id) const;
   // The token as it stands in `tokenizer.json`. Throws UserError when no token has this id.
   std::string id_to_token(int32_t id) const;
 

@@ -1,4 +1,4 @@
-#include "data/gpt_description.h"
+#include "data/dataset_description.h"
 
 #include <fmt/format.h>
 
@@ -29,24 +29,30 @@ std::string matrix_text(const SplitMatrix& matrix) {
 
 }  // namespace
 
-std::string describe(const GptDescription& description, const GptOrder& order) {
+std::string describe(const DatasetDescription& description) {
   const Json tokenizer = Json::parse(description.tokenizer, nullptr, false);
   if (tokenizer.is_discarded()) {
     throw UserError("the description of the tokenizer is not JSON: {}", description.tokenizer);
   }
-  std::string text = "{\n    \"class\": \"GPTDataset\"";
+  std::string text = "{\n    \"class\": " + quoted(description.dataset_class);
   const auto field = [&](std::string_view name, const std::string& value) {
     text += fmt::format(",\n    \"{}\": {}", name, value);
   };
   field("dataset_path", quoted(description.dataset_path));
-  field("num_samples", order.samples ? fmt::to_string(*order.samples) : "null");
+  field("num_samples", description.samples ? fmt::to_string(*description.samples) : "null");
   field("index_split", fmt::format("\"{}\"", split_name(description.index_split)));
-  field("random_seed", fmt::to_string(order.seed));
-  field("sequence_length", fmt::to_string(order.sequence_length));
+  field("random_seed", fmt::to_string(description.seed));
+  field("sequence_length", fmt::to_string(description.sequence_length));
   field("split", description.split ? quoted(*description.split) : "null");
   field("split_matrix", description.split ? matrix_text(parse_split(*description.split)) : "null");
   field("tokenizer", indented(tokenizer.dump(4, ' ', true), "    "));
+  for (const auto& [name, value] : description.more) field(name, value);
   return text + "\n}";
+}
+
+std::string dataset_name(const std::string& prefix, Split split, const std::optional<std::string>& split_string) {
+  return split_string ? fmt::format("the {} split (data.split = \"{}\") of {}", split_name(split), *split_string, prefix)
+                      : fmt::format("the {} dataset {}", split_name(split), prefix);
 }
 
 }  // namespace longhaul

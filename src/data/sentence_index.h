@@ -1,0 +1,44 @@
+// The order of a BERT or T5 dataset, as Megatron's helper `build_mapping` makes it: one array of rows
+//
+//   (first sentence, sentence behind the last, target length in tokens)
+//
+// Within a document, sentences are gathered until they have the target length; a row never crosses documents, and the last
+// sentence of a document never stands alone. The target is `longest`, or now and then something shorter. Documents are gone
+// through in the order of the file, epoch after epoch, until there are rows enough; then the rows are shuffled.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "longhaul/data/split.h"
+
+namespace longhaul {
+
+class IndexedDatasetReader;
+
+struct SentenceOrder {
+  SequenceRange documents;         // of the reader
+  int64_t longest = 0;             // target length, at least 2
+  double short_probability = 0.1;  // that a target is 2 … longest instead
+  std::optional<int64_t> samples;  // at least so many; none: one epoch
+  uint32_t seed = 1234;            // 1 … 2^31 - 1
+  int64_t fewest_sentences = 1;    // that a row and so a document needs
+};
+
+// A document with a longer sentence, in tokens, is left out, unless it has no other.
+inline constexpr int64_t kLongestSentence = 512;
+
+template <typename T>
+struct SentenceRow {
+  T begin, end, target;
+};
+
+// T is uint32_t or uint64_t: the type of the file's numbers. Throws UserError, starting with `what`, when no document is of
+// use. Memory: the rows, and a bit a document.
+template <typename T>
+std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
+                                                 const std::string& what);
+
+}  // namespace longhaul
