@@ -44,6 +44,19 @@ T* data_or_null(const at::Tensor& x) {
 void* current_cuda_stream(const at::Tensor& x);
 void* current_cuda_stream(c10::Device device);
 
+// Whether what is queued there becomes part of a CUDA graph instead of running.
+bool stream_is_capturing(c10::Device device);
+
+// Calls what is named by LONGHAUL_CUDA_KERNEL; false in a build without CUDA code.
+template <typename Function, typename... Arguments>
+bool call_cuda(Function function, const Arguments&... arguments) {
+  if constexpr (std::is_same_v<Function, std::nullptr_t>) {
+    return false;
+  } else {
+    return function(arguments...);
+  }
+}
+
 // Runs the kernel of the device that holds `x`: on the CPU when it returns the work is done, on CUDA it is
 // queued.
 template <typename Arguments, typename Launcher>
