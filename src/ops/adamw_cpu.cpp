@@ -11,7 +11,8 @@ namespace longhaul::ops::cpu {
 namespace {
 
 template <bool has_model, bool zero_grad>
-LONGHAUL_CLONES void adamw_range(const AdamWArguments& arguments, int64_t begin, int64_t end) {
+LONGHAUL_CLONES void adamw_range(const AdamWArguments& arguments, float grad_scale, int64_t begin,
+                                 int64_t end) {
   const AdamWArguments a = arguments;
   float* __restrict master = a.master;
   float* __restrict moment1 = a.moment1;
@@ -20,7 +21,7 @@ LONGHAUL_CLONES void adamw_range(const AdamWArguments& arguments, int64_t begin,
   c10::BFloat16* __restrict model = static_cast<c10::BFloat16*>(a.model);
 #pragma omp simd
   for (int64_t i = begin; i < end; ++i) {
-    const float g = grad[i] * a.grad_scale;
+    const float g = grad[i] * grad_scale;
     const float m = moment1[i] + (g - moment1[i]) * a.one_minus_beta1;
     const float v = moment2[i] * a.beta2 + g * g * a.one_minus_beta2;
     const float denominator = std::sqrt(v) * a.inverse_root_correction + a.eps;
@@ -46,16 +47,22 @@ LONGHAUL_CLONES double chunk_norm(const float* x, int64_t count) {
 void adamw(const AdamWArguments& a) {
   const auto range = a.model ? (a.zero_grad ? adamw_range<true, true> : adamw_range<true, false>)
                              : (a.zero_grad ? adamw_range<false, true> : adamw_range<false, false>);
-  at::parallel_for(0, a.count, 16384, [&](int64_t begin, int64_t end) { range(a, begin, end); });
+  const float grad_scale = a.grad_scale != nullptr ? static_cast<float>(*a.grad_scale) : 1.0F;
+  if (!std::isfinite(grad_scale)) return;
+  at::parallel_for(0, a.count, 16384, [&](int64_t begin, int64_t end) { range(a, grad_scale, begin, end); });
 }
 
 void squared_norm(const SquaredNormArguments& a) {
-  at::parallel_for(0, (a.count + kNormChunk - 1) / kNormChunk, 1, [&](int64_t begin, int64_t end) {
+  const int64_t chunks = (a.count + kNormChunk - 1) / kNormChunk;
+  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t first = chunk * kNormChunk;
       a.partials[chunk] = chunk_norm(a.x + first, std::min(kNormChunk, a.count - first));
     }
   });
+  double total = 0;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) total += a.partials[chunk];
+  *a.sum += total;
 }
 
 }  // namespace longhaul::ops::cpu

@@ -9,6 +9,8 @@ constexpr int kThreads = 256;
 
 template <int N>
 __global__ void adamw_kernel(const AdamWArguments a) {
+  const float grad_scale = a.grad_scale ? static_cast<float>(*a.grad_scale) : 1.0F;
+  if (!isfinite(grad_scale)) return;
   const int64_t stride = int64_t{gridDim.x} * kThreads * N;
   for (int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * N; i < a.count; i += stride) {
     Pack<float, N> master = load<N>(a.master, i), grad = load<N>(a.grad, i);
@@ -16,7 +18,7 @@ __global__ void adamw_kernel(const AdamWArguments a) {
     Pack<__nv_bfloat16, N> model;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      const float g = grad.values[k] * a.grad_scale;
+      const float g = grad.values[k] * grad_scale;
       const float m = moment1.values[k] + (g - moment1.values[k]) * a.one_minus_beta1;
       const float v = moment2.values[k] * a.beta2 + g * g * a.one_minus_beta2;
       const float denominator = sqrtf(v) * a.inverse_root_correction + a.eps;
@@ -50,6 +52,14 @@ __global__ void squared_norm_kernel(const SquaredNormArguments a) {
   if (threadIdx.x == 0) a.partials[blockIdx.x] = total;
 }
 
+// One thread block.
+__global__ void add_chunks_kernel(const SquaredNormArguments a, int64_t chunks) {
+  double total = 0;
+  for (int64_t chunk = threadIdx.x; chunk < chunks; chunk += kThreads) total += a.partials[chunk];
+  total = row_sum(total);
+  if (threadIdx.x == 0) *a.sum += total;
+}
+
 }  // namespace
 
 void adamw(const AdamWArguments& a, void* stream) {
@@ -71,6 +81,7 @@ void squared_norm(const SquaredNormArguments& a, void* stream) {
   } else {
     start("squared_norm", squared_norm_kernel<1>, grid, kThreads, 0, stream, a);
   }
+  start("squared_norm", add_chunks_kernel, 1, kThreads, 0, stream, a, int64_t{grid});
 }
 
 }  // namespace longhaul::ops::cuda

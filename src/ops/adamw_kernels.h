@@ -8,7 +8,7 @@
 namespace longhaul::ops {
 
 // The scalars are rounded from double precision once per step, as torch.optim does:
-//   g = grad · grad_scale
+//   g = grad · grad_scale, that rounded to FP32
 //   m += (g - m) · one_minus_beta1          v = v · beta2 + g² · one_minus_beta2
 //   master = master · decay - step_size · m / (√v · inverse_root_correction + eps)
 struct AdamWArguments {
@@ -19,7 +19,7 @@ struct AdamWArguments {
   float* grad = nullptr;
   void* model = nullptr;  // BF16, or null
   bool zero_grad = false;
-  float grad_scale = 1;
+  const double* grad_scale = nullptr;  // null: 1; not finite: nothing changes
   float one_minus_beta1 = 0;
   float beta2 = 0;
   float one_minus_beta2 = 0;
@@ -29,11 +29,12 @@ struct AdamWArguments {
   float eps = 0;
 };
 
-// partials[c] = Σ x² of the chunk c of kNormChunk numbers, in FP64; the caller adds the chunks up in order.
+// sum += Σ x² in FP64: of chunks of kNormChunk numbers, which then are added up in a fixed order.
 struct SquaredNormArguments {
   int64_t count = 0;
   const float* x = nullptr;
-  double* partials = nullptr;
+  double* partials = nullptr;  // workspace, one a chunk
+  double* sum = nullptr;
 };
 inline constexpr int64_t kNormChunk = 65536;
 

@@ -1,13 +1,12 @@
 #include "longhaul/ops/attention.h"
 
-#include <ATen/ops/aminmax.h>
-
 #include <algorithm>
 
 #include "longhaul/core/error.h"
+#include "ops/attention_apart.h"
 #include "ops/attention_cpu.h"
-#include "ops/attention_generic.h"
 #include "ops/gemm_avx512.h"
+#include "ops/index_check.h"
 
 namespace longhaul::ops {
 namespace {
@@ -36,12 +35,7 @@ void check(const at::Tensor& qkv, const AttentionOptions& options) {
     LONGHAUL_CHECK(options.positions.numel() == qkv.size(0), "{} positions for {} tokens",
                    options.positions.numel(), qkv.size(0));
     LONGHAUL_CHECK(options.positions.scalar_type() == at::kLong, "positions are not int64");
-    if (options.positions.is_cpu() && qkv.size(0) > 0) {  // on a device the gather itself checks
-      const auto [lowest, highest] = at::aminmax(options.positions);
-      LONGHAUL_CHECK(lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < options.rope.cos.size(0),
-                     "positions {} to {} in a rotary table of {} rows", lowest.item<int64_t>(),
-                     highest.item<int64_t>(), options.rope.cos.size(0));
-    }
+    check_indices(Fault::position, options.positions.contiguous(), options.rope.cos.size(0));
   } else {
     LONGHAUL_CHECK(longest <= options.rope.cos.size(0),
                    "a document of {} tokens exceeds the rotary table's {} rows", longest,
@@ -59,7 +53,7 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionOptions& options) {
       return attention_cpu(input, options, avx512::attention_kernel(avx512::supported(true)));
     if (avx2::supported()) return attention_cpu(input, options, avx2::attention_kernel());
   }
-  return attention_generic(input, options);
+  return attention_apart(input, options);
 }
 
 }  // namespace longhaul::ops

@@ -2,6 +2,8 @@
 // numbers, so every kernel, layout and recomputation draws the same mask.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -36,6 +38,10 @@ class AttentionDropout {
       out[i] = static_cast<float>(words[column % 4] >> 8) * 0x1p-24F < probability_ ? 0.0F : scale;
     }
   }
+
+  // The multipliers of the queries from `query` on and the keys from `key` on: mask [heads, queries, keys] FP32,
+  // contiguous, on any device.
+  void fill(int64_t query, int64_t key, const at::Tensor& mask) const;
 
  private:
   float probability_;

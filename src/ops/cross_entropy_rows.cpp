@@ -32,7 +32,8 @@ void run(const at::Tensor& logits, const CrossEntropyArguments& arguments) {
 
 }  // namespace
 
-RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options) {
+RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels,
+                             const CrossEntropyRows& options) {
   const auto make = [&] { return at::empty({logits.size(0)}, logits.options()); };
   const RowStatistics statistics{make(), make(), make()};
   run(logits, arguments_of(CrossEntropyPass::statistics, logits, labels, options, statistics));
@@ -40,8 +41,8 @@ RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels,
 }
 
 void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
-                        const CrossEntropyRows& options, const RowStatistics& statistics, const at::Tensor& losses,
-                        const at::Tensor& weighted, const at::Tensor& gradient) {
+                        const CrossEntropyRows& options, const RowStatistics& statistics,
+                        const at::Tensor& losses, const at::Tensor& weighted, const at::Tensor& gradient) {
   const auto pass = statistics.defined() ? CrossEntropyPass::finish : CrossEntropyPass::whole;
   CrossEntropyArguments arguments = arguments_of(pass, logits, labels, options, statistics);
   if (gradient.defined()) {
@@ -55,8 +56,8 @@ void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, cons
   run(logits, arguments);
 }
 
-// The upper half of each row's memory: the kernel goes from a row's end to its beginning, and what it writes for a class
-// lies above all that it still has to read (4 bytes · class <= 2 bytes · (stride + class)).
+// The upper half of each row's memory: the kernel goes from a row's end to its beginning, and what it writes
+// for a class lies above all that it still has to read (4 bytes · class <= 2 bytes · (stride + class)).
 at::Tensor gradient_in_place(const at::Tensor& rows_memory, int64_t classes) {
   const int64_t stride = rows_memory.size(1);
   return rows_memory.view(at::kBFloat16).narrow(1, stride, classes);

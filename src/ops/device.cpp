@@ -5,11 +5,15 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 namespace longhaul::ops {
 namespace {
 
 #ifdef LONGHAUL_HAS_CUDA
 std::string find_problem() {
+  // LibTorch's cuBLAS repeats its results only with a workspace of fixed size; the program's user may have set another.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
     return fmt::format(

@@ -1,5 +1,6 @@
-// What a kernel finds wrong with its input. Asking the device would mean waiting for it, so the kernel writes the first
-// fault to host memory and goes on with harmless numbers; the host looks there whenever it passes by.
+// What a kernel finds wrong with its input. Asking the device would mean waiting for it, so the kernel writes
+// the first fault to host memory and goes on with harmless numbers; the host looks there whenever it passes
+// by.
 #pragma once
 
 #include <cstdint>

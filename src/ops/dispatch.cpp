@@ -5,6 +5,7 @@
 #include <string>
 
 #include "longhaul/core/error.h"
+#include "ops/cuda_stream.h"
 
 namespace longhaul::ops {
 
@@ -43,6 +44,10 @@ void* current_cuda_stream(const at::Tensor& x) { return current_cuda_stream(x.de
 void* current_cuda_stream(c10::Device device) {
   // Through LibTorch's virtual interface: linking libc10_cuda would tie every program to CUDA's libraries.
   return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(device).native_handle();
+}
+
+bool stream_is_capturing(c10::Device device) {
+  return call_cuda(LONGHAUL_CUDA_KERNEL(cuda::is_capturing), current_cuda_stream(device));
 }
 
 }  // namespace longhaul::ops

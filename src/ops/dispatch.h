@@ -54,6 +54,19 @@ struct CudaKernel {
 template <typename Launcher>
 CudaKernel(Launcher, const char*) -> CudaKernel<Launcher>;
 
+// Whether what is queued there becomes part of a CUDA graph instead of running.
+bool stream_is_capturing(c10::Device device);
+
+// Calls what is named by LONGHAUL_CUDA_KERNEL; false in a build without CUDA code.
+template <typename Launcher, typename... Arguments>
+bool call_cuda(const CudaKernel<Launcher>& kernel, const Arguments&... arguments) {
+  if constexpr (std::is_same_v<Launcher, std::nullptr_t>) {
+    return false;
+  } else {
+    return kernel.launcher(arguments...);
+  }
+}
+
 // Runs the kernel of the device that holds `x`: on the CPU when it returns the work is done, on CUDA it is
 // queued.
 template <typename Arguments, typename Launcher>

@@ -9,6 +9,7 @@
 #include "ops/column_sums_cpu.h"
 #include "ops/dispatch.h"
 #include "ops/gemm_avx512.h"
+#include "ops/gemm_cuda.h"
 #include "ops/profile_scope.h"
 
 namespace longhaul::ops {
@@ -91,11 +92,9 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmM
   const OperatorScope scope([&] { return gemm_span(out.size(0), out.size(1), a.size(1)); });
   LONGHAUL_CHECK(mode == GemmMode::overwrite || (!bias.defined() && out.scalar_type() != at::kBFloat16),
                  "a product is added to FP32 or FP64, without a bias");
-  if (runs_on_avx512(a, b, out)) {
-    gemm_avx512(a, b, out, mode, bias);
-  } else {
-    gemm_generic(a, b, out, mode, bias);
-  }
+  if (runs_on_avx512(a, b, out)) return gemm_avx512(a, b, out, mode, bias);
+  if (on_cuda(a) && call_cuda(LONGHAUL_CUDA_KERNEL(cuda::gemm), a, b, out, mode == GemmMode::accumulate, bias)) return;
+  gemm_generic(a, b, out, mode, bias);
 }
 
 void add_column_sums(const at::Tensor& x, const at::Tensor& out) {

@@ -16,7 +16,7 @@ enum class GemmMode { overwrite, accumulate };
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out,
           GemmMode mode = GemmMode::overwrite, const at::Tensor& bias = {});
 
-// The same by ATen: for other devices, FP64, and machines without AVX-512.
+// The same by ATen: for FP64, machines without AVX-512, and what cuBLASLt does not take.
 void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
                   const at::Tensor& bias);
 

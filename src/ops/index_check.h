@@ -8,7 +8,8 @@
 
 namespace longhaul::ops {
 
-// `values` int64, contiguous; `weights` of as many FP32 numbers or undefined: those of weight 0 are not looked at.
+// `values` int64, contiguous; `weights` of as many FP32 numbers or undefined: those of weight 0 are not
+// looked at.
 void check_indices(Fault kind, const at::Tensor& values, int64_t limit, const at::Tensor& weights = {});
 
 // `value` is a scalar that has to be 1.

@@ -92,6 +92,9 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
   const A rstd = static_cast<const A*>(a.rstd)[row];
   const A mean = a.layer_norm ? static_cast<const A*>(a.mean)[row] : A(0);
 
+  const int64_t own = threadIdx.x * N;  // this thread's first column; of most rows its only pack
+  Pack<T, N> own_dsum{};                // under way while the row's sums are computed
+  if (a.dsum && own < a.hidden) own_dsum = load<N>(dsum_rows, first + own);
   A total_g = 0, total_gn = 0;
   for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
     const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i),
@@ -115,7 +118,7 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
     const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i),
                      weight = load<N>(weights, i);
     Pack<T, N> dsum, dx;
-    if (a.dsum) dsum = load<N>(dsum_rows, first + i);
+    if (a.dsum) dsum = i == own ? own_dsum : load<N>(dsum_rows, first + i);
 #pragma unroll
     for (int k = 0; k < N; ++k) {
       const A n = (widen(x.values[k]) - mean) * rstd;

@@ -17,9 +17,9 @@ struct RowBlocks {
 };
 
 // 64 blocks keep the cost of the partial sums at a few per cent and occupy any CPU that one process gets; a
-// GPU wants more.
+// GPU wants more: four for each multiprocessor of an H100.
 inline RowBlocks row_blocks(int64_t rows, bool cuda) {
-  return {rows, std::clamp<int64_t>(rows / (cuda ? 8 : 16), 1, cuda ? 264 : 64)};
+  return {rows, std::clamp<int64_t>(rows / (cuda ? 8 : 16), 1, cuda ? 528 : 64)};
 }
 
 }  // namespace longhaul::ops

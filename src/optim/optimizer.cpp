@@ -1,6 +1,5 @@
 #include "longhaul/optim/optimizer.h"
 
-#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -12,8 +11,6 @@
 
 namespace longhaul {
 namespace {
-
-constexpr double kClipEps = 1e-6;  // as torch.nn.utils.clip_grad_norm_ and Megatron-LM have it
 
 // `range` of the flat layout in `tensor`, which holds what the share does.
 at::Tensor part(const at::Tensor& tensor, const UnitShare& share, FlatRange range) {
@@ -84,24 +81,21 @@ void Optimizer::publish() {
   data_.wait_for_values();
 }
 
-// Sums the gradients over all ranks that hold a part of them, as far as this one needs them; returns their global norm.
-double Optimizer::sum_gradients() {
+// Sums the gradients over all ranks that hold a part of them, as far as this one needs them; returns the square of their
+// global norm, FP64 [1] on the device.
+at::Tensor Optimizer::sum_gradients() {
   data_.finish_gradients();
   sums_.run();
-  double square = 0;
+  const at::Tensor square = at::zeros({1}, at::TensorOptions().dtype(at::kDouble).device(store_.options().device));
   for (const FlatRange owned : store_.owned_ranges()) {
     for (const UnitShare& share : data_.shares()) {
       const FlatRange range = intersection(owned, share.range);
-      if (range.count() > 0) square += ops::squared_norm(part(share.gradients, share, range));
+      if (range.count() > 0) ops::add_squared_norm(part(share.gradients, share, range), square);
     }
   }
-  if (data_.sharded() || ranks_.model != nullptr) {
-    const at::Tensor sum = at::full({1}, square, at::TensorOptions().dtype(at::kDouble).device(store_.options().device));
-    if (data_.sharded()) ops::sum_over(ranks_.data, sum);
-    ops::sum_over(ranks_.model, sum);
-    square = sum.item<double>();
-  }
-  return std::sqrt(square);
+  if (data_.sharded()) ops::sum_over(ranks_.data, square);
+  ops::sum_over(ranks_.model, square);
+  return square;
 }
 
 // What of `range` this rank holds of the unit.
@@ -118,16 +112,14 @@ void Optimizer::update(size_t unit, FlatRange range, const ops::AdamWOptions& op
 
 double Optimizer::step(double learning_rate) {
   c10::AutoGradMode no_grad(false);
-  const double norm = sum_gradients();
-  if (!std::isfinite(norm)) return norm;
-
+  const at::Tensor square = sum_gradients();
   ops::AdamWOptions options;
   options.lr = learning_rate;
   options.beta1 = config_.beta1;
   options.beta2 = config_.beta2;
   options.eps = config_.eps;
   options.step = ++steps_taken_;
-  if (config_.clip_norm > 0) options.grad_scale = std::min(1.0, config_.clip_norm / (norm + kClipEps));
+  options.grad_scale = ops::clipping_scale(square, config_.clip_norm);
 
   data_.wait_for_values();
   for (size_t u = 0; u < states_.size(); ++u) {  // in the order in which the next forward waits for them
@@ -138,6 +130,8 @@ double Optimizer::step(double learning_rate) {
     update(u, {unit.decayed_end, unit.range.end}, options);
     data_.values_changed(u);
   }
+  const double norm = std::sqrt(square.item<double>());  // the first that waits for the device
+  if (!std::isfinite(norm)) --steps_taken_;              // and nothing was changed
   return norm;
 }
 

@@ -6,6 +6,8 @@
 #include "longhaul/core/random.h"
 #include "ops/activation_kernels.h"
 #include "ops/adamw_kernels.h"
+#include "ops/attention_dropout.h"
+#include "ops/attention_dropout_kernels.h"
 #include "ops/cross_entropy_kernels.h"
 #include "ops/cross_entropy_rows.h"
 #include "ops/device_faults.h"
@@ -13,6 +15,7 @@
 #include "ops/dropout_kernels.h"
 #include "ops/embedding_kernels.h"
 #include "ops/norm_kernels.h"
+#include "ops/rotary_kernels.h"
 
 namespace longhaul::ops {
 namespace {
@@ -212,6 +215,65 @@ TEST_P(Emulated, CrossEntropy) {
   }
 }
 
+TEST_P(Emulated, Rotary) {
+  struct Case {
+    int64_t kv_heads, per_group, head_dim, half;
+    bool positions;
+  };
+  for (const Case& c : {Case{2, 3, 32, 16, false}, Case{1, 1, 64, 8, true}, Case{3, 2, 10, 3, false},
+                        Case{2, 4, 8, 0, false}, Case{2, 1, 18, 9, true}}) {
+    SCOPED_TRACE(testing::Message() << c.kv_heads << " groups, head_dim " << c.head_dim);
+    const int64_t tokens = 23, heads = c.kv_heads * c.per_group,
+                  columns = (heads + 2 * c.kv_heads) * c.head_dim;
+    const at::Tensor borders = at::tensor({0, 4, 4, 5, 23}, at::kInt),
+                     positions = at::arange(tokens, at::kLong) % 7;
+    const at::Tensor cos = random({30, c.half}, 8, at::kFloat), sin = random({30, c.half}, 9, at::kFloat);
+    for (const bool back : {false, true}) {
+      compare({input({tokens, columns}, 1), input({tokens, columns}, 2)},
+              [&](bool cuda, const std::vector<at::Tensor>& t) {
+                RotaryArguments a;
+                a.type = element_type(t[0]), a.back = back, a.tokens = tokens, a.kv_heads = c.kv_heads,
+                a.per_group = c.per_group;
+                a.head_dim = c.head_dim, a.rotary_half = c.half, a.table_rows = 30;
+                a.cos = cos.data_ptr<float>(), a.sin = sin.data_ptr<float>();
+                a.positions = c.positions ? positions.data_ptr<int64_t>() : nullptr;
+                a.borders = borders.data_ptr<int32_t>(), a.documents = 4;
+                const at::Tensor apart = t[1].view({tokens, heads + 2 * c.kv_heads, c.head_dim});
+                a.qkv = t[0].data_ptr(), a.q = apart.data_ptr(),
+                a.k = apart.narrow(1, heads, c.kv_heads).data_ptr();
+                a.v = apart.narrow(1, heads + c.kv_heads, c.kv_heads).data_ptr();
+                a.q_stride = a.k_stride = a.v_stride = columns;
+                cuda ? cuda::rotary(a, nullptr) : cpu::rotary(a);
+              });
+    }
+  }
+}
+
+TEST(Emulation, AttentionDropout) {
+  for (const uint64_t first_token : {uint64_t{0}, uint64_t{6}, (uint64_t{1} << 31) + 3}) {
+    const int64_t heads = 3, queries = 5, keys = 11, query = 9, key = 2;
+    const DropoutKey name{7, "site", 4, first_token};
+    const AttentionDropout dropout(0.3, name, 1, heads);
+    const at::Tensor expected = at::empty({heads, queries, keys}), own = at::empty({heads, queries, keys});
+    for (int64_t row = 0; row < heads * queries; ++row) {
+      dropout.multipliers(row / queries, query + row % queries, key, keys,
+                          expected.data_ptr<float>() + row * keys);
+    }
+    dropout.fill(query, key, own);
+    EXPECT_TRUE(at::equal(own, expected));
+    AttentionDropoutArguments a;
+    a.heads = heads, a.queries = queries, a.keys = keys, a.step = 4;
+    for (int64_t head = 0; head < heads; ++head) {
+      a.streams[head] = RandomStream(7, "site.head" + std::to_string(1 + head)).key();
+    }
+    a.first_query = first_token + query, a.first_key = first_token + key;
+    a.threshold = static_cast<uint32_t>(std::ceil(0.3F * 0x1p24F)), a.scale = 1 / (1 - 0.3F);
+    a.multipliers = own.zero_().data_ptr<float>();
+    cuda::attention_dropout(a, nullptr);
+    EXPECT_TRUE(at::equal(own, expected));
+  }
+}
+
 TEST(Emulation, AdamW) {
   for (const int64_t count : {1, 1030}) {
     const auto run = [&](bool cuda) {
@@ -219,10 +281,11 @@ TEST(Emulation, AdamW) {
       const at::Tensor moment1 = random({count}, 3, at::kFloat),
                        moment2 = random({count}, 4, at::kFloat).abs();
       const at::Tensor model = at::zeros({count}, at::kBFloat16);
+      const double scale = 0.5;
       AdamWArguments a;
       a.count = count, a.master = master.data_ptr<float>(), a.moment1 = moment1.data_ptr<float>();
       a.moment2 = moment2.data_ptr<float>(), a.grad = grad.data_ptr<float>(), a.model = model.data_ptr();
-      a.zero_grad = true, a.grad_scale = 0.5F, a.one_minus_beta1 = 0.1F, a.beta2 = 0.95F,
+      a.zero_grad = true, a.grad_scale = &scale, a.one_minus_beta1 = 0.1F, a.beta2 = 0.95F,
       a.one_minus_beta2 = 0.05F;
       a.decay = 0.999F, a.step_size = 1e-3F, a.inverse_root_correction = 1.3F, a.eps = 1e-8F;
       cuda ? cuda::adamw(a, nullptr) : cpu::adamw(a);
@@ -236,8 +299,9 @@ TEST(Emulation, SquaredNorm) {
   for (const int64_t count : {1, 1030, 70000}) {
     const at::Tensor x = random({count}, 1, at::kFloat);
     const at::Tensor partials = at::zeros({(count + kNormChunk - 1) / kNormChunk}, at::kDouble);
-    cuda::squared_norm({count, x.data_ptr<float>(), partials.data_ptr<double>()}, nullptr);
-    EXPECT_NEAR(partials.sum().item<double>(), x.to(at::kDouble).square().sum().item<double>(), 1e-9 * count);
+    double sum = 3;
+    cuda::squared_norm({count, x.data_ptr<float>(), partials.data_ptr<double>(), &sum}, nullptr);
+    EXPECT_NEAR(sum - 3, x.to(at::kDouble).square().sum().item<double>(), 1e-9 * count);
   }
 }
 

@@ -56,7 +56,7 @@ class Optimizer {
 
   // One step with the gradients in the store, which are summed over the ranks and cleared. Returns the global norm of
   // the gradient before clipping, the same on all ranks. A norm that is not finite leaves masters and moments as they
-  // were and is returned; the caller decides. A collective call.
+  // were and is returned; the caller decides. Only reading the norm, at the end, waits for a GPU. A collective call.
   double step(double learning_rate);
 
   int64_t steps_taken() const { return steps_taken_; }
@@ -67,7 +67,7 @@ class Optimizer {
   struct State {
     at::Tensor master, moment1, moment2;
   };
-  double sum_gradients();
+  at::Tensor sum_gradients();
   void update(size_t unit, FlatRange range, const ops::AdamWOptions& options);
 
   ParameterStore& store_;

@@ -4,9 +4,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "unit/ops/gradcheck.h"
 
@@ -32,6 +34,12 @@ void reference_step(State& s, const at::Tensor& grad, const AdamWOptions& o) {
   s.master.addcdiv_(s.moment1, denominator, -(o.lr / correction1));
 }
 
+double norm_of(const at::Tensor& x) {
+  const at::Tensor sum = at::zeros({1}, at::kDouble);
+  add_squared_norm(x, sum);
+  return sum.item<double>();
+}
+
 TEST(AdamW, EqualsTheReferenceOverSteps) {
   const ThreadCount one(1);
   for (int64_t count : {1, 3, 17, 513, 100003}) {
@@ -53,11 +61,40 @@ TEST(AdamW, EqualsTheReferenceOverSteps) {
   }
 }
 
+TEST(AdamW, ChangesNothingWhereTheScaleIsNotFinite) {
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    const at::Tensor master = random_tensor({100}, 1, type), moment1 = at::zeros_like(master),
+                     moment2 = at::zeros_like(master);
+    const at::Tensor grad = at::full({100}, std::numeric_limits<double>::infinity(), master.options()),
+                     before = master.clone();
+    const at::Tensor square = at::zeros({1}, at::kDouble);
+    add_squared_norm(grad, square);
+    AdamWOptions options;
+    options.grad_scale = clipping_scale(square, 1.0);
+    adamw_step(master, moment1, moment2, grad, {}, options, true);
+    EXPECT_TRUE(bit_equal(master, before));
+    EXPECT_EQ(moment2.abs().sum().item().toDouble(), 0);
+    EXPECT_FALSE(grad.isfinite().any().item().toBool());
+  }
+}
+
+TEST(ClippingScale, IsThatOfTheNorm) {
+  const auto scale = [](double square, double limit) {
+    return clipping_scale(at::full({1}, square, at::kDouble), limit).item<double>();
+  };
+  EXPECT_EQ(scale(16, 1), 1 / (4 + 1e-6));
+  EXPECT_EQ(scale(0.25, 1), 1);
+  EXPECT_EQ(scale(0, 1), 1);
+  EXPECT_EQ(scale(1e6, 0), 1);
+  EXPECT_TRUE(std::isnan(scale(std::numeric_limits<double>::infinity(), 0)));
+  EXPECT_TRUE(std::isnan(scale(std::numeric_limits<double>::quiet_NaN(), 1)));
+}
+
 TEST(AdamW, ScalesTheGradientAndLeavesItWhenTold) {
   State ours = state_of(1000), theirs = state_of(1000);
   const at::Tensor gradient = random_tensor({1000}, 5, at::kFloat), grad = gradient.clone();
   AdamWOptions options;
-  options.grad_scale = 0.25;
+  options.grad_scale = at::full({1}, 0.25, at::kDouble);
   adamw_step(ours.master, ours.moment1, ours.moment2, grad, {}, options, false);
   reference_step(theirs, gradient * 0.25, options);
   EXPECT_LT(max_error(ours.master, theirs.master), 2e-7);
@@ -80,7 +117,7 @@ TEST(AdamW, BitEqualForAnyNumberOfThreads) {
     with_threads(threads, [&] {
       State s = state_of(200003);
       const at::Tensor grad = random_tensor({200003}, 5, at::kFloat);
-      norms.push_back(squared_norm(grad));
+      norms.push_back(norm_of(grad));
       adamw_step(s.master, s.moment1, s.moment2, grad, {}, {}, true);
       states.push_back(s);
     });
@@ -95,11 +132,11 @@ TEST(SquaredNorm, IsDoublePrecision) {
   for (int64_t count : {0, 1, 3, 17, 65536, 65537, 300001}) {
     const at::Tensor x = random_tensor({count}, 1, at::kFloat);
     const double truth = x.to(at::kDouble).square().sum().item().toDouble();
-    EXPECT_NEAR(squared_norm(x), truth, 1e-12 * truth) << count;
+    EXPECT_NEAR(norm_of(x), truth, 1e-12 * truth) << count;
   }
   // 2^24 + 1 ones, which an FP32 sum cannot count.
-  EXPECT_EQ(squared_norm(at::full({(1 << 24) + 1}, 1.0F, at::kFloat)), 0x1p24 + 1);
-  EXPECT_NEAR(squared_norm(at::full({8}, 1e30F, at::kFloat)), 8e60, 8e53);  // its square overflows FP32
+  EXPECT_EQ(norm_of(at::full({(1 << 24) + 1}, 1.0F, at::kFloat)), 0x1p24 + 1);
+  EXPECT_NEAR(norm_of(at::full({8}, 1e30F, at::kFloat)), 8e60, 8e53);  // its square overflows FP32
 }
 
 }  // namespace

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "longhaul/core/error.h"
+#include "ops/attention_apart.h"
 #include "ops/attention_cpu.h"
-#include "ops/attention_generic.h"
 #include "ops/gemm_avx512.h"
+#include "unit/ops/attention_generic.h"
 #include "unit/ops/finite_difference.h"
 
 namespace longhaul::ops {
@@ -120,6 +122,19 @@ std::vector<AttentionKernel> kernels() {
   return all;
 }
 
+// Every way to attention on a CPU: the kernels, and the composition for what has none.
+std::vector<std::function<at::Tensor(const at::Tensor&, const AttentionOptions&)>> ways() {
+  std::vector<std::function<at::Tensor(const at::Tensor&, const AttentionOptions&)>> all;
+  for (const AttentionKernel& kernel : kernels()) {
+    all.emplace_back([kernel](const at::Tensor& qkv, const AttentionOptions& options) {
+      return attention_cpu(qkv, options, kernel);
+    });
+  }
+  all.emplace_back(
+      [](const at::Tensor& qkv, const AttentionOptions& options) { return attention_apart(qkv, options); });
+  return all;
+}
+
 class Attention : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override { at::manual_seed(9); }
@@ -143,9 +158,9 @@ class Attention : public testing::TestWithParam<Case> {
       return rms ? ((a - e).norm() / size).item<double>()
                  : ((a - e).abs().max() / e.abs().max().max(size / 8)).item<double>();
     };
-    for (const AttentionKernel& kernel : kernels()) {
+    for (const auto& way : ways()) {
       const at::Tensor qkv = x.clone().requires_grad_();
-      const at::Tensor out = attention_cpu(qkv, options, kernel);
+      const at::Tensor out = way(qkv, options);
       out.backward(dout);
       EXPECT_EQ(out.scalar_type(), type);
       EXPECT_LT(error(out, expected), tolerance);
@@ -208,6 +223,25 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Attention,
                                          Case{2, 1, 64, 64, {0, 517}}, Case{2, 2, 128, 128, {0, 256}},
                                          Case{16, 2, 64, 32, {0, 20, 40, 41}}, Case{2, 1, 256, 256, {0, 75}},
                                          Case{2, 1, 64, 64, {0, 0, 50, 50}}));
+
+TEST(AttentionBlocks, a_document_of_several_blocks) {
+  at::manual_seed(2);
+  const Case c{8, 4, 8, 8, {0, 1100, 1200, 2900}};  // 64 MiB of scores hold 1233 queries of the last one
+  AttentionOptions options = options_of(c);
+  options.rope = make_rope_table(rope_inverse_frequencies(8, 1e4), 1700);
+  const at::Tensor x = random_qkv(c), dout = at::randn({2900, 64}, at::kDouble);
+  const auto run = [&](const auto& attend) {
+    const at::Tensor qkv = x.clone().requires_grad_();
+    const at::Tensor out = attend(qkv, options);
+    out.backward(dout);
+    return std::pair(out.detach(), qkv.grad());
+  };
+  const auto blocks =
+      run([](const at::Tensor& qkv, const AttentionOptions& o) { return attention_apart(qkv, o); });
+  const auto whole = run(attention_generic);
+  EXPECT_LT(relative_error(blocks.first, whole.first), 1e-12);
+  EXPECT_LT(relative_error(blocks.second, whole.second), 1e-12);
+}
 
 TEST(AttentionEdges, positions_beyond_the_table_are_refused) {
   const Case c{2, 1, 16, 16, {0, 4}};

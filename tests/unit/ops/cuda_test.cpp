@@ -7,15 +7,24 @@
 #include "longhaul/core/error.h"
 #include "longhaul/ops/activation.h"
 #include "longhaul/ops/adamw.h"
+#include "longhaul/ops/attention.h"
 #include "longhaul/ops/device.h"
 #include "longhaul/ops/dropout.h"
 #include "longhaul/ops/embedding.h"
 #include "longhaul/ops/linear_cross_entropy.h"
 #include "longhaul/ops/norm.h"
+#include "ops/attention_apart.h"
+#include "ops/gemm.h"
 #include "unit/ops/gradcheck.h"
 
 namespace longhaul::ops {
 namespace {
+
+// FlashAttention's backward repeats itself only when asked to.
+struct Deterministic {
+  Deterministic() { at::globalContext().setDeterministicAlgorithms(true, false); }
+  ~Deterministic() { at::globalContext().setDeterministicAlgorithms(false, false); }
+};
 
 class CudaParity : public testing::TestWithParam<at::ScalarType> {
  protected:
@@ -25,7 +34,8 @@ class CudaParity : public testing::TestWithParam<at::ScalarType> {
 
   // Outputs and gradients of `function` of the inputs, on the CPU and on CUDA; twice there, to see that it
   // repeats.
-  void compare(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs) {
+  void compare(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs,
+               double looser = 1) {
     const auto run = [&](at::DeviceType device) {
       Tensors leaves;
       for (const at::Tensor& x : inputs) leaves.push_back(leaf(x.to(device)));
@@ -38,7 +48,9 @@ class CudaParity : public testing::TestWithParam<at::ScalarType> {
       return outputs;
     };
     const Tensors cpu = run(at::kCPU), cuda = run(at::kCUDA), again = run(at::kCUDA);
-    const double tolerance = GetParam() == at::kDouble ? 1e-11 : GetParam() == at::kFloat ? 3e-5 : 0x1p-7;
+    const double tolerance = looser * (GetParam() == at::kDouble  ? 1e-11
+                                       : GetParam() == at::kFloat ? 3e-5
+                                                                  : 0x1p-7);
     for (size_t i = 0; i < cpu.size(); ++i) {
       EXPECT_LT(max_error(cuda[i], cpu[i]), tolerance) << "result " << i;
       EXPECT_TRUE(bit_equal(cuda[i], again[i])) << "result " << i;
@@ -106,9 +118,10 @@ TEST_P(CudaParity, LinearCrossEntropy) {
     int64_t tokens, rows;
     CrossEntropyOptions options;
   };
-  for (const Case& c : {Case{1, 5, {}}, Case{64, 96, {.vocab_size = 90}}, Case{37, 131, {.chunk_tokens = 10}},
-                        Case{33, 5003, {.vocab_size = 4999, .z_loss = 1e-2, .logit_softcap = 5, .chunk_tokens = 7}},
-                        Case{40, 50257, {.z_loss = 1e-3}}}) {
+  for (const Case& c :
+       {Case{1, 5, {}}, Case{64, 96, {.vocab_size = 90}}, Case{37, 131, {.chunk_tokens = 10}},
+        Case{33, 5003, {.vocab_size = 4999, .z_loss = 1e-2, .logit_softcap = 5, .chunk_tokens = 7}},
+        Case{40, 50257, {.z_loss = 1e-3}}}) {
     const int64_t vocab = c.options.vocab_size > 0 ? c.options.vocab_size : c.rows;
     SCOPED_TRACE(testing::Message() << c.tokens << "x" << vocab);
     const at::Tensor labels = (random_tensor({c.tokens}, 5).abs() * 1000).to(at::kLong).remainder(vocab);
@@ -126,6 +139,40 @@ TEST_P(CudaParity, LinearCrossEntropy) {
           return {result.loss};
         },
         {input({c.tokens, 48}, 1), input({c.rows, 48}, 2)});
+  }
+}
+
+TEST_P(CudaParity, Attention) {
+  const Deterministic deterministic;
+  struct Case {
+    int64_t heads, kv_heads, head_dim, rotary_dim;
+    std::vector<int32_t> cu_seqlens;
+    double dropout = 0;
+    bool own_positions = false;
+  };
+  for (const Case& c : {Case{4, 2, 64, 64, {0, 130, 131, 300}}, Case{8, 8, 64, 32, {0, 128, 256}},
+                        Case{6, 2, 18, 6, {0, 31, 32, 100}}, Case{4, 1, 128, 128, {0, 517}, 0, true},
+                        Case{2, 1, 256, 256, {0, 75}}, Case{3, 3, 80, 40, {0, 0, 70, 150}},
+                        Case{4, 2, 64, 64, {0, 97, 200}, 0.25}, Case{2, 1, 64, 0, {0, 1}}}) {
+    SCOPED_TRACE(testing::Message() << c.heads << "/" << c.kv_heads << " heads of " << c.head_dim
+                                    << ", dropout " << c.dropout);
+    const int64_t tokens = c.cu_seqlens.back();
+    AttentionOptions options;
+    options.heads = c.heads, options.kv_heads = c.kv_heads, options.head_dim = c.head_dim;
+    options.scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
+    options.cu_seqlens = c.cu_seqlens;
+    options.dropout = c.dropout;
+    options.dropout_key = {42, "layers.1.attention", 3, 1001};
+    const at::Tensor positions = (random_tensor({tokens}, 9).abs() * 200).to(at::kLong).clamp(0, 599);
+    compare(
+        [&](const Tensors& in) -> Tensors {
+          AttentionOptions own = options;
+          if (c.rotary_dim > 0)
+            own.rope = make_rope_table(rope_inverse_frequencies(c.rotary_dim, 1e4), 600, in[0].device());
+          if (c.own_positions) own.positions = positions.to(in[0].device());
+          return {attention(in[0], own)};
+        },
+        {input({tokens, (c.heads + 2 * c.kv_heads) * c.head_dim}, 1)}, 4);
   }
 }
 
@@ -170,20 +217,92 @@ TEST_F(Cuda, EmbeddingNamesAnIdOutsideTheTable) {
 }
 
 TEST_F(Cuda, AWrongLabelIsNamed) {
-  const at::Tensor hidden = random_tensor({6, 8}, 1, at::kFloat).to(at::kCUDA), weights = at::ones({6}, hidden.options());
+  const at::Tensor hidden = random_tensor({6, 8}, 1, at::kFloat).to(at::kCUDA),
+                   weights = at::ones({6}, hidden.options());
   at::Tensor labels = at::ones({6}, hidden.options().dtype(at::kLong));
   labels[4] = 10;
-  const auto result = linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)}, labels, weights, {});
+  const auto result = linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)},
+                                           labels, weights, {});
   EXPECT_NE(fault(result.loss).find("label of token 4 of the batch is 10,"), std::string::npos);
 }
 
 TEST_F(Cuda, UnitGradientIsChecked) {
   const at::Tensor hidden = leaf(random_tensor({6, 8}, 1, at::kFloat).to(at::kCUDA));
-  const auto result = linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)},
-                                           at::ones({6}, hidden.options().dtype(at::kLong).requires_grad(false)),
-                                           at::ones({6}, hidden.options().requires_grad(false)), {.unit_gradient = true});
+  const auto result =
+      linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)},
+                           at::ones({6}, hidden.options().dtype(at::kLong).requires_grad(false)),
+                           at::ones({6}, hidden.options().requires_grad(false)), {.unit_gradient = true});
   (result.loss * 2).backward();
   EXPECT_NE(fault(hidden.grad()).find("unit_gradient got 2"), std::string::npos);
+}
+
+TEST_F(Cuda, Gemm) {
+  struct Case {
+    int64_t m, n, k;
+  };
+  for (const Case& c : {Case{1, 1, 1}, Case{1, 64, 512}, Case{300, 130, 70}, Case{1024, 1536, 512},
+                        Case{257, 33, 4095}, Case{64, 64, 0}}) {
+    for (const auto& [type, tolerance] :
+         {std::pair(at::kFloat, 3e-5), std::pair(at::kBFloat16, 0x1p-7), std::pair(at::kDouble, 1e-11)}) {
+      SCOPED_TRACE(testing::Message() << c.m << "x" << c.n << "x" << c.k << " " << c10::toString(type));
+      const double scale = 1 / std::sqrt(static_cast<double>(c.k + 1));
+      const at::Tensor a = (random_tensor({c.m, c.k}, 1) * scale).to(type),
+                       b = random_tensor({c.k, c.n}, 2, type);
+      const at::Tensor bias = random_tensor({c.n}, 3, type);
+      const at::Tensor product = at::matmul(a.to(at::kDouble), b.to(at::kDouble));
+      const at::Tensor a_row = a.to(at::kCUDA), b_row = b.to(at::kCUDA);
+      const at::Tensor a_column = a_row.t().contiguous().t(), b_column = b_row.t().contiguous().t();
+      for (const at::Tensor& left : {a_row, a_column}) {
+        for (const at::Tensor& right : {b_row, b_column}) {
+          // Rows that do not begin where the ones before end.
+          const at::Tensor out = at::empty({c.m, c.n + 5}, left.options()).narrow(1, 0, c.n);
+          gemm(left, right, out);
+          EXPECT_LT(max_error(out.cpu(), product), tolerance);
+          gemm(left, right, out, GemmMode::overwrite, bias.to(at::kCUDA));
+          EXPECT_LT(max_error(out.cpu(), product + bias.to(at::kDouble)), tolerance);
+          const at::Tensor sum =
+              at::ones({c.m, c.n}, left.options().dtype(type == at::kDouble ? type : at::kFloat));
+          gemm(left, right, sum, GemmMode::accumulate);
+          gemm(left, right, sum, GemmMode::accumulate);
+          EXPECT_LT(max_error(sum.cpu(), product * 2 + 1), type == at::kDouble ? tolerance : 3e-5);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(Cuda, GemmRepeatsItself) {
+  const Deterministic deterministic;
+  const at::Tensor a = random_tensor({64, 20000}, 1, at::kBFloat16).to(at::kCUDA);
+  const at::Tensor b = random_tensor({20000, 64}, 2, at::kBFloat16).to(at::kCUDA);
+  const auto product = [&] {
+    const at::Tensor out = at::zeros({64, 64}, a.options().dtype(at::kFloat));
+    gemm(a, b, out, GemmMode::accumulate);
+    return out.cpu();
+  };
+  const at::Tensor first = product();
+  for (int repeat = 0; repeat < 5; ++repeat) EXPECT_TRUE(bit_equal(product(), first));
+}
+
+// Each fused kernel against the composition in FP64, on the same BF16 numbers.
+TEST_F(Cuda, FusedAttentionKernels) {
+  AttentionOptions options;
+  options.heads = 8, options.kv_heads = 2, options.head_dim = 128, options.scale = 0.09;
+  options.cu_seqlens = {0, 384, 768};
+  const at::Tensor x = random_tensor({768, 12 * 128}, 1, at::kBFloat16),
+                   dout = random_tensor({768, 1024}, 2, at::kBFloat16);
+  const auto run = [&](const at::Tensor& on_device, const AttentionCore& core) {
+    const at::Tensor qkv = leaf(on_device);
+    const at::Tensor out = attention_apart(qkv, options, core);
+    const Tensors gradient = gradients_of({out}, {dout.to(out.device()).to(out.scalar_type())}, {qkv});
+    return std::pair(out.detach().cpu(), gradient[0].cpu());
+  };
+  const auto expected = run(x.to(at::kDouble), blocks_core());
+  for (const AttentionCore& core : {flash_core(), cudnn_core(), blocks_core()}) {
+    const auto seen = run(x.to(at::kCUDA), core);
+    EXPECT_LT(max_error(seen.first, expected.first), 0x1p-6);
+    EXPECT_LT(max_error(seen.second, expected.second), 0x1p-5);
+  }
 }
 
 TEST_F(Cuda, AdamW) {
@@ -196,7 +315,10 @@ TEST_F(Cuda, AdamW) {
       AdamWOptions options;
       for (options.step = 1; options.step < 4; ++options.step) {
         const at::Tensor grad = random_tensor({count}, 10 + options.step, at::kFloat).to(device);
-        norm += squared_norm(grad);
+        const at::Tensor square = at::zeros({1}, at::TensorOptions().dtype(at::kDouble).device(device));
+        add_squared_norm(grad, square);
+        options.grad_scale = clipping_scale(square, 1.0);
+        norm += square.item<double>();
         adamw_step(master, moment1, moment2, grad, model, options, true);
         EXPECT_EQ(grad.abs().sum().item().toDouble(), 0);
       }

@@ -1,4 +1,4 @@
-#include "ops/attention_generic.h"
+#include "unit/ops/attention_generic.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
