@@ -57,8 +57,10 @@ def trained(tokenizer, trainer, texts):
     return tokenizer
 
 
-def byte_level(pre_tokenizer, texts, size, ignore_merges=False):
+def byte_level(pre_tokenizer, texts, size, ignore_merges=False, normalizer=None):
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+    if normalizer:
+        tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, special_tokens=["<|endoftext|>"],
@@ -66,9 +68,13 @@ def byte_level(pre_tokenizer, texts, size, ignore_merges=False):
     return trained(tokenizer, trainer, texts)
 
 
-def sentence_piece(texts, size):
+def sentence_piece(texts, size, metaspace=None):
+    """`metaspace`: None for the older way, a normalizer."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    if metaspace:
+        tokenizer.pre_tokenizer = metaspace
+    else:
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     specials = ["<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256))]
     learner = Tokenizer(models.BPE(unk_token="<unk>"))
     learner.pre_tokenizer = pre_tokenizers.Metaspace(split=True)
@@ -102,9 +108,12 @@ def bert(texts, size, lowercase):
 KINDS = {
     "gpt2": lambda texts: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False), texts, 30_000),
     "llama3": lambda texts: byte_level(tokenizer_kinds.split_then_bytes(tokenizer_kinds.LLAMA3), texts, 30_000, True),
-    "qwen2": lambda texts: byte_level(tokenizer_kinds.split_then_bytes(tokenizer_kinds.QWEN), texts, 30_000),
+    "qwen2": lambda texts: byte_level(tokenizer_kinds.split_then_bytes(tokenizer_kinds.QWEN), texts, 30_000, normalizer=normalizers.NFC()),
+    "falcon": lambda texts: byte_level(tokenizer_kinds.falcon().pre_tokenizer, texts, 30_000),
+    "nemotron": lambda texts: byte_level(tokenizer_kinds.nemotron().pre_tokenizer, texts, 30_000),
     "o200k": lambda texts: byte_level(tokenizer_kinds.split_then_bytes(tokenizer_kinds.O200K), texts, 30_000),
     "llama2": lambda texts: sentence_piece(texts, 16_000),
+    "mistral": lambda texts: sentence_piece(texts, 16_000, pre_tokenizers.Metaspace(prepend_scheme="first", split=False)),
     "t5": lambda texts: t5(texts, 16_000),
     "bert_uncased": lambda texts: bert(texts, 16_000, True),
     "bert_cased": lambda texts: bert(texts, 16_000, False),

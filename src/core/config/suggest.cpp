@@ -24,15 +24,26 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+namespace {
+
+// Whether `candidate` is nearer to `name` than `best`, which it then becomes. A difference in length is a distance, too:
+// what is much longer needs no comparison.
+bool is_nearer(std::string_view name, std::string_view candidate, size_t& best) {
+  const size_t lengths = std::max(name.size(), candidate.size()) - std::min(name.size(), candidate.size());
+  if (lengths >= best) return false;
+  const size_t distance = edit_distance(name, candidate);
+  if (distance >= best) return false;
+  best = distance;
+  return true;
+}
+
+}  // namespace
+
 std::string nearest(std::string_view name, std::span<const std::string> candidates) {
   const std::string* best = nullptr;
   size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    const size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = &candidate;
-    }
+    if (is_nearer(name, candidate, best_distance)) best = &candidate;
   }
   return best == nullptr ? std::string() : *best;
 }
@@ -53,11 +64,7 @@ std::string suggest_key(const FieldTable& root, std::string_view path) {
   size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
   const auto all = leaves(root);
   for (const FieldLeaf& leaf : all) {
-    const size_t distance = edit_distance(name, leaf.field->name);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = &leaf;
-    }
+    if (is_nearer(name, leaf.field->name, best_distance)) best = &leaf;
   }
   return best == nullptr ? std::string() : best->path;
 }

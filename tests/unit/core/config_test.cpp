@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "longhaul/core/config/describe.h"
@@ -169,6 +170,13 @@ TEST(ConfigSuggest, EditDistance) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
   EXPECT_EQ(edit_distance("ab", "ba"), 1u);
   EXPECT_EQ(edit_distance("same", "same"), 0u);
+}
+
+TEST(Suggest, ALongNameTakesNoTime) {
+  const std::vector<std::string> candidates(1000, "pipeline_parallel_size");
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(nearest(std::string(1'000'000, 'p'), candidates), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));  // minutes, if all were compared
 }
 
 TEST(ConfigDescribe, Schema) {
