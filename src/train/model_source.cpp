@@ -61,10 +61,12 @@ ModelSource::ModelSource(const Recipe& recipe, int64_t ranks) {
   recipe_ = resolved(wanted);
 }
 
-int64_t ModelSource::fill(std::vector<Parameter>& parameters) const {
-  if (folder_) return folder_->load(parameters);
-  initialise_parameters(parameters, static_cast<uint64_t>(recipe_.trainer.seed));
-  return 0;
+WeightReader ModelSource::weights() const {
+  if (folder_) return folder_->weights();
+  return [seed = static_cast<uint64_t>(recipe_.trainer.seed)](std::span<Parameter> parameters) {
+    initialise_parameters(parameters, seed);
+    return int64_t{0};
+  };
 }
 
 }  // namespace longhaul

@@ -20,8 +20,8 @@ class ModelSource {
   const Recipe& recipe() const { return recipe_; }
   // What an export of this run carries along; without `model.from`, the files of `data.tokenizer`.
   const HfSideCar& side_car() const { return side_car_; }
-  // Fills the parameters from `model.from`, or initialises them with `trainer.seed`. Returns the bytes that were read.
-  int64_t fill(std::vector<Parameter>& parameters) const;
+  // Fills parameters, some or all at a time, from `model.from`, or initialises them with `trainer.seed`. This outlives it.
+  WeightReader weights() const;
 
  private:
   std::unique_ptr<const ModelFolder> folder_;
