@@ -246,7 +246,7 @@ void CheckpointWriter::settle() {
   try {
     wait();
   } catch (const std::exception& error) {
-    log::warning("a checkpoint was not saved: {}. The next save tries anew", error.what());
+    log::warning_here("a checkpoint was not saved: {}. The next save tries anew", error.what());
   }
 }
 

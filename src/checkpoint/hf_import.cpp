@@ -19,9 +19,10 @@ namespace {
 constexpr size_t kListedProblems = 12;
 constexpr auto kEmbedding = "embedding.word_embeddings.weight";
 
-class Importer {
+// Whether a folder's tensors are those that the model wants.
+class Check {
  public:
-  Importer(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model)
+  Check(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model)
       : folder_(folder), plan_(make_hf_plan(family, model)) {
     strip_prefix_ = !plan_.optional_prefix.empty() &&
                     std::none_of(folder.keys().begin(), folder.keys().end(), [&](const std::string& key) {
@@ -32,10 +33,11 @@ class Importer {
     }
   }
 
-  const HfPlan& plan() const { return plan_; }
+  // With keys as the folder has them.
+  HfPlan plan() const { return plan_; }
 
   // Throws one error for everything that doesn't fit.
-  void check() const {
+  void run() const {
     std::vector<std::string> problems;
     std::set<std::string> wanted;
     for (const auto& row : plan_.rows) {
@@ -136,18 +138,22 @@ int64_t count_zero_rows(const at::Tensor& embedding) {  // [rows, hidden]
 
 }  // namespace
 
-HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model,
-                               std::span<Parameter> parameters) {
-  const Importer importer(folder, family, model);
-  importer.check();
+HfWeights::HfWeights(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model) : folder_(folder) {
+  const Check check(folder, family, model);
+  check.run();
+  plan_ = std::make_unique<const HfPlan>(check.plan());
+}
 
+HfWeights::~HfWeights() = default;
+
+HfImportReport HfWeights::load(std::span<Parameter> parameters) const {
   std::unordered_map<std::string_view, const Parameter*> by_name;
   for (const auto& parameter : parameters) by_name.emplace(parameter.name, &parameter);
   const at::NoGradGuard no_grad;
   HfImportReport report;
   int64_t embedding_rows = 0;
   size_t filled = 0;
-  for (const auto& row : importer.plan().rows) {
+  for (const auto& row : plan_->rows) {
     const auto found = by_name.find(row.parameter);
     if (found == by_name.end()) continue;  // another pipeline stage's
     const Parameter& parameter = *found->second;
@@ -155,7 +161,7 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
                    "parameter {} is not of this model", row.parameter);
     ++filled;
     std::vector<at::Tensor> sources;
-    for (const auto& key : row.keys) sources.push_back(folder.tensor(key));
+    for (const auto& key : row.keys) sources.push_back(folder_.tensor(key));
     if (parameter.shard.vocabulary) parameter.value.detach().zero_();  // its padding
     for_each_block(parameter, [&](const at::Tensor& value, const Block& block) {
       const at::Tensor part = row.transform->merge_block(sources, block);
@@ -168,11 +174,11 @@ HfImportReport load_hf_weights(const HfFolder& folder, const ModelFamily& family
   }
   LONGHAUL_CHECK(filled == parameters.size(), "{} of {} parameters are in the model's table", filled, parameters.size());
   if (report.zero_embedding_rows > 0) {
-    log::warning(
+    log::warning_here(
         "{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. "
         "Such a "
         "row's first gradients can be huge: use a trained token as the separator of documents",
-        folder.path().string(), report.zero_embedding_rows, embedding_rows);
+        folder_.path().string(), report.zero_embedding_rows, embedding_rows);
   }
   return report;
 }

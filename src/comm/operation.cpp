@@ -76,7 +76,7 @@ class Progress::Pending final : public Work::State {
       // While there is time to look at the others: what this rank is stuck in.
       if (timeout_.count() > 0 && !warned && Clock::now() - start > timeout_ / 2) {
         warned = true;
-        log::warning("half of the time-out of {:.1f} s is over:{}", seconds(timeout_), progress_->describe());
+        log::warning_here("half of the time-out of {:.1f} s is over:{}", seconds(timeout_), progress_->describe());
       }
       {
         const std::lock_guard lock(progress_->mutex_);

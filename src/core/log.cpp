@@ -56,12 +56,12 @@ void rebuild(State& s) {
 
 }  // namespace
 
-thread_local bool info_is_left_to_others = false;
+thread_local bool others_speak = false;
 
-void leave_info_to_others(bool leave) { info_is_left_to_others = leave; }
+void leave_to_others(bool leave) { others_speak = leave; }
+bool left_to_others() { return others_speak; }
 
 void write(Level level, std::string_view message) {
-  if (level == Level::info && info_is_left_to_others) return;
   auto& s = state();
   std::lock_guard lock(s.mutex);
   LiveLine::erase_current();  // a progress line must not be torn by a log line

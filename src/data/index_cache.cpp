@@ -133,7 +133,7 @@ void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
   static std::set<std::filesystem::path> warned;
   const std::lock_guard lock(mutex);
   if (!warned.insert(folder).second) return;
-  log::warning(
+  log::warning_here(
       "the order of the samples is not cached, and is built in memory at each start: {}. Set data.cache_dir "
       "to a folder that can be written",
       error.what());

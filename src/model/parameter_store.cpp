@@ -144,13 +144,14 @@ size_t ParameterStore::unit_of(std::string_view name) const {
   return unit_of_[found->second];
 }
 
-std::vector<Parameter> ParameterStore::views_of(const std::vector<at::Tensor>& buffers) const {
-  std::vector<Parameter> views = parameters_;
-  for (size_t i = 0; i < views.size(); ++i) {
+std::vector<Parameter> ParameterStore::views_of(size_t unit, const at::Tensor& buffer) const {
+  std::vector<Parameter> views;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (unit_of_[i] != unit) continue;
+    Parameter& view = views.emplace_back(parameters_[i]);
     const at::Tensor& value = parameters_[i].value;
-    const int64_t offset = offsets_[i] - units_[unit_of_[i]].range.begin;
-    views[i].value = buffers[unit_of_[i]].narrow(0, offset, value.numel()).view(value.sizes());
-    views[i].main_grad.reset();
+    view.value = buffer.narrow(0, offsets_[i] - units_[unit].range.begin, value.numel()).view(value.sizes());
+    view.main_grad.reset();
   }
   return views;
 }

@@ -35,17 +35,13 @@ Optimizer::Optimizer(ParameterStore& store, const OptimizerConfig& config, const
 
 void Optimizer::fill(const std::function<void(std::vector<Parameter>& parameters)>& fill) {
   c10::AutoGradMode no_grad(false);
-  std::vector<at::Tensor> wholes;
   for (size_t u = 0; u < states_.size(); ++u) {
     const at::Tensor& master = states_[u].master;
-    wholes.push_back(data_.sharded() ? at::zeros({store_.units()[u].range.count()}, master.options()) : master);
-  }
-  std::vector<Parameter> parameters = store_.views_of(wholes);
-  fill(parameters);
-  if (!data_.sharded()) return;
-  for (size_t u = 0; u < states_.size(); ++u) {
-    const FlatRange share = data_.shares()[u].range;
-    states_[u].master.copy_(wholes[u].narrow(0, share.begin - store_.units()[u].range.begin, share.count()));
+    const FlatRange unit = store_.units()[u].range, share = data_.shares()[u].range;
+    const at::Tensor whole = data_.sharded() ? at::zeros({unit.count()}, master.options()) : master;
+    std::vector<Parameter> parameters = store_.views_of(u, whole);
+    fill(parameters);
+    if (data_.sharded()) at::Tensor(master).copy_(whole.narrow(0, share.begin - unit.begin, share.count()));
   }
 }
 

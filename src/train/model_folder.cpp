@@ -61,23 +61,27 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
 
 ModelFolder::~ModelFolder() = default;
 
-int64_t ModelFolder::load(std::span<Parameter> parameters) const {
-  if (checkpoint_) {
+WeightReader ModelFolder::weights() const {
+  if (hf_) {
+    const auto weights = std::make_shared<const HfWeights>(*hf_, family(config_.family), config_);
+    return [weights](std::span<Parameter> parameters) { return weights->load(parameters).bytes_read; };
+  }
+  return [&checkpoint = *checkpoint_](std::span<Parameter> parameters) {
+    const int64_t before = checkpoint.bytes_read();
     for (const Parameter& p : parameters) {
       for_each_block(p, [&](const at::Tensor& value, const Block& block) {
         std::vector<int64_t> offsets(value.dim(), 0);
         offsets[block.dim] = block.begin;
-        checkpoint_->read_slice(kModelGroup + p.name, offsets, value);
+        checkpoint.read_slice(kModelGroup + p.name, offsets, value);
       });
     }
-    return checkpoint_->bytes_read();
-  }
-  return load_hf_weights(*hf_, family(config_.family), config_, parameters).bytes_read;
+    return checkpoint.bytes_read() - before;
+  };
 }
 
 ParameterSource ModelFolder::parameters() const {
   if (!checkpoint_) {
-    throw UserError("{} is a Hugging Face folder, whose weights are read with load(): give a checkpoint or a run folder",
+    throw UserError("{} is a Hugging Face folder, whose weights are read with weights(): give a checkpoint or a run folder",
                     path_.string());
   }
   return checkpoint_->parameters();
@@ -134,7 +138,7 @@ std::unique_ptr<Transformer> load_model(const ModelFolder& folder, c10::ScalarTy
   options.device = device;
   options.main_grads = false;
   auto model = std::make_unique<Transformer>(folder.config(), options);
-  folder.load(model->parameters().parameters());
+  folder.weights()(model->parameters().parameters());
   return model;
 }
 

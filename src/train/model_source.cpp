@@ -65,10 +65,12 @@ std::shared_ptr<const Tokenizer> ModelSource::tokenizer() const {
   return folder_->has_tokenizer() ? folder_->tokenizer() : nullptr;
 }
 
-int64_t ModelSource::fill(std::vector<Parameter>& parameters) const {
-  if (folder_) return folder_->load(parameters);
-  initialise_parameters(parameters, static_cast<uint64_t>(recipe_.trainer.seed));
-  return 0;
+WeightReader ModelSource::weights() const {
+  if (folder_) return folder_->weights();
+  return [seed = static_cast<uint64_t>(recipe_.trainer.seed)](std::span<Parameter> parameters) {
+    initialise_parameters(parameters, seed);
+    return int64_t{0};
+  };
 }
 
 }  // namespace longhaul

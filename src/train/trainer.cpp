@@ -71,7 +71,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
 }
 
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) {
-  log::leave_info_to_others(!comm::leads(world));
+  log::leave_to_others(!comm::leads(world));
   ops::keep_host_memory();
   if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
@@ -97,7 +97,8 @@ void Trainer::State::fill() {
     resumed.reset();
   } else {
     int64_t bytes = 0;
-    optimizer.fill([&](std::vector<Parameter>& parameters) { bytes = source.fill(parameters); });
+    const WeightReader weights = source.weights();
+    optimizer.fill([&](std::vector<Parameter>& parameters) { bytes += weights(parameters); });
     if (!recipe.model.from.empty()) report_reading(layout.world(), recipe.model.from, held, bytes);
   }
   optimizer.publish();

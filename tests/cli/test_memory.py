@@ -1,4 +1,5 @@
-"""How much memory import and export take: the model, where it is held at all, and about one tensor beyond.
+"""How much memory import and export take: the model, where it is held at all, and about one tensor beyond. And what a rank
+that shares a model takes to load it: its share, and about one unit beyond.
 
 Measured is the memory of the process itself (RssAnon); pages of the files that it reads belong to the system's cache.
 """
@@ -6,6 +7,8 @@ Measured is the memory of the process itself (RssAnon); pages of the files that 
 import os
 import pathlib
 import subprocess
+import threading
+import time
 
 import pytest
 import torch
@@ -32,6 +35,47 @@ def peak_of(*arguments):
     output = process.communicate()[0]
     assert process.returncode == 0, output
     return peak
+
+
+def peaks_of_loading(ranks, folder, *arguments):
+    """The same of each rank of a run in `folder`, until its first step begins."""
+    clean = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+    process = subprocess.Popen([PROGRAM, "launch", "local", "--ranks", str(ranks), "--threads-per-rank", "1", "--", "pretrain",
+                                *map(str, arguments), f"trainer.run_dir={folder}"], env=clean, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    output, begun = [], threading.Event()
+
+    def read():
+        for line in process.stdout:
+            output.append(line)
+            if "tokens a step" in line:
+                begun.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    peaks, looked = {}, 0
+    while process.poll() is None and not begun.is_set():
+        if len(peaks) < ranks and time.monotonic() - looked > 0.2:
+            looked = time.monotonic()
+            for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    words = command.read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if len(words) > 1 and words[1] == b"pretrain" and f"trainer.run_dir={folder}".encode() in words:
+                    peaks.setdefault(command.parent / "status", 0)
+        for status in peaks:
+            try:
+                lines = [line for line in status.read_text().splitlines() if line.startswith("RssAnon:")]
+            except OSError:
+                continue
+            peaks[status] = max(peaks[status], *(int(line.split()[1]) * 1024 for line in lines), 0)
+        time.sleep(0.02)
+    process.wait()
+    reader.join()
+    assert process.returncode == 0, "".join(output)
+    assert len(peaks) == ranks and begun.is_set()
+    return peaks.values()
 
 
 def make_llama(folder, hidden, layers, vocabulary):
@@ -74,3 +118,38 @@ def test_import_and_export_hold_the_model_and_about_one_tensor(folders):
     before = peak_of("export", "--checkpoint", folders / "small.ckpt", "--output", folders / "small.hf")
     peak = peak_of("export", "--checkpoint", folders / "large.ckpt", "--output", folders / "large.hf") - before
     assert peak < 3 * largest + SLACK, (peak / MIB, total / MIB, largest / MIB)  # as it is stored, merged, and rounded
+
+
+def largest_unit(folder):
+    """FP32 bytes of a layer, or of a table over the vocabulary."""
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        elements = {key: int(torch.tensor(file.get_slice(key).get_shape()).prod()) for key in file.keys()}
+    return 4 * max(sum(n for key, n in elements.items() if ".layers.0." in key), *elements.values())
+
+
+@pytest.mark.parametrize("source", ["huggingface", "checkpoint", "seed"])
+def test_a_rank_loads_its_share_a_unit_at_a_time(folders, tmp_path, source):
+    ranks = 8
+    (total, largest), unit = sizes(folders / "large"), largest_unit(folders / "large")
+    if source == "checkpoint" and not (folders / "large.ckpt").exists():
+        ok("import", "--model", folders / "large", "--output", folders / "large.ckpt")
+
+    def train(which, name):
+        shape = {"small": (64, 1, 128), "large": (1024, 8, 8192)}[which]
+        model = {
+            "huggingface": [f"model.from={folders / which}"],
+            "checkpoint": [f"model.from={folders / which}.ckpt"],
+            "seed": ["model.heads=8", "model.kv_heads=4", f"model.hidden={shape[0]}", f"model.layers={shape[1]}",
+                     f"model.vocab_size={shape[2]}", f"model.ffn_hidden={2 * shape[0]}", "model.head_dim=0",
+                     "model.max_positions=64", "model.tied_embeddings=false"],
+        }[source]
+        return peaks_of_loading(ranks, tmp_path / name, "llama_tiny", "data.mock=true", "data.sequence_length=8", "trainer.precision=fp32",
+                              "trainer.device=cpu", "trainer.max_steps=1", "schedule.warmup_steps=0", f"batch.global={ranks}",
+                              "batch.micro=1", "parallel.sharding=parameters", "checkpoint.async=false",
+                              *model)
+
+    before, after = max(train("small", "small")), max(train("large", "large"))
+    # Shares of the masters, which in FP32 are the values, of gradients and of two moments; a unit, and one of its tensors.
+    expected = 4 * total / ranks + unit + largest + SLACK
+    assert expected < total  # else this shows nothing
+    assert after - before < expected, ((after - before) / MIB, total / MIB, unit / MIB)

@@ -33,7 +33,7 @@ void run(const std::vector<std::string>& arguments) {
     const TensorCut whole{.vocab_multiple = model.vocab_multiple};
     parameters.push_back({name, at::full(local_shape(shard, whole), 7.0), {}, shard, blocks_of(shard, whole)});
   }
-  const HfImportReport report = load_hf_weights(source, family, model, parameters);
+  const HfImportReport report = HfWeights(source, family, model).load(parameters);
 
   // Checkpoints hold the true rows of a vocabulary.
   CheckpointContent content{.config = {}, .state = {}, .hf = source.side_car()};

@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
   const ModelFamily& family = family_of_hf_config(folder.config());
   const ModelConfig config = family.read_config(folder.config()).resolved();
   Transformer model(config, {});
-  load_hf_weights(folder, family, config, model.parameters().parameters());
+  HfWeights(folder, family, config).load(model.parameters().parameters());
 
   const SafetensorsReader input(argv[2]);
   const at::Tensor tokens = input.tensor("tokens").clone(), labels = input.tensor("labels").clone();

@@ -15,8 +15,10 @@ void write(Level level, std::string_view message);
 // To the log file alone: what the program tells its user in another way, such as the error that it ends with.
 void write_to_file(Level level, std::string_view message);
 
-// From now on this thread's `info` goes nowhere: of many ranks one speaks for all.
-void leave_info_to_others(bool leave);
+// From now on this thread's `info` and `warning` go nowhere: of many ranks one speaks for all. What a rank alone knows is
+// a `warning_here`, or an error.
+void leave_to_others(bool leave);
+bool left_to_others();
 
 // Keeps what is logged from now on for the file that open_file will name.
 void hold_for_file();
@@ -27,10 +29,14 @@ void close_file();
 
 template <typename... Args>
 void info(fmt::format_string<Args...> format, Args&&... args) {
-  write(Level::info, fmt::format(format, std::forward<Args>(args)...));
+  if (!left_to_others()) write(Level::info, fmt::format(format, std::forward<Args>(args)...));
 }
 template <typename... Args>
 void warning(fmt::format_string<Args...> format, Args&&... args) {
+  if (!left_to_others()) write(Level::warning, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void warning_here(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::warning, fmt::format(format, std::forward<Args>(args)...));
 }
 template <typename... Args>

@@ -70,8 +70,8 @@ class ParameterStore {
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   int64_t parameter_count() const;  // elements of the global tensors, without padding
-  // The parameters as views into other buffers, one a unit (the optimiser's masters, say).
-  std::vector<Parameter> views_of(const std::vector<at::Tensor>& buffers) const;
+  // A unit's parameters as views into another buffer of its length (the optimiser's masters, say).
+  std::vector<Parameter> views_of(size_t unit, const at::Tensor& buffer) const;
 
   const std::vector<ParameterUnit>& units() const { return units_; }
   size_t unit_of(size_t index) const { return unit_of_[index]; }  // of parameter `index`

@@ -35,8 +35,8 @@ class Optimizer {
   // tensor group.
   Optimizer(ParameterStore& store, const OptimizerConfig& config, const OptimizerRanks& ranks = {});
 
-  // Sets the masters: `fill` writes this rank's parameters, in FP32, and leaves their padding alone. Sharded, they are
-  // there in full meanwhile.
+  // Sets the masters: `fill` is called for each unit, and writes this rank's parameters of it, in FP32, but their padding.
+  // Sharded, one unit at a time is there in full.
   void fill(const std::function<void(std::vector<Parameter>& parameters)>& fill);
 
   // Masters and moments as rectangles of the global tensors. `all`: what this rank holds, to be loaded; `owned`: what

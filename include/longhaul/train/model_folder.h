@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,6 +17,8 @@ namespace longhaul {
 
 class CheckpointReader;
 
+using WeightReader = std::function<int64_t(std::span<Parameter> parameters)>;
+
 // A model on disk: a Hugging Face folder, one of our checkpoints, or a run folder (its newest good checkpoint).
 class ModelFolder {
  public:
@@ -29,9 +32,10 @@ class ModelFolder {
   const ModelConfig& config() const { return config_; }  // resolved
   const HfSideCar& side_car() const { return side_car_; }
 
-  // Fills the parameters of a model of `config()`, or of one that differs only in what weights don't depend on. Returns
-  // the bytes that were read for it.
-  int64_t load(std::span<Parameter> parameters) const;
+  // What fills parameters of a model of `config()`, or of one that differs only in what weights don't depend on, a few or
+  // all at a time, and returns the bytes that it read for them. The folder outlives it. UserError where the weights are
+  // not those that its configuration describes.
+  WeightReader weights() const;
   // The weights by parameter name, without a model; the folder must outlive it. UserError for a Hugging Face
   // folder, whose tensors are others.
   ParameterSource parameters() const;

@@ -148,7 +148,7 @@ TEST_F(HfExportTest, FromScratchAndBack) {
     EXPECT_FALSE(exported.config().contains("dtype"));
     EXPECT_TRUE(fs::exists(output / "generation_config.json"));
     auto again = make_parameters(model, 1000, at::kFloat);
-    load_hf_weights(exported, family(name), model, again);
+    HfWeights(exported, family(name), model).load(again);
     for (size_t i = 0; i < parameters.size(); ++i) {
       const int64_t rows = parameters[i].shard.global_shape[0], padded = again[i].value.size(0);
       EXPECT_TRUE(identical(again[i].value.detach().narrow(0, 0, rows),
@@ -169,7 +169,7 @@ TEST_F(HfExportTest, ARankGetsItsBlocks) {
     for (int rank = 0; rank < 2; ++rank) {
       auto cut = make_parameters(model, 99, at::kFloat, {.rank = rank, .size = 2});
       cut.pop_back();  // a pipeline stage has some of the parameters only
-      const HfImportReport report = load_hf_weights(HfFolder(output), family(name), model, cut);
+      const HfImportReport report = HfWeights(HfFolder(output), family(name), model).load(cut);
       int64_t held = 0;  // elements, without the vocabulary's padding
       for (const Parameter& p : cut) {
         for_each_block(p, [&](const at::Tensor& value, const Block&) { held += value.numel(); });
@@ -210,7 +210,7 @@ TEST_F(HfExportTest, ImportRoundsToTheParametersType) {
   const auto parameters = make_parameters(model, 1, at::kFloat);
   export_from(model, parameters, {.output = folder_ / "out", .dtype = at::kFloat});
   auto half = make_parameters(model, 2, at::kBFloat16);
-  load_hf_weights(HfFolder(folder_ / "out"), family("llama"), model, half);
+  HfWeights(HfFolder(folder_ / "out"), family("llama"), model).load(half);
   const auto norm = parameter_source(parameters)("decoder.final_layernorm.weight").detach();
   EXPECT_TRUE(
       identical(parameter_source(half)("decoder.final_layernorm.weight").detach(), norm.to(at::kBFloat16)));
@@ -280,7 +280,7 @@ TEST_F(HfExportTest, EverythingWrongIsListedAtOnce) {
   write_safetensors(folder_ / "out/model.safetensors", tensors);
   const auto before = parameters[0].value.detach().clone();
   const std::string message =
-      message_of([&] { load_hf_weights(HfFolder(folder_ / "out"), family("llama"), model, parameters); });
+      message_of([&] { HfWeights(HfFolder(folder_ / "out"), family("llama"), model).load(parameters); });
   EXPECT_CONTAINS(message, "'model.norm.weight' [24] is missing");
   EXPECT_CONTAINS(
       message,
