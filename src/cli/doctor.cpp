@@ -9,6 +9,7 @@
 #include "cli/verify/python_reference.h"
 #include "commands.h"
 #include "longhaul/core/progress.h"
+#include "longhaul/core/system_memory.h"
 #include "longhaul/core/table.h"
 #include "system_info.h"
 
@@ -30,7 +31,7 @@ std::string core_text(const CpuInfo& cpu) {
   return text;
 }
 
-std::string memory_text(const MemoryInfo& memory) {
+std::string memory_text(const SystemMemory& memory) {
   std::string text = fmt::format("{}, {} available", format_bytes(static_cast<double>(memory.total)),
                                  format_bytes(static_cast<double>(memory.available)));
   if (memory.limit > 0)
@@ -88,7 +89,7 @@ void report() {
   facts.add({"system", os_name()});
   facts.add({"CPU", fmt::format("{} ({})", cpu.model.empty() ? "unknown" : cpu.model, cpu_features(cpu))});
   facts.add({"cores", core_text(cpu)});
-  facts.add({"memory", memory_text(memory_info())});
+  facts.add({"memory", memory_text(system_memory())});
   const int64_t disk = free_disk(".");
   facts.add(
       {"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});

@@ -113,11 +113,12 @@ std::string memory_lines(const Recipe& r, int64_t data) {
   const ParallelConfig& p = r.parallel;
   const auto shared = [&](Sharding level) { return p.sharding >= level && data > 1 ? ", shared out" : ""; };
   return fmt::format(
-      "\nMemory of a rank, about\n{} weights{}, {} gradients{}, {} masters and moments{}, {} activations (micro-batch {}, "
-      "recompute {}): {}\n",
+      "\nMemory of a rank on the fullest stage, about\n{} weights{}, {} gradients{}, {} masters and moments{}, {} activations "
+      "(micro-batch {}, recompute {}), {} logits or a layer's backward, {} on its way: {}{}\n",
       format_bytes(e.weights), shared(Sharding::parameters), format_bytes(e.gradients), shared(Sharding::gradients),
       format_bytes(e.optimizer), shared(Sharding::optimizer), format_bytes(e.activations), r.batch.micro,
-      name_of(r.recompute.mode), format_bytes(e.total()));
+      name_of(r.recompute.mode), format_bytes(e.working), format_bytes(e.communication), format_bytes(e.total()),
+      e.host > 0 ? fmt::format("; and {} of host memory", format_bytes(e.host)) : "");
 }
 
 std::string group_table(const Recipe& r, const Mesh& mesh) {

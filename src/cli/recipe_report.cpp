@@ -30,13 +30,15 @@ std::string size_lines(const Recipe& r) {
 }
 
 std::string memory_table(const Recipe& r, const ParallelConfig& layout) {
-  TextTable table({"recompute.mode", "weights", "gradients", "optimizer", "activations", "total"});
-  for (size_t column = 1; column <= 5; ++column) table.align(column, TextTable::Align::right);
+  TextTable table({"recompute.mode", "weights", "gradients", "optimizer", "activations", "working", "total", "on the host"});
+  for (size_t column = 1; column <= 7; ++column) table.align(column, TextTable::Align::right);
   for (const RecomputeMode mode : {RecomputeMode::none, RecomputeMode::selective, RecomputeMode::full}) {
-    const MemoryEstimate e = estimate_memory(r, layout, {mode, r.recompute.layers});
+    const MemoryEstimate e = estimate_memory(
+        r, layout, {mode, r.recompute.layers, r.recompute.offload && mode == RecomputeMode::full});
     table.add({fmt::format("{}{}", name_of(mode), mode == r.recompute.mode ? " *" : ""),
                format_bytes(e.weights), format_bytes(e.gradients), format_bytes(e.optimizer),
-               format_bytes(e.activations), format_bytes(e.total())});
+               format_bytes(e.activations), format_bytes(e.working), format_bytes(e.total()),
+               e.host > 0 ? format_bytes(e.host) : "-"});
   }
   return table.str();
 }

@@ -58,18 +58,6 @@ CpuInfo cpu_info() {
   return info;
 }
 
-MemoryInfo memory_info() {
-  const auto kilobytes = [](const char* key) {
-    return std::atoll(value_of("/proc/meminfo", key, ':').c_str()) * 1024;
-  };
-  MemoryInfo info;
-  info.total = kilobytes("MemTotal");
-  info.available = kilobytes("MemAvailable");
-  int64_t limit = 0;
-  if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit && limit < info.total) info.limit = limit;
-  return info;
-}
-
 int64_t free_disk(const std::string& folder) {
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);

@@ -14,11 +14,6 @@ struct CpuInfo {
   bool avx2 = false, avx512 = false, avx512_bf16 = false, amx_bf16 = false;
 };
 
-struct MemoryInfo {
-  int64_t total = 0, available = 0;  // bytes
-  int64_t limit = 0;                 // of the container; 0: none
-};
-
 struct CudaInfo {
   bool driver_found = false;
   int driver_version = 0;         // 12040 is 12.4
@@ -28,7 +23,6 @@ struct CudaInfo {
 
 std::string os_name();
 CpuInfo cpu_info();
-MemoryInfo memory_info();
 int64_t free_disk(const std::string& folder);  // bytes; -1 when unknown
 CudaInfo cuda_info();
 // The full path of a program on PATH, or "".

@@ -4,37 +4,45 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <utility>
+
 #include "ops/saved_queue.h"
 
 namespace longhaul {
 namespace {
 
-struct BodyHolder : torch::CustomClassHolder {
-  explicit BodyHolder(TensorFunction function) : body(std::move(function)) {}
+struct Replay : torch::CustomClassHolder {
+  Replay(TensorFunction body, std::shared_ptr<HostActivations> host) : body(std::move(body)), host(std::move(host)) {}
   TensorFunction body;
+  std::shared_ptr<HostActivations> host;  // null: autograd keeps the inputs
+  size_t number = 0;                      // of the inputs, there
+  std::vector<bool> requires_grad;        // by input
 };
 
 struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
-  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const TensorFunction& body,
-                                                at::TensorList inputs) {
-    context->save_for_backward(inputs.vec());
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const c10::intrusive_ptr<Replay>& replay, at::TensorList inputs) {
+    for (const at::Tensor& input : inputs) replay->requires_grad.push_back(input.requires_grad());
+    if (replay->host) {
+      replay->number = replay->host->send(inputs.vec());
+    } else {
+      context->save_for_backward(inputs.vec());
+    }
     ops::save_queue(context);  // the replay belongs to it, too
-    context->saved_data["body"] = c10::IValue::make_capsule(c10::make_intrusive<BodyHolder>(body));
-    return body(inputs.vec());
+    context->saved_data["replay"] = c10::IValue::make_capsule(replay);
+    return replay->body(inputs.vec());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
-    const auto holder = c10::static_intrusive_pointer_cast<BodyHolder>(context->saved_data["body"].toCapsule());
-    torch::autograd::variable_list inputs;
-    for (const at::Tensor& saved : context->get_saved_variables()) {
-      inputs.push_back(saved.detach().requires_grad_(saved.requires_grad()));
-    }
+    const auto replay = c10::static_intrusive_pointer_cast<Replay>(context->saved_data["replay"].toCapsule());
+    torch::autograd::variable_list inputs = replay->host ? replay->host->take(replay->number) : context->get_saved_variables();
+    for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = inputs[i].detach().requires_grad_(replay->requires_grad[i]);
     torch::autograd::variable_list outputs, output_gradients;
     {
       c10::AutoGradMode with_grad(true);
       const ops::WeightGradientQueue::Scope scope(ops::saved_queue(context));
-      const auto replayed = holder->body(inputs);
+      const auto replayed = replay->body(inputs);
       for (size_t i = 0; i < replayed.size(); ++i) {
         if (!gradients[i].defined() || !replayed[i].requires_grad()) continue;
         outputs.push_back(replayed[i]);
@@ -50,9 +58,10 @@ struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
 
 }  // namespace
 
-std::vector<at::Tensor> recompute_in_backward(const TensorFunction& body, const std::vector<at::Tensor>& inputs) {
+std::vector<at::Tensor> recompute_in_backward(const TensorFunction& body, const std::vector<at::Tensor>& inputs,
+                                              const std::shared_ptr<HostActivations>& host) {
   if (!c10::GradMode::is_enabled()) return body(inputs);
-  return RecomputeFunction::apply(body, at::TensorList(inputs));
+  return RecomputeFunction::apply(c10::make_intrusive<Replay>(body, host), at::TensorList(inputs));
 }
 
 }  // namespace longhaul

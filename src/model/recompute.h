@@ -6,7 +6,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <vector>
+
+#include "model/host_activations.h"
 
 namespace longhaul {
 
@@ -14,6 +17,8 @@ using TensorFunction = std::function<std::vector<at::Tensor>(const std::vector<a
 
 // body(inputs), recomputed in backward. `inputs` are defined tensors; parameters that `body` uses get their gradients
 // in the replay (in main_grad or .grad), so they need not be among the inputs. `body` must be a pure function.
-std::vector<at::Tensor> recompute_in_backward(const TensorFunction& body, const std::vector<at::Tensor>& inputs);
+// With `host` the inputs wait there; then one backward is all there can be.
+std::vector<at::Tensor> recompute_in_backward(const TensorFunction& body, const std::vector<at::Tensor>& inputs,
+                                              const std::shared_ptr<HostActivations>& host = nullptr);
 
 }  // namespace longhaul

@@ -60,7 +60,7 @@ ResidualStream TransformerLayer::run_and_replay(const ResidualStream& input, con
   };
   std::vector<at::Tensor> inputs{input.hidden};
   if (input.update.defined()) inputs.push_back(input.update);
-  const auto outputs = recompute_in_backward(body, inputs);
+  const auto outputs = recompute_in_backward(body, inputs, context.host_activations);
   return {outputs[0], outputs[1]};
 }
 

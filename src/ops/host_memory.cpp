@@ -29,6 +29,7 @@ int64_t block_size(int64_t bytes) {
 struct Block {
   void* data;
   int64_t size;
+  int64_t asked;  // by the tensor that has it
 };
 
 // Begins on a huge page's border where the block is large enough to hold one.
@@ -58,7 +59,7 @@ class KeepingAllocator final : public c10::Allocator {
 
   c10::DataPtr allocate(size_t bytes) override {
     if (static_cast<int64_t>(bytes) < kSmallest) return small_->allocate(bytes);
-    Block* const block = take(block_size(static_cast<int64_t>(bytes)));
+    Block* const block = take(static_cast<int64_t>(bytes));
     return {block->data, block, &KeepingAllocator::release, c10::Device(c10::DeviceType::CPU)};
   }
 
@@ -71,6 +72,11 @@ class KeepingAllocator final : public c10::Allocator {
     return state_;
   }
 
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    state_.tensors_peak = state_.tensors;
+  }
+
   static KeepingAllocator& instance() {
     static KeepingAllocator* const allocator =
         new KeepingAllocator(c10::GetCPUAllocator());  // outlives all tensors
@@ -78,22 +84,28 @@ class KeepingAllocator final : public c10::Allocator {
   }
 
  private:
-  Block* take(int64_t size) {
+  Block* take(int64_t bytes) {
     const std::lock_guard lock(mutex_);
+    Block* const block = find_or_map(block_size(bytes));
+    block->asked = bytes;
+    state_.tensors += bytes;
+    state_.tensors_peak = std::max(state_.tensors_peak, state_.tensors);
+    state_.live += block->size;
+    return block;
+  }
+
+  Block* find_or_map(int64_t size) {
     const auto found = kept_.lower_bound(size);
     if (found != kept_.end() && found->first <= size + size / 4) {
       Block* const block = found->second;
       kept_.erase(found);
       state_.kept -= block->size;
-      state_.live += block->size;
-      peak_ = std::max(peak_, state_.live);
+      peak_ = std::max(peak_, state_.live + block->size);
       return block;
     }
     peak_ = std::max(peak_, state_.live + size);
     trim(size);
-    Block* const block = new Block{map_memory(size), size};
-    state_.live += size;
-    return block;
+    return new Block{map_memory(size), size, 0};
   }
 
   static void release(void* context) {
@@ -101,6 +113,7 @@ class KeepingAllocator final : public c10::Allocator {
     Block* const block = static_cast<Block*>(context);
     const std::lock_guard lock(self.mutex_);
     self.state_.live -= block->size;
+    self.state_.tensors -= block->asked;
     self.state_.kept += block->size;
     self.kept_.emplace(block->size, block);
     self.trim(0);
@@ -133,6 +146,10 @@ void keep_host_memory() {
 
 HostMemory host_memory() {
   return KeepingAllocator::instance().state();
+}
+
+void reset_host_memory_peak() {
+  KeepingAllocator::instance().reset_peak();
 }
 
 }  // namespace longhaul::ops

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "ops/tensor_buffer.h"
+#include "optim/host_units.h"
 
 namespace longhaul {
 namespace {
@@ -26,12 +27,16 @@ Optimizer::Optimizer(ParameterStore& store, const OptimizerConfig& config, const
       data_(store, ranks.data, ranks.sharding, ranks.gradient_reduction),
       sums_(store, data_.shares(), ranks.ends) {
   c10::AutoGradMode no_grad(false);
-  for (const UnitShare& share : data_.shares()) {
-    const at::Tensor& values = share.values;
-    const at::Tensor master = values.scalar_type() == at::kBFloat16 ? values.to(at::kFloat) : values;
-    states_.push_back({master, at::zeros_like(master), at::zeros_like(master)});
+  if (config.offload) host_ = std::make_unique<HostUnits>(data_.shares(), store.options().device);
+  for (size_t u = 0; u < data_.shares().size(); ++u) {
+    const at::Tensor& values = data_.shares()[u].values;
+    const auto state = [&] { return host_ ? host_->state(u).zero_() : at::zeros_like(data_.shares()[u].gradients); };
+    const bool own_master = host_ || values.scalar_type() == at::kBFloat16;
+    states_.push_back({own_master ? state().copy_(values) : values, state(), state()});
   }
 }
+
+Optimizer::~Optimizer() = default;
 
 void Optimizer::fill(const std::function<void(std::vector<Parameter>& parameters)>& fill) {
   c10::AutoGradMode no_grad(false);
@@ -94,21 +99,40 @@ at::Tensor Optimizer::sum_gradients() {
   return square;
 }
 
-// What of `range` this rank holds of the unit.
-void Optimizer::update(size_t unit, FlatRange range, const ops::AdamWOptions& options) {
+// What of `range` this rank holds of the unit. `values`: where the masters' rounded copy goes; undefined: nowhere.
+void Optimizer::update(size_t unit, FlatRange range, const at::Tensor& gradients, const at::Tensor& values,
+                       const ops::AdamWOptions& options) {
   const UnitShare& share = data_.shares()[unit];
   const FlatRange held = intersection(range, share.range);
   if (held.count() == 0) return;
   const State& state = states_[unit];
-  const bool own_copy = !share.values.is_same(state.master);
   ops::adamw_step(part(state.master, share, held), part(state.moment1, share, held), part(state.moment2, share, held),
-                  part(share.gradients, share, held), own_copy ? part(share.values, share, held) : at::Tensor(), options,
+                  part(gradients, share, held), values.defined() ? part(values, share, held) : at::Tensor(), options,
                   /*zero_grad=*/true);
+}
+
+void Optimizer::update(size_t unit, ops::AdamWOptions options) {
+  const UnitShare& share = data_.shares()[unit];
+  const at::Tensor& master = states_[unit].master;
+  const HostUnits::Operands operands =
+      host_ ? host_->take(unit)
+            : HostUnits::Operands{share.gradients, share.values.is_same(master) ? at::Tensor() : share.values};
+  const ParameterUnit& whole = store_.units()[unit];
+  options.weight_decay = config_.weight_decay;
+  update(unit, {whole.range.begin, whole.decayed_end}, operands.gradients, operands.values, options);
+  options.weight_decay = 0;
+  update(unit, {whole.decayed_end, whole.range.end}, operands.gradients, operands.values, options);
+  if (host_) host_->give_back(unit, master);
 }
 
 double Optimizer::step(double learning_rate) {
   c10::AutoGradMode no_grad(false);
-  const at::Tensor square = sum_gradients();
+  at::Tensor square = sum_gradients();
+  const auto norm_of = [&] { return std::sqrt(square.item<double>()); };  // waits for the device
+  if (host_) {  // the CPU steps, and has to wait for the gradients in any case
+    square = square.cpu();
+    if (const double norm = norm_of(); !std::isfinite(norm)) return norm;
+  }
   ops::AdamWOptions options;
   options.lr = learning_rate;
   options.beta1 = config_.beta1;
@@ -119,15 +143,11 @@ double Optimizer::step(double learning_rate) {
 
   data_.wait_for_values();
   for (size_t u = 0; u < states_.size(); ++u) {  // in the order in which the next forward waits for them
-    const ParameterUnit& unit = store_.units()[u];
-    options.weight_decay = config_.weight_decay;
-    update(u, {unit.range.begin, unit.decayed_end}, options);
-    options.weight_decay = 0;
-    update(u, {unit.decayed_end, unit.range.end}, options);
+    update(u, options);
     data_.values_changed(u);
   }
-  const double norm = std::sqrt(square.item<double>());  // the first that waits for the device
-  if (!std::isfinite(norm)) --steps_taken_;              // and nothing was changed
+  const double norm = norm_of();
+  if (!std::isfinite(norm)) --steps_taken_;  // and nothing was changed
   return norm;
 }
 

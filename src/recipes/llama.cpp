@@ -64,6 +64,24 @@ Recipe llama31_405b() {
   return r;
 }
 
+// The usual yardsticks for one GPU.
+Recipe tinyllama_1b() {
+  Recipe r = llama3("tinyllama_1b", "TinyLlama 1.1B, sequences of 2048", {22, 2048, 5632, 32, false});
+  r.model.kv_heads = 4;
+  r.model.vocab_size = 32000;
+  r.model.max_positions = 2048;
+  r.model.rope_theta = 10000;
+  r.data.sequence_length = 2048;
+  return r;
+}
+
+Recipe llama_1_5b() {
+  Recipe r = llama3("llama_1_5b", "a Llama of 1.5B parameters, sequences of 2048", {28, 2048, 6144, 16, false});
+  r.model.vocab_size = 32000;
+  r.data.sequence_length = 2048;
+  return r;
+}
+
 Recipe llama32_1b() {
   Recipe r = llama3("llama32_1b", "Llama 3.2 1B, sequences of 8192", {16, 2048, 8192, 32, true});
   stretch_context(r.model, 32);

@@ -43,13 +43,33 @@ int64_t layer_parameters(const ModelConfig& m, const RankShare& share) {
 int64_t parameters_of(const ModelConfig& m, const RankShare& share) {
   int64_t layers = 0;
   for (const parallel::LayerRange& range : share.layers) layers += range.count();
-  int64_t parameters = layers * layer_parameters(m, share);
+  int64_t parameters = layers * share.layer_parameters;
   const int64_t table = share.vocabulary.count() * m.hidden;
   const bool one_table_for_both = m.tied_embeddings && share.embedding && share.output;
   if (share.embedding) parameters += table;
   if (share.embedding && m.position == PositionEmbedding::learned) parameters += m.max_positions * m.hidden;
   if (share.output) parameters += norm_parameters(m) + (one_table_for_both ? 0 : table);
   return parameters;
+}
+
+RankShare share_at(const Recipe& recipe, const ParallelConfig& layout, const comm::MeshCoordinates& at) {
+  const ModelConfig& m = recipe.model;
+  const int64_t tensor = layout.tensor, chunks = layout.virtual_pipeline;
+  const parallel::LayerSplit split = layer_split(layout);
+  RankShare share;
+  share.at = at;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk)
+    share.layers.push_back(parallel::layers_of_stage(m.layers, layout.pipeline, chunks, at.pipeline, chunk, split));
+  share.embedding = at.pipeline == 0;
+  share.output = at.pipeline == layout.pipeline - 1;
+  share.heads = part(m.heads, tensor, at.tensor);
+  share.kv_heads = kv_heads_of(m, tensor, at.tensor);
+  share.ffn = part(m.ffn_hidden, tensor, at.tensor);
+  share.vocabulary = vocabulary_of(m, tensor, at.tensor);
+  share.sequences = {recipe.batch.micro * at.data, recipe.batch.micro * (at.data + 1)};
+  share.layer_parameters = layer_parameters(m, share);
+  share.parameters = parameters_of(m, share);
+  return share;
 }
 
 }  // namespace
@@ -67,30 +87,20 @@ comm::Mesh mesh_of(const Recipe& recipe, int64_t ranks) {
 
 std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks) {
   const comm::Mesh mesh = mesh_of(recipe, ranks);
-  const ModelConfig& m = recipe.model;
-  const auto& [tensor, context, expert, data, pipeline] = mesh.shape();
-  const int64_t chunks = recipe.parallel.virtual_pipeline;
-  const parallel::LayerSplit split = layer_split(recipe.parallel);
-  LONGHAUL_CHECK(m.vocab_size > 0, "rank_shares without a vocabulary");
-
+  LONGHAUL_CHECK(recipe.model.vocab_size > 0, "rank_shares without a vocabulary");
   std::vector<RankShare> shares;
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    RankShare share;
+    RankShare share = share_at(recipe, recipe.parallel, mesh.coordinates(rank));
     share.rank = rank;
-    share.at = mesh.coordinates(rank);
-    for (int64_t chunk = 0; chunk < chunks; ++chunk)
-      share.layers.push_back(parallel::layers_of_stage(m.layers, pipeline, chunks, share.at.pipeline, chunk, split));
-    share.embedding = share.at.pipeline == 0;
-    share.output = share.at.pipeline == pipeline - 1;
-    share.heads = part(m.heads, tensor, share.at.tensor);
-    share.kv_heads = kv_heads_of(m, tensor, share.at.tensor);
-    share.ffn = part(m.ffn_hidden, tensor, share.at.tensor);
-    share.vocabulary = vocabulary_of(m, tensor, share.at.tensor);
-    share.sequences = {recipe.batch.micro * share.at.data, recipe.batch.micro * (share.at.data + 1)};
-    share.parameters = parameters_of(m, share);
     shares.push_back(std::move(share));
   }
   return shares;
+}
+
+RankShare stage_share(const Recipe& recipe, const ParallelConfig& layout, int64_t stage) {
+  comm::MeshCoordinates at;
+  at.pipeline = stage;
+  return share_at(recipe, layout, at);
 }
 
 }  // namespace longhaul

@@ -149,6 +149,9 @@ const FieldTable& fields<RecomputeConfig>() {
           field<&C::layers>("layers", "the first so many layers; 0: all")
               .at_least(0)
               .known_as("recompute_num_layers"),
+          field<&C::offload>("offload",
+                             "with mode full: the layers' inputs wait in pinned host memory, and come back a layer ahead")
+              .known_as("cpu_offloading"),
       });
   return table;
 }

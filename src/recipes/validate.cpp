@@ -107,6 +107,10 @@ void validate_recompute(const Recipe& r) {
     throw UserError(
         "recompute.layers is {}, but recompute.mode is none: set recompute.mode to selective or full",
         r.recompute.layers);
+  if (r.recompute.offload && r.recompute.mode != RecomputeMode::full)
+    throw UserError("recompute.offload moves what recompute.mode full keeps, but the mode is {}: set recompute.mode=full, or "
+                    "recompute.offload=false",
+                    name_of(r.recompute.mode));
 }
 
 void validate_profile(const Recipe& r) {

@@ -1,5 +1,6 @@
 #include "longhaul/train/device_batch.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
@@ -7,11 +8,14 @@
 namespace longhaul {
 namespace {
 
+// To a GPU through pinned memory, without waiting: the allocator of pinned memory keeps it until the copy is done.
 template <typename T>
 at::Tensor copy_to(const std::vector<T>& values, c10::ScalarType type, c10::Device device) {
   const at::Tensor view = at::from_blob(const_cast<T*>(values.data()), {static_cast<int64_t>(values.size())},
                                         at::TensorOptions().dtype(type));
-  return device.is_cpu() ? view.clone() : view.to(device);
+  if (device.is_cpu()) return view.clone();
+  const at::Tensor staged = at::empty(view.sizes(), view.options().pinned_memory(true)).copy_(view);
+  return staged.to(device, /*non_blocking=*/true);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "longhaul/comm/communicator.h"
 
@@ -13,6 +15,10 @@ namespace longhaul {
 
 // This rank's number among those on its machine, which names its GPU. A collective call; 0 for one process.
 int64_t rank_on_this_machine(comm::Communicator* host);
+
+// UserError where two ranks of a machine have the same GPU (`uuids`, by rank; empty: not known), unless `may_share`: NCCL
+// refuses that in words that help nobody.
+void refuse_shared_gpus(const std::vector<std::string>& uuids, const std::vector<std::string>& hosts, bool may_share);
 
 class DeviceRanks {
  public:

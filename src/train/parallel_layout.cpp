@@ -19,7 +19,7 @@ TensorGroup ParallelLayout::tensor() const {
 }
 
 std::vector<Stage> ParallelLayout::stages() const {
-  const int64_t rank = mesh_ ? mesh_->coordinates().pipeline : 0;
+  const int64_t rank = stage();
   std::vector<Stage> stages;
   for (int64_t chunk = 0; chunk < config_.virtual_pipeline; ++chunk) {
     const auto layers = parallel::layers_of_stage(layers_, config_.pipeline, config_.virtual_pipeline, rank, chunk,

@@ -26,6 +26,7 @@ class ParallelLayout {
   bool leads() const { return world_ == nullptr || world_->rank() == 0; }  // writes what a run writes once
   comm::Communicator* world() const { return world_; }  // over host memory
 
+  int64_t stage() const { return mesh_ ? mesh_->coordinates().pipeline : 0; }  // of the pipeline
   int64_t data_ranks() const { return mesh_ ? mesh_->data().size() : 1; }
   int64_t data_rank() const { return mesh_ ? mesh_->data().rank() : 0; }
   comm::Communicator* data() const { return group(mesh_ ? &mesh_->data() : nullptr); }

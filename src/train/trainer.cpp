@@ -13,6 +13,9 @@
 #include "longhaul/ops/host_memory.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/device.h"
+#include "train/environment.h"
+#include "train/gpu_driver.h"
+#include "train/numa.h"
 #include "train/read_report.h"
 #include "train/trainer_state.h"
 
@@ -40,6 +43,17 @@ ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
   });
 }
 
+// A GPU's process stays on the processors beside it, before it starts threads or takes memory.
+c10::Device near_its_node(c10::Device device) {
+  if (!device.is_cuda()) return device;
+  const std::string bus = pci_bus_id(device.index());
+  if (const auto node = numa_node_of(bus)) {
+    const int processors = stay_on_node(*node);
+    log::info("{} ({}) is on NUMA node {}: staying on its {} processors", device.str(), bus, *node, processors);
+  }
+  return device;
+}
+
 StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layout, c10::Device device) {
   StepProfiler::Plan plan;
   if (!recipe.trainer.profile.empty()) plan.steps = parse_step_range("trainer.profile", recipe.trainer.profile);
@@ -56,7 +70,7 @@ StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layo
 Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
     : source(source_of(wanted, world)),
       recipe(source.recipe()),
-      device(resolve_device(recipe.trainer.device, rank_on_this_machine(world))),
+      device(near_its_node(resolve_device(recipe.trainer.device, rank_on_this_machine(world)))),
       tensors(world, device, std::chrono::seconds(recipe.parallel.timeout)),
       layout(recipe, world, tensors.get()),
       resumed(find_resumed(recipe, layout.world())),
@@ -65,9 +79,14 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
       optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
       checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()),
-      profiler(profile_plan(recipe, layout, device)) {
+      profiler(profile_plan(recipe, layout, device)),
+      copies(device),
+      loss_on_host(copies.host_tensor({1}, at::kDouble)) {
   fill();
-  if (layout.leads()) write_text(folder.make() / "config.json", full_recipe_text(recipe));
+  const auto environment = run_environment(layout.world(), device);
+  if (!layout.leads()) return;
+  write_text(folder.make() / "config.json", full_recipe_text(recipe));
+  write_text(folder.make() / "environment.json", environment.dump(2) + "\n");
 }
 
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) {

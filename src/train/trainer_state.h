@@ -8,6 +8,7 @@
 #include "longhaul/data/loader.h"
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/trainer.h"
+#include "ops/host_copies.h"
 #include "train/device_ranks.h"
 #include "train/model_source.h"
 #include "train/parallel_layout.h"
@@ -33,6 +34,8 @@ struct Trainer::State {
   Optimizer optimizer;
   RunCheckpoints checkpoints;
   StepProfiler profiler;
+  const ops::HostCopies copies;
+  const at::Tensor loss_on_host;  // [1]: where the step's loss is read
   std::vector<std::function<void(const StepMetrics&)>> callbacks;
 
   // Of a global batch of so many samples, each data-parallel rank's.

@@ -7,10 +7,12 @@
 #include "longhaul/comm/time_spent.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
+#include "longhaul/ops/device.h"
 #include "longhaul/optim/learning_rate.h"
 #include "longhaul/recipes/batch_rampup.h"
 #include "train/global_step.h"
 #include "train/memory.h"
+#include "train/memory_report.h"
 #include "train/metrics_log.h"
 #include "train/progress_panel.h"
 #include "train/stop_signal.h"
@@ -40,9 +42,15 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.data_wait_seconds = loader.wait_seconds() - waited;
 
   const int64_t tokens = samples * recipe.data.sequence_length;
-  metrics.loss = run_global_step(model, layout, recipe, metrics.step, batches);
+  // The loss is on its way to the host while the rest of the step is queued. Nothing waits for the device but the reading of
+  // the gradient's norm, at the end.
+  const at::Tensor loss = run_global_step(model, layout, recipe, metrics.step, batches);
+  auto loss_copy = copies.to_host(loss, loss_on_host);
   metrics.learning_rate = learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, metrics.step);
   metrics.grad_norm = optimizer.step(metrics.learning_rate);
+  loss_copy.wait();
+  metrics.loss = loss_on_host.item<double>();
+  ops::throw_device_faults();
   if (!std::isfinite(metrics.grad_norm)) {
     throw UserError("the gradient of step {} is not finite (loss {}): lower optimizer.lr (now {:.3g}), lengthen "
                     "schedule.warmup_steps, or check the data. The run can go on from its last checkpoint",
@@ -102,6 +110,7 @@ TrainResult Trainer::State::run() {
                    .prefetch = std::max(recipe.data.prefetch, s.micro_batches(recipe.batch.global)),
                    .batches = std::nullopt},
                   s.progress.consumed_samples);
+    const MemoryReport memory(recipe, s.layout, s.device);
     double save_seconds = 0;
     while (s.progress.step < recipe.trainer.max_steps && !result.interrupted) {
       StepMetrics metrics = s.take_step(loader);
@@ -126,6 +135,7 @@ TrainResult Trainer::State::run() {
       }
       save_seconds = seconds_since(save_start);
     }
+    memory.finish();
   }
   s.optimizer.wait_for_values();
   s.profiler.finish();

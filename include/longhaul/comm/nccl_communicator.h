@@ -28,4 +28,7 @@ struct NcclOptions {
 // Throws EnvironmentError where NCCL or a GPU is missing.
 std::unique_ptr<Communicator> nccl_communicator(Communicator& host, const NcclOptions& options);
 
+// This machine's NCCL, 22809 for 2.28.9. Throws EnvironmentError where there is none.
+int nccl_version();
+
 }  // namespace longhaul::comm

@@ -4,11 +4,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "longhaul/ops/attention.h"
 
 namespace longhaul {
+
+class HostActivations;
 
 enum class Recompute { none, selective, full };
 
@@ -28,6 +31,7 @@ struct LayerContext {
   bool training = false;            // dropout is active
   Recompute recompute = Recompute::none;
   int64_t recompute_layers = 0;     // of the mode, counted from the first; 0: all
+  std::shared_ptr<HostActivations> host_activations;  // this micro-batch's, where Recompute::full keeps inputs; null: the device
   uint64_t seed = 0;                // of the dropout streams
   uint64_t step = 0;                // of the optimiser, keys the dropout masks
   uint64_t first_token = 0;         // global number, within the step, of this micro-batch's first token

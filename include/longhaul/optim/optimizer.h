@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "longhaul/optim/optimizer_config.h"
 
 namespace longhaul {
+
+class HostUnits;
 
 // The ranks that a step is shared with; null: none. They outlive the optimiser.
 struct OptimizerRanks {
@@ -31,9 +34,11 @@ class Optimizer {
  public:
   // `store` must outlive the optimiser and have main gradients; where there are data-parallel ranks, its flat_multiple is
   // their number. In an FP32 run the masters are the model's own values; otherwise they are a second, FP32 buffer, and
-  // the model holds their rounded copy. While it lives, the store's events go to it. A collective call over the store's
+  // the model holds their rounded copy. With config.offload masters and moments are in host memory, and stepped over by
+  // the CPU. While it lives, the store's events go to it. A collective call over the store's
   // tensor group.
   Optimizer(ParameterStore& store, const OptimizerConfig& config, const OptimizerRanks& ranks = {});
+  ~Optimizer();
 
   // Sets the masters: `fill` is called for each unit, and writes this rank's parameters of it, in FP32, but their padding.
   // Sharded, one unit at a time is there in full.
@@ -68,13 +73,16 @@ class Optimizer {
     at::Tensor master, moment1, moment2;
   };
   at::Tensor sum_gradients();
-  void update(size_t unit, FlatRange range, const ops::AdamWOptions& options);
+  void update(size_t unit, ops::AdamWOptions options);
+  void update(size_t unit, FlatRange range, const at::Tensor& gradients, const at::Tensor& values,
+              const ops::AdamWOptions& options);
 
   ParameterStore& store_;
   const OptimizerConfig config_;
   const OptimizerRanks ranks_;
   DataParallel data_;
-  std::vector<State> states_;  // by unit
+  std::vector<State> states_;         // by unit
+  std::unique_ptr<HostUnits> host_;   // with OptimizerConfig::offload
   GradientSums sums_;
   int64_t steps_taken_ = 0;
 };

@@ -15,6 +15,7 @@ struct OptimizerConfig {
   double eps = 1e-8;
   double weight_decay = 0.1;  // decoupled; matrices only, no biases and norms
   double clip_norm = 1.0;     // of the global L2 norm; 0: off
+  bool offload = false;       // masters and moments in host memory
   bool operator==(const OptimizerConfig&) const = default;
 };
 

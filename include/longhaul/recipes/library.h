@@ -16,6 +16,8 @@ namespace recipes {
 Recipe llama3_8b();
 Recipe llama3_70b();
 Recipe llama31_405b();
+Recipe tinyllama_1b();
+Recipe llama_1_5b();
 Recipe llama32_1b();
 Recipe llama32_3b();
 Recipe gpt2_124m();

@@ -27,7 +27,8 @@ struct RankShare {
   IndexRange ffn;
   IndexRange vocabulary;   // rows, without padding
   IndexRange sequences;    // of the first micro-batch; the next ones begin micro · data ranks further
-  int64_t parameters = 0;  // without padding
+  int64_t parameters = 0;        // without padding
+  int64_t layer_parameters = 0;  // of one layer
 };
 
 // The mesh of a recipe on so many ranks. Throws UserError, with the nearest layouts, unless the layout fits
@@ -36,5 +37,8 @@ comm::Mesh mesh_of(const Recipe& recipe, int64_t ranks);
 
 // Of all ranks, in order. `recipe` must be resolved, and its vocabulary known.
 std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks);
+
+// Of the first rank on a pipeline stage under `layout`, which stands for the recipe's own.
+RankShare stage_share(const Recipe& recipe, const ParallelConfig& layout, int64_t stage);
 
 }  // namespace longhaul

@@ -52,6 +52,7 @@ enum class RecomputeMode { none, selective, full };
 struct RecomputeConfig {
   RecomputeMode mode = RecomputeMode::none;
   int64_t layers = 0;  // of `mode`, counted from the first; 0: all
+  bool offload = false;  // what mode full keeps, in host memory
   bool operator==(const RecomputeConfig&) const = default;
 };
 

@@ -255,4 +255,6 @@ std::unique_ptr<Communicator> nccl_communicator(Communicator& host, const NcclOp
   return NcclCommunicator::adopt(job, comm, host, options, host.name());
 }
 
+int nccl_version() { return NcclLibrary::get().version; }
+
 }  // namespace longhaul::comm

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "comm/nccl/ras.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/core/log.h"
 
@@ -11,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kRound{100};  // between the watchdog's rounds
 constexpr std::chrono::microseconds kPoll{20};    // while NCCL takes a call in
+
+constexpr int kFirstRas = NCCL_VERSION(2, 24, 0);
+constexpr std::chrono::milliseconds kRasWait{10'000};  // it asks all nodes itself, and gives up on each after 5 s
 
 double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 
@@ -54,6 +58,7 @@ void NcclJob::settle(const std::string& what, const ncclComm_t& comm, std::chron
       if (state == ncclSuccess) return;
       check(state, what);
       if (timeout.count() > 0 && Clock::now() - start > timeout) {
+        report_hang();
         const std::string cause = fmt::format("{} could not be started within {:.1f} s: another rank is missing", what, seconds(timeout));
         fail_locked(cause);
         throw CommunicationError("{}", cause);
@@ -119,6 +124,12 @@ void NcclJob::fail_locked(const std::string& cause) {
   watched_.clear();
 }
 
+// What NCCL knows of the others, in the log before the groups are aborted: afterwards it knows nothing.
+void NcclJob::report_hang() const {
+  if (nccl_.version < kFirstRas) return;
+  if (const auto address = ras_address()) log::error("NCCL on the state of the job:\n{}", ras_report(*address, kRasWait));
+}
+
 void NcclJob::look() {
   const std::lock_guard lock(mutex_);
   try {
@@ -133,6 +144,7 @@ void NcclJob::look() {
   }
   for (const Watched& operation : watched_) {
     if (operation.timeout.count() > 0 && Clock::now() - operation.start > operation.timeout) {
+      report_hang();
       return fail_locked(fmt::format("{} did not end within {:.1f} s: another rank is missing, or this one's GPU is behind",
                                      operation.what, seconds(operation.timeout)));
     }

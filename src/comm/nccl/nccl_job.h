@@ -58,6 +58,7 @@ class NcclJob {
   void settle(const std::string& what, const ncclComm_t& comm, std::chrono::milliseconds timeout);
   void fail_locked(const std::string& cause);
   void throw_if_failed_locked() const;
+  void report_hang() const;
   void look();  // the watchdog's round
 
   const NcclLibrary& nccl_;

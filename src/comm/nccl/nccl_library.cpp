@@ -28,6 +28,7 @@ NcclLibrary open() {
   if (nccl.get_version(&version) != ncclSuccess || version < kOldest) {
     throw EnvironmentError("this machine's NCCL has version {}, {} is the oldest that can be used. {}", version, kOldest, kRemedy);
   }
+  nccl.version = version;
   load(library, "ncclGetErrorString", nccl.error_string);
   load(library, "ncclGetLastError", nccl.last_error);
   load(library, "ncclGetUniqueId", nccl.unique_id);

@@ -9,6 +9,7 @@ struct NcclLibrary {
   // Loads the library on the first call. Throws EnvironmentError when it is missing or too old.
   static const NcclLibrary& get();
 
+  int version;  // as NCCL_VERSION has it
   decltype(&ncclGetVersion) get_version;
   decltype(&ncclGetErrorString) error_string;
   decltype(&ncclGetLastError) last_error;

@@ -29,6 +29,23 @@ TEST(HostMemory, HandsFreedBlocksOutAgain) {
   }
 }
 
+TEST(HostMemory, CountsWhatTensorsAskFor) {
+  keep_host_memory();
+  const int64_t before = host_memory().tensors;
+  reset_host_memory_peak();
+  {
+    const at::Tensor one = bytes(3 * kMiB + 17);
+    EXPECT_EQ(host_memory().tensors, before + 3 * kMiB + 17);
+    { const at::Tensor two = bytes(5 * kMiB); }
+    const at::Tensor again = bytes(5 * kMiB - 1), small = bytes(1000);
+    EXPECT_EQ(host_memory().tensors, before + 8 * kMiB + 16) << "a block that is used again counts as it is asked for now";
+  }
+  EXPECT_EQ(host_memory().tensors, before);
+  EXPECT_EQ(host_memory().tensors_peak, before + 8 * kMiB + 17);
+  reset_host_memory_peak();
+  EXPECT_EQ(host_memory().tensors_peak, before);
+}
+
 TEST(HostMemory, LiveTensorsDoNotOverlap) {
   keep_host_memory();
   std::vector<at::Tensor> tensors;

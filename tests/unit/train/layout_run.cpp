@@ -105,7 +105,8 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
       const double loss =
           run_global_step(model, layout, recipe, step + 1,
-                          batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents));
+                          batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents))
+              .item<double>();
       const double norm =
           optimizer.step(learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, step + 1));
       if (!layout.leads()) continue;

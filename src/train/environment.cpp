@@ -1,0 +1,136 @@
+#include "train/environment.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <torch/headeronly/version.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <thread>
+
+#include "longhaul/comm/exchange.h"
+#include "longhaul/core/system_memory.h"
+#include "train/gpu_driver.h"
+#include "train/numa.h"
+#ifdef LONGHAUL_HAS_CUDA
+#include "longhaul/comm/nccl_communicator.h"
+#endif
+
+extern char** environ;
+
+namespace longhaul {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array<std::string_view, 15> kRecorded{
+    "CUDA_", "NCCL_",    "NVIDIA_VISIBLE", "PYTORCH_", "TORCH_", "OMP_",  "MKL_",  "GOMP_",
+    "UCX_",  "OMPI_MCA", "PMIX_MCA",       "FI_",      "CUBLAS", "CUDNN", "LD_LIBRARY_PATH"};
+
+std::vector<std::string> whole_environment() {
+  std::vector<std::string> all;
+  for (char** line = environ; *line != nullptr; ++line) all.emplace_back(*line);
+  return all;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+ordered_json gpus_of_this_machine() {
+  return {{"list", lines_of(output_of({"nvidia-smi", "--query-gpu=index,name,pci.bus_id,driver_version,memory.total,clocks.max.sm,"
+                                                     "power.limit,persistence_mode", "--format=csv,noheader"}))},
+          {"topology", lines_of(output_of({"nvidia-smi", "topo", "-m"}))}};
+}
+
+// This rank's line of "ranks".
+ordered_json own_place(c10::Device device) {
+  ordered_json place{{"device", device.str()}};
+  if (!device.is_cuda()) return place;
+  place["pci"] = pci_bus_id(device.index());
+  if (const auto node = numa_node_of(place["pci"])) place["numa_node"] = *node;
+  return place;
+}
+
+}  // namespace
+
+ordered_json recorded_settings(const std::vector<std::string>& environment) {
+  ordered_json settings = ordered_json::object();
+  std::vector<std::string> sorted = environment;
+  std::sort(sorted.begin(), sorted.end());
+  for (const std::string& line : sorted) {
+    const size_t equals = line.find('=');
+    if (equals == std::string::npos) continue;
+    const bool wanted = std::any_of(kRecorded.begin(), kRecorded.end(), [&](std::string_view start) { return line.starts_with(start); });
+    if (wanted) settings[line.substr(0, equals)] = line.substr(equals + 1);
+  }
+  return settings;
+}
+
+std::string output_of(const std::vector<std::string>& command) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = -1;
+  const int problem = posix_spawnp(&child, words[0], &actions, nullptr, words.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
+  std::string output;
+  char part[4096];
+  for (ssize_t got = 0; problem == 0 && (got = ::read(ends[0], part, sizeof part)) > 0;) output.append(part, static_cast<size_t>(got));
+  ::close(ends[0]);
+  if (problem != 0) return {};
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {};
+  while (!output.empty() && output.back() == '\n') output.pop_back();
+  return output;
+}
+
+ordered_json run_environment(comm::Communicator* ranks, c10::Device device) {
+  ordered_json places = ordered_json::array();
+  const auto own = comm::all_gather_text(ranks, own_place(device).dump());
+  const auto hosts = comm::hosts_of(ranks);
+  for (size_t rank = 0; rank < own.size(); ++rank) {
+    ordered_json place{{"rank", rank}, {"host", hosts[rank]}};
+    place.update(ordered_json::parse(own[rank]));
+    places.push_back(place);
+  }
+  utsname kernel{};
+  ::uname(&kernel);
+  const SystemMemory memory = system_memory();
+  ordered_json environment{{"ranks", places},
+                           {"system", fmt::format("{} {} ({})", kernel.sysname, kernel.release, kernel.machine)},
+                           {"processors", std::thread::hardware_concurrency()},
+                           {"memory_bytes", memory.total},
+                           {"libtorch", TORCH_VERSION}};
+#ifdef LONGHAUL_HAS_CUDA
+  if (device.is_cuda()) {
+    environment["nccl"] = ranks != nullptr ? comm::nccl_version() : 0;
+    environment["gpus"] = gpus_of_this_machine();
+  }
+#endif
+  environment["settings"] = recorded_settings(whole_environment());
+  return environment;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,52 @@
+#include "train/memory_report.h"
+
+#include <fmt/format.h>
+
+#include "longhaul/core/log.h"
+#include "longhaul/core/progress.h"
+#include "longhaul/core/table.h"
+#include "train/memory.h"
+
+namespace longhaul {
+namespace {
+
+std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double free) {
+  TextTable rows;
+  rows.align(1, TextTable::Align::right);
+  const auto add = [&](const std::string& name, double bytes) { rows.add({name, format_bytes(bytes)}); };
+  add("weights", estimate.weights);
+  add("gradients", estimate.gradients);
+  add("masters and moments", estimate.optimizer);
+  add(fmt::format("activations (micro-batch {}, recompute {})", recipe.batch.micro, name_of(recipe.recompute.mode)), estimate.activations);
+  add("logits, or a layer's backward", estimate.working);
+  if (estimate.communication > 0) add("tensors on their way", estimate.communication);
+  add("sum", estimate.total());
+  if (estimate.host > 0) add("offloaded to host memory", estimate.host);
+  add("free for activations and what follows", free);
+  return rows.str();
+}
+
+}  // namespace
+
+MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device)
+    : device_(device),
+      estimate_(estimate_stage_memory(recipe, recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())) {
+  const double free = static_cast<double>(free_memory(device));
+  const double to_come = estimate_.activations + estimate_.working + estimate_.communication;
+  log::info("memory of this rank's tensors, estimated\n{}", table(recipe, estimate_, free));
+  if (to_come > free) {
+    log::warning("the first step needs about {} on {}, where {} are free: lower batch.micro, raise recompute.mode, or use more ranks",
+                 format_bytes(to_come), device.str(), format_bytes(free));
+  }
+  reset_tensor_peak(device);
+}
+
+void MemoryReport::finish() const {
+  const double measured = static_cast<double>(tensor_peak(device_));
+  const double estimated = estimate_.total() + (device_.is_cpu() ? estimate_.host : 0);
+  log::info("memory of this rank's tensors at the peak: estimated {}, measured {} ({:+.1f} %{})", format_bytes(estimated),
+            format_bytes(measured), 100 * (measured / estimated - 1),
+            device_.is_cpu() ? "; on the CPU without tensors below 1 MiB" : "");
+}
+
+}  // namespace longhaul

@@ -1,0 +1,98 @@
+"""Everything that a machine with a GPU should run once, in ten minutes at most: one table, one JSON file, one exit code.
+
+Exit codes: 0: all passed; 1: something failed; 2: there is no GPU. See scripts/test-gpu.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SANITIZER = shutil.which("compute-sanitizer") or next(map(str, pathlib.Path("/usr/local").glob("cuda*/bin/compute-sanitizer")), None)
+
+
+def commands(build):
+    """(name, seconds that it may take, command). What matters most comes first."""
+    unit = "*Cuda*:*Nccl*:*Ras*:*Gpu*"
+    pytest = ["scripts/oracle-python", "-m", "pytest", "-q", "-rs", "-x", "-p", "no:cacheprovider", "tests/gpu"]
+    listed = [("doctor", 30, [build / "bin/llm-pretrain", "doctor"]),
+              ("operators", 180, [build / "bin/test_ops", f"--gtest_filter={unit}"]),
+              ("communicators", 60, [build / "bin/test_comm", f"--gtest_filter={unit}"]),
+              ("runs", 300, [word for word in pytest if word != "-x"])]
+    if SANITIZER:
+        listed.append(("compute-sanitizer", 180, [SANITIZER, "--error-exitcode", "9", "--leak-check", "no", build / "bin/test_ops",
+                                                  "--gtest_filter=*Cuda*-*Large*"]))
+    return listed
+
+
+def counts(output):
+    """How many tests passed, failed and were skipped, from GoogleTest's or pytest's last words."""
+    found = {"passed": 0, "failed": 0, "skipped": 0}
+    for word in found:
+        for pattern in (rf"\[  {word.upper()} +\] (\d+) tests?", rf"(\d+) {word}"):
+            match = re.findall(pattern, output)
+            if match:
+                found[word] = int(match[-1])
+                break
+    return found
+
+
+def run(name, limit, command, log):
+    start = time.monotonic()
+    try:
+        done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True, timeout=max(limit, 1))
+        output, code = done.stdout + done.stderr, done.returncode
+    except subprocess.TimeoutExpired as error:
+        output, code = "".join(part.decode(errors="replace") for part in (error.stdout, error.stderr) if part), "time"
+    (log / f"{name}.log").write_text(output)
+    found = counts(output)
+    result = "passed" if code == 0 else f"not done in {limit:.0f} s" if code == "time" else f"failed (exit code {code})"
+    if code == 0 and found["skipped"] and not found["passed"]:
+        result = "skipped"
+    return {"name": name, "result": result, "seconds": time.monotonic() - start, **found, "command": " ".join(map(str, command)), "log": str(log / f"{name}.log")}
+
+
+def table(results):
+    lines = [f"{'what':<20}{'result':<26}{'passed':>7}{'failed':>7}{'skipped':>8}{'seconds':>9}"]
+    for r in results:
+        lines.append(f"{r['name']:<20}{r['result']:<26}{r['passed']:>7}{r['failed']:>7}{r['skipped']:>8}{r['seconds']:>9.1f}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--output", type=pathlib.Path, help="a JSON file; by default test-gpu.json in the build folder")
+    parser.add_argument("--seconds", type=float, default=600, help="for all together; what comes too late is not run")
+    parser.add_argument("--only", nargs="+", help="names of the table")
+    arguments = parser.parse_args()
+    if shutil.which("nvidia-smi") is None or subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True).returncode != 0:
+        print("no GPU: nvidia-smi is missing or lists none. What wants a GPU was not tested", file=sys.stderr)
+        sys.exit(2)
+    log = arguments.build / "test-gpu"
+    log.mkdir(parents=True, exist_ok=True)
+    output = arguments.output or arguments.build / "test-gpu.json"
+    begin, results = time.monotonic(), []
+    for name, limit, command in commands(arguments.build):
+        if arguments.only and name not in arguments.only:
+            continue
+        left = arguments.seconds - (time.monotonic() - begin)
+        if left < 5:
+            results.append({"name": name, "result": "no time left", "seconds": 0, "passed": 0, "failed": 0, "skipped": 0})
+        else:
+            print(f"  {name} …", file=sys.stderr)
+            results.append(run(name, min(limit, left), command, log))
+        output.write_text(json.dumps(results, indent=1))
+    print(table(results))
+    if SANITIZER is None:
+        print("compute-sanitizer is not installed: memory errors of kernels were not looked for")
+    sys.exit(0 if all(r["result"] == "passed" for r in results) else 1)
+
+
+if __name__ == "__main__":
+    main()
