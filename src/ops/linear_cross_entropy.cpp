@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "longhaul/core/error.h"
+#include "longhaul/ops/cross_entropy_chunk.h"
 #include "ops/cross_entropy_rows.h"
 #include "ops/dispatch.h"
 #include "ops/gemm.h"
@@ -23,11 +24,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// On a CPU a chunk's logits stay within its caches, and its rows make up for packing the weight once a chunk. A GPU's
-// products want thousands of rows, so that reading and writing the weight's gradient is a small part of them.
-constexpr int64_t kCpuChunkBytes = int64_t{32} << 20, kCpuChunkRows = 256;
-constexpr int64_t kCudaChunkBytes = int64_t{1} << 30, kCudaChunkRows = 1024;
 
 // The tokens that the loss is computed of.
 struct Rows {
@@ -207,12 +203,6 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
 };
 
 }  // namespace
-
-int64_t cross_entropy_chunk_tokens(int64_t vocab, bool cuda) {
-  const int64_t row_bytes = std::max<int64_t>(vocab, 1) * int64_t{sizeof(float)};
-  if (!cuda) return std::max<int64_t>(kCpuChunkBytes / row_bytes, kCpuChunkRows);
-  return std::max<int64_t>(kCudaChunkBytes / row_bytes / kCudaChunkRows * kCudaChunkRows, kCudaChunkRows);
-}
 
 CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
                                         const at::Tensor& labels, const at::Tensor& token_weights,

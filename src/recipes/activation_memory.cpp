@@ -1,19 +1,11 @@
 #include "longhaul/recipes/activation_memory.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "longhaul/model/shard.h"
+#include "longhaul/ops/cross_entropy_chunk.h"
 
 namespace longhaul {
-namespace {
-
-// As ops::linear_cross_entropy cuts them.
-constexpr double kChunkBytes = 32 << 20;
-constexpr double kChunkRows = 256;
-
-}  // namespace
-
 ActivationMemory::ActivationMemory(const ModelConfig& m, double element, const ParallelConfig& layout) {
   const double tensor = static_cast<double>(layout.tensor);
   const double query = static_cast<double>(m.heads * m.head_dim) / tensor;
@@ -56,9 +48,11 @@ double ActivationMemory::exchanged() const { return tensor_exchange_ + pipeline_
 
 double logits_memory(const Recipe& recipe, const ParallelConfig& layout, double tokens) {
   const ModelConfig& m = recipe.model;
-  const double vocabulary = static_cast<double>(vocabulary_rows(m.vocab_size, m.vocab_multiple, layout.tensor));
-  const double rows = std::min(tokens, std::max(std::floor(kChunkBytes / (4 * vocabulary)), kChunkRows));
-  return rows * vocabulary * (recipe.trainer.precision == Precision::bf16 ? 6 : 4);  // in BF16 the gradient is apart
+  const bool cuda = recipe.trainer.device != DeviceChoice::cpu;
+  const int64_t vocabulary = vocabulary_rows(m.vocab_size, m.vocab_multiple, layout.tensor);
+  const double rows = std::min(tokens, static_cast<double>(ops::cross_entropy_chunk_tokens(vocabulary, cuda)));
+  // FP32 logits, in whose memory the gradient lies; in BF16 it is apart on the CPU.
+  return rows * static_cast<double>(vocabulary) * (recipe.trainer.precision == Precision::bf16 && !cuda ? 6 : 4);
 }
 
 }  // namespace longhaul

@@ -26,11 +26,16 @@ std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double f
   return rows.str();
 }
 
+Recipe with_device(Recipe recipe, c10::Device device) {
+  recipe.trainer.device = device.is_cpu() ? DeviceChoice::cpu : DeviceChoice::cuda;
+  return recipe;
+}
+
 }  // namespace
 
 MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device)
     : device_(device),
-      estimate_(estimate_stage_memory(recipe, recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())) {
+      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())) {
   const double free = static_cast<double>(free_memory(device));
   const double to_come = estimate_.activations + estimate_.working + estimate_.communication;
   log::info("memory of this rank's tensors, estimated\n{}", table(recipe, estimate_, free));

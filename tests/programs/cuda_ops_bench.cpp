@@ -24,6 +24,7 @@
 #include "longhaul/ops/device.h"
 #include "longhaul/ops/dropout.h"
 #include "longhaul/ops/embedding.h"
+#include "longhaul/ops/cross_entropy_chunk.h"
 #include "longhaul/ops/linear_cross_entropy.h"
 #include "longhaul/ops/norm.h"
 #include "ops/attention_apart.h"

@@ -15,7 +15,7 @@ struct CrossEntropyOptions {
   comm::Communicator* vocabulary = nullptr;
   double z_loss = 0;         // adds z_loss · logsumexp(logits)² to each token's loss
   double logit_softcap = 0;  // logits = cap · tanh(logits / cap)
-  int64_t chunk_tokens = 0;  // 0: cross_entropy_chunk_tokens
+  int64_t chunk_tokens = 0;  // 0: cross_entropy_chunk_tokens (cross_entropy_chunk.h)
   // The caller promises to call backward with a gradient of exactly 1. The weight's gradient is then added to
   // main_grad during forward, and no second buffer of the weight's size is needed; backward checks the
   // promise.
@@ -33,9 +33,5 @@ struct CrossEntropyResult {
 CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
                                         const at::Tensor& labels, const at::Tensor& token_weights,
                                         const CrossEntropyOptions& options);
-
-// Tokens of a chunk whose logits have `vocab` columns on this rank: on a CPU as many as 32 MiB of FP32 logits hold, but at
-// least 256; on CUDA multiples of 1024 up to 1 GiB, but at least 1024.
-int64_t cross_entropy_chunk_tokens(int64_t vocab, bool cuda);
 
 }  // namespace longhaul::ops

@@ -26,7 +26,8 @@ class ActivationMemory {
   double tensor_exchange_, pipeline_exchange_;
 };
 
-// Bytes of the buffers that the output layer and the loss work in, a chunk of tokens at a time.
+// Bytes of the buffers that the output layer and the loss work in, a chunk of tokens at a time: a GPU's,
+// whose chunks are larger, unless trainer.device is cpu.
 double logits_memory(const Recipe& recipe, const ParallelConfig& layout, double tokens);
 
 }  // namespace longhaul
