@@ -1,6 +1,7 @@
 """Measures how fast the order of a dataset is built: ours against megatron-core's compiled helpers and NumPy's shuffle.
 
-    scripts/oracle-python tools/bench_indices.py [--samples 10000000 100000000] [--json FILE] [--folder FOLDER] [--huge]
+    scripts/oracle-python tools/bench_indices.py [--samples 10000000 100000000] [--only NAME] [--json FILE] [--folder FOLDER]
+        [--huge]
 
 Needs the program index_bench (ninja index_bench). For each index two times: computed alone, into memory that is at hand, and
 with the .npy file that a run keeps. Both sides' files must be equal, byte for byte. Alternates the two sides and takes each
@@ -44,16 +45,17 @@ def timed(action):
     return time.perf_counter() - start
 
 
-def write_corpus(prefix, lengths):
-    """The index of documents of these lengths; their ids are a hole in the file."""
+def write_corpus(prefix, lengths, borders=None):
+    """The index of sequences of these lengths; their ids are a hole in the file. `borders` of the documents: each its own."""
     count = len(lengths)
     ends = numpy.cumsum(lengths, dtype=numpy.int64) * 2
     with open(f"{prefix}.idx", "wb") as file:
         file.write(b"MMIDIDX\0\0" + (1).to_bytes(8, "little") + bytes([8]))
-        file.write(count.to_bytes(8, "little") + (count + 1).to_bytes(8, "little"))
+        borders = numpy.arange(count + 1, dtype=numpy.int64) if borders is None else borders
+        file.write(count.to_bytes(8, "little") + len(borders).to_bytes(8, "little"))
         lengths.tofile(file)
         (ends - 2 * lengths).tofile(file)
-        numpy.arange(count + 1, dtype=numpy.int64).tofile(file)
+        borders.tofile(file)
     with open(f"{prefix}.bin", "wb") as file:
         file.truncate(int(ends[-1]))
 
@@ -120,12 +122,12 @@ def by_size(name, lengths, folder):
                       lambda: [touched(samples, numpy.int16), touched(samples, numpy.int64)], theirs, folder)
 
 
-def shuffle(samples, folder):
-    return Comparison("shuffle", samples, ["shuffle", samples, 1], lambda: [numpy.arange(samples, dtype=numpy.uint32)],
+def shuffle(name, samples, folder):
+    return Comparison(name, samples, ["shuffle", samples, 1], lambda: [numpy.arange(samples, dtype=numpy.uint32)],
                       lambda arrays: numpy.random.RandomState(1).shuffle(arrays[0]), folder)
 
 
-def sample_index(samples, folder):
+def sample_index(name, samples, folder):
     rng = numpy.random.default_rng(1)
     documents = samples * SEQUENCE_LENGTH // MEAN_DOCUMENT
     lengths = rng.geometric(1 / MEAN_DOCUMENT, documents).astype(numpy.int32)
@@ -135,24 +137,45 @@ def sample_index(samples, folder):
     tokens = int(lengths.sum(dtype=numpy.int64))
     # A first run, so that the memory that the helper allocates has been given to this process before.
     helpers.build_sample_idx(lengths, order, SEQUENCE_LENGTH, 1, tokens, True, True)
-    return Comparison("sample index", (tokens - 1) // SEQUENCE_LENGTH,
+    return Comparison(name, (tokens - 1) // SEQUENCE_LENGTH,
                       ["samples", folder / "corpus", SEQUENCE_LENGTH, folder / "documents.npy"], list,
                       lambda _: [helpers.build_sample_idx(lengths, order, SEQUENCE_LENGTH, 1, tokens, True, True)], folder)
 
 
+def sentence_index(name, samples, folder):
+    """A BERT dataset's rows: documents of some thirty sentences, gone through as often as the samples need."""
+    rng = numpy.random.default_rng(1)
+    borders = numpy.concatenate([[0], numpy.cumsum(rng.integers(2, 60, 200_000))]).astype(numpy.int64)
+    lengths = rng.geometric(1 / 25, borders[-1]).astype(numpy.int32)
+    write_corpus(folder / "corpus", lengths, borders)
+
+    def theirs(_):
+        return [helpers.build_mapping(borders, lengths, numpy.iinfo(numpy.int32).max - 1, samples, SEQUENCE_LENGTH - 3, 0.1, 1234,
+                                      False, 2)]
+
+    return Comparison(name, samples, ["sentences", folder / "corpus", SEQUENCE_LENGTH - 3, samples], list, theirs, folder)
+
+
 def comparisons(samples, folder):
+    """Names, and what makes the comparison of that name."""
     rng = random.Random(1)
-    yield lambda: blend("blend of 2", [0.7, 0.3], samples, folder)
-    yield lambda: blend("blend of 3", [0.3, 0.5, 0.2], samples, folder)
-    yield lambda: blend("blend of 20", [round(rng.uniform(0.01, 1), 6) for _ in range(20)], samples, folder)
-    yield lambda: by_size("by size, 5", [samples // 2, samples // 4, samples // 8, samples // 16, samples - samples // 16 * 15], folder)
-    yield lambda: shuffle(samples, folder)
-    yield lambda: sample_index(samples, folder)
+    weights = [round(rng.uniform(0.01, 1), 6) for _ in range(20)]
+    sizes = [samples // 2, samples // 4, samples // 8, samples // 16, samples - samples // 16 * 15]
+    return {
+        "blend of 2": lambda name: blend(name, [0.7, 0.3], samples, folder),
+        "blend of 3": lambda name: blend(name, [0.3, 0.5, 0.2], samples, folder),
+        "blend of 20": lambda name: blend(name, weights, samples, folder),
+        "by size, 5": lambda name: by_size(name, sizes, folder),
+        "shuffle": lambda name: shuffle(name, samples, folder),
+        "sample index": lambda name: sample_index(name, samples, folder),
+        "sentence index": lambda name: sentence_index(name, samples, folder),
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--samples", type=int, nargs="+", default=[10**7, 10**8])
+    parser.add_argument("--only", default="", help="the indices whose name begins so")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", help="write the results here, too")
     parser.add_argument("--folder", help="for the files, 20 bytes a sample; default: the system's temporary folder")
@@ -163,8 +186,10 @@ def main():
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = pathlib.Path(name)
         for samples in arguments.samples:
-            for make in comparisons(samples, folder):
-                r = make().run(arguments.rounds)
+            for index, make in comparisons(samples, folder).items():
+                if not index.startswith(arguments.only):
+                    continue
+                r = make(index).run(arguments.rounds)
                 results.append(r)
                 print(f"{r['index']:<14}{r['samples']:>12,}   {r['ours']:>7.2f}s{r['theirs']:>8.2f}s{r['times']:>7.1f}"
                       f"   {r['ours_file']:>9.2f}s{r['theirs_file']:>11.2f}s{r['times_file']:>7.1f}"

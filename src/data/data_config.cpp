@@ -29,6 +29,8 @@ const FieldTable& fields<DataConfig>() {
               .at_least(1)
               .known_as("seq_length"),
           field<&C::seed>("seed", "seed of the shuffling").at_least(0).known_as("seed"),
+          field<&C::stable_order>("stable_order", "shuffle each epoch on its own, so that a longer run begins like a shorter one; not "
+                                                  "Megatron's order"),
           field<&C::mock>("mock", "made-up tokens that a model can learn, without files")
               .known_as("mock_data"),
           field<&C::cache_dir>("cache_dir", "folder of the index caches; empty: beside the data")

@@ -63,6 +63,7 @@ GptDatasetOptions corpus_options(const DataConfig& config, Split split, std::opt
   options.sequence_length = config.sequence_length;
   options.samples = samples;
   options.seed = order_seed(config);
+  options.stable_order = config.stable_order;
   options.cache_dir = config.cache_dir;
   options.tokenizer_json = tokenizer.tokenizer_json;
   return options;

@@ -22,6 +22,9 @@ int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+// Of a stable order: one generator for an epoch's documents, and the next for its samples.
+uint32_t epoch_seed(const GptOrder& order, size_t epoch) { return order.seed + static_cast<uint32_t>(2 * epoch); }
+
 std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan& plan, RandomState& random) {
   const auto count = static_cast<size_t>(order.sequences.count());
   auto index = vector_in_huge_pages<int32_t>(count * static_cast<size_t>(plan.epochs));
@@ -30,6 +33,12 @@ std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan
     std::iota(begin, begin + static_cast<std::ptrdiff_t>(count), static_cast<int32_t>(order.sequences.begin));
   }
   const std::span<int32_t> all(index);
+  if (order.stable) {
+    for (size_t epoch = 0; epoch < static_cast<size_t>(plan.epochs); ++epoch) {
+      RandomState(epoch_seed(order, epoch)).shuffle(all.subspan(epoch * count, count));
+    }
+    return index;
+  }
   const size_t together = plan.separate_last ? index.size() - count : index.size();
   random.shuffle(all.first(together));
   random.shuffle(all.subspan(together));
@@ -43,10 +52,21 @@ void append_sample_index(const IndexedDatasetReader& reader, std::span<const int
 }
 
 template <typename T>
-std::vector<T> build_shuffle_index(const EpochPlan& plan, RandomState& random) {
+std::vector<T> build_shuffle_index(const GptOrder& order, const EpochPlan& plan, RandomState& random) {
   auto index = vector_in_huge_pages<T>(static_cast<size_t>(plan.samples));
   std::iota(index.begin(), index.end(), T{0});
   const std::span<T> all(index);
+  if (order.stable) {
+    // A sample is of the epoch that holds its first token.
+    size_t begin = 0;
+    for (int64_t epoch = 0; epoch < plan.epochs; ++epoch) {
+      const bool last = epoch + 1 == plan.epochs;
+      const auto end = static_cast<size_t>(last ? plan.samples : ((epoch + 1) * plan.tokens_per_epoch - kExtraToken) / order.sequence_length);
+      RandomState(epoch_seed(order, static_cast<size_t>(epoch)) + 1).shuffle(all.subspan(begin, end - begin));
+      begin = end;
+    }
+    return index;
+  }
   const auto together = static_cast<size_t>(plan.samples_before_last);
   random.shuffle(all.first(together));
   random.shuffle(all.subspan(together));
@@ -81,7 +101,7 @@ EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order,
     const int64_t per_epoch = (plan.tokens_per_epoch - kExtraToken) / S;
     LONGHAUL_CHECK(wanted >= 0 && wanted <= per_epoch + 1, "{} samples wanted of an epoch of {}", wanted,
                    per_epoch);
-    plan.separate_last = wanted < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
+    plan.separate_last = !order.stable && wanted < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
     if (plan.separate_last) plan.samples_before_last = before;
   }
   if (plan.samples == 0) {
@@ -122,10 +142,10 @@ void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, 
         : append_sample_index<int64_t>(reader, documents, order, plan, arrays.samples);
   }
   if (shuffle_index_type(plan) == IndexArray::Type::uint32) {
-    const std::vector<uint32_t> shuffle = build_shuffle_index<uint32_t>(plan, random);
+    const std::vector<uint32_t> shuffle = build_shuffle_index<uint32_t>(order, plan, random);
     arrays.shuffle.append(std::span(shuffle));
   } else {
-    const std::vector<int64_t> shuffle = build_shuffle_index<int64_t>(plan, random);
+    const std::vector<int64_t> shuffle = build_shuffle_index<int64_t>(order, plan, random);
     arrays.shuffle.append(std::span(shuffle));
   }
 }

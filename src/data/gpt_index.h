@@ -7,6 +7,9 @@
 // A sample takes S + 1 tokens and the next starts S further, so that the last label of one is the first input
 // of the next. When several epochs are needed but less than 80 % of the last one, the last is shuffled on its
 // own, so that the earlier epochs are served whole before it begins.
+//
+// How many epochs there are thus decides how all of them are shuffled: a run that is made longer gets another order. A stable
+// order shuffles each epoch on its own, with generators of its own, so that more epochs only come behind; it isn't Megatron's.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +32,7 @@ struct GptOrder {
   std::optional<int64_t> samples;  // at least so many; none: one epoch
   uint32_t seed = 1234;
   bool drop_last = true;  // false: a last, partial sample is kept and padded
+  bool stable = false;    // each epoch is shuffled on its own
 };
 
 struct EpochPlan {

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::string_view kMagic("MMIDIDX\0\0", 9);
 
-MappedFile open_half(const std::string& prefix, std::string_view extension) {
+// The path of one of the two files, which exists.
+std::filesystem::path half(const std::string& prefix, std::string_view extension) {
   const std::filesystem::path path = prefix + std::string(extension);
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
@@ -22,7 +23,7 @@ MappedFile open_half(const std::string& prefix, std::string_view extension) {
                                        "`llm-pretrain prepare` makes one from text");
     throw UserError("cannot read the dataset {}: {} does not exist; {}", prefix, path.string(), hint);
   }
-  return MappedFile(path);
+  return path;
 }
 
 // False where an id is negative.
@@ -70,8 +71,8 @@ std::string dataset_prefix(std::string path) {
 
 IndexedDatasetReader::IndexedDatasetReader(std::string path)
     : prefix_(dataset_prefix(std::move(path))),
-      idx_(open_half(prefix_, ".idx")),
-      bin_(open_half(prefix_, ".bin")) {
+      idx_(half(prefix_, ".idx")),
+      bin_(half(prefix_, ".bin")) {
   check_header();
   check_arrays();
 }
@@ -178,8 +179,10 @@ void IndexedDatasetReader::read(int64_t i, int64_t begin, std::span<int64_t> out
   LONGHAUL_CHECK(begin >= 0 && begin + static_cast<int64_t>(out.size()) <= length(i),
                  "tokens [{}, {}) of sequence {}, which has {}", begin,
                  begin + static_cast<int64_t>(out.size()), i, length(i));
-  const std::byte* source = bin_.bytes().data() + offset(i) + begin * token_bytes(type_);
-  if (!widen(type_, source, out)) {
+  thread_local std::vector<std::byte> buffer;
+  const int64_t bytes = token_bytes(type_);
+  const auto source = bin_.bytes(offset(i) + begin * bytes, out.size() * static_cast<size_t>(bytes), buffer);
+  if (!widen(type_, source.data(), out)) {
     throw UserError("{}.bin is damaged, or {}.idx is: a token of sequence {} is negative; prepare the data again", prefix_, prefix_,
                     i);
   }

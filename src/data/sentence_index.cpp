@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "data/huge_pages.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/mersenne_twister.h"
@@ -68,6 +69,16 @@ std::vector<bool> useful_documents(const IndexedDatasetReader& reader, const Sen
   return useful;
 }
 
+// For `samples` rows and what the epoch that completes them has more, about as many as the first had, which `rows` are.
+template <typename Row>
+void make_room(std::vector<Row>& rows, int64_t samples) {
+  std::vector<Row> larger;
+  larger.reserve(static_cast<size_t>(samples) + rows.size() + rows.size() / 8);
+  prefer_huge_pages(larger.data(), larger.capacity() * sizeof(Row));
+  larger.insert(larger.end(), rows.begin(), rows.end());
+  rows.swap(larger);
+}
+
 // As std::shuffle by hand: row i trades places with one of the rows up to i. Where to is drawn a batch ahead, and fetched from
 // memory meanwhile.
 template <typename Row>
@@ -109,6 +120,7 @@ std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& rea
         target = targets.next();
       }
     }
+    if (order.samples && rows.capacity() < static_cast<size_t>(*order.samples)) make_room(rows, *order.samples);
   } while (order.samples && std::ssize(rows) < *order.samples);
   shuffle_rows(std::span(rows), order.seed + 1);
   return rows;

@@ -3,6 +3,7 @@
 //   index_bench blend OUT SIZE W…                    a blend's two arrays; W: weights, or sizes where all are above 1
 //   index_bench shuffle OUT N SEED                   the numbers below N, shuffled
 //   index_bench samples OUT PREFIX S DOCUMENTS.npy   a sample index
+//   index_bench sentences OUT PREFIX LONGEST SAMPLES  the rows of a BERT dataset
 //   index_bench order CACHE PREFIX S SAMPLES         a GPT dataset's three arrays, into the folder CACHE
 //
 // The arrays are left as OUT-0.npy and OUT-1.npy. Where OUT is "-" they are computed and thrown away. Prints {"seconds":
@@ -21,6 +22,7 @@
 #include "data/blend_index.h"
 #include "data/huge_pages.h"
 #include "data/sample_index.h"
+#include "data/sentence_index.h"
 #include "data/speculative_blend.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/gpt_dataset.h"
@@ -98,6 +100,21 @@ Clock::time_point samples(const Words& words) {
   return start;
 }
 
+Clock::time_point sentences(const Words& words) {
+  const IndexedDatasetReader reader(words[2]);
+  SentenceOrder order;
+  order.documents = {0, reader.documents()};
+  order.longest = std::stoll(words[3]);
+  order.samples = std::stoll(words[4]);
+  order.fewest_sentences = 2;
+  const auto start = Clock::now();
+  const auto rows = build_sentence_index<uint32_t>(reader, order, words[2]);
+  Output file(words[1], 0, IndexArray::Type::uint32, std::ssize(rows), 3);
+  file.append(std::span(reinterpret_cast<const uint32_t*>(rows.data()), 3 * rows.size()));
+  file.finish();
+  return start;
+}
+
 Clock::time_point order(const Words& words) {
   const auto start = Clock::now();
   GptDatasetOptions options;
@@ -112,6 +129,7 @@ Clock::time_point carry_out(const Words& words) {
   if (words.at(0) == "blend") return blend(words);
   if (words[0] == "shuffle") return shuffle(words);
   if (words[0] == "samples") return samples(words);
+  if (words[0] == "sentences") return sentences(words);
   return order(words);
 }
 

@@ -21,6 +21,7 @@ struct DataConfig {
   std::string split = "969,30,1";     // shares of train, valid and test
   int64_t sequence_length = 1024;     // tokens a sample
   int64_t seed = 1234;                // of the order of the samples, 0 … 2^32 - 1
+  bool stable_order = false;          // the order of the samples doesn't depend on how many are wanted
   bool mock = false;                  // synthetic data, no files
   std::string cache_dir;              // where the order is kept between runs; empty: beside each dataset
   int64_t prefetch = 4;               // micro-batches made ahead of time

@@ -1,5 +1,5 @@
 // Samples of a fixed number of tokens, cut from the shuffled documents of an indexed dataset, in exactly the
-// order of Megatron's GPTDataset. The order depends on everything in GptDatasetOptions down to `drop_last`.
+// order of Megatron's GPTDataset. The order depends on everything in GptDatasetOptions down to `stable_order`.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct GptDatasetOptions {
   std::optional<int64_t> samples;  // at least so many, repeating the data as needed; none: one epoch
   uint32_t seed = 1234;
   bool drop_last = true;  // false: the last, partial sample is kept and padded
+  bool stable_order = false;  // each epoch is shuffled on its own: more samples come behind, the order of the first stays
   std::string cache_dir;  // where the order is kept between runs; empty: PREFIX/cache/GPTDataset_indices
   std::string tokenizer_json =
       "null";  // Megatron's description of the tokenizer, part of the cache files' names

@@ -13,7 +13,7 @@
 //            34+12n+8d i8 × n   modes (multimodal datasets only)
 //
 // All little-endian and packed, so the arrays are unaligned and are read through memcpy. A sequence is a
-// document for GPT data. Both files are mapped; everything that can be wrong with them is checked when they
+// document for GPT data. Both files are mapped where the system allows it; everything that can be wrong with them is checked when they
 // are opened.
 #pragma once
 
@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "longhaul/core/file.h"
+#include "longhaul/data/token_file.h"
 #include "longhaul/data/token_type.h"
 
 namespace longhaul {
@@ -76,7 +77,7 @@ class IndexedDatasetReader {
 
   std::string prefix_;
   MappedFile idx_;
-  MappedFile bin_;
+  TokenFile bin_;
   TokenType type_ = TokenType::int32;
   int64_t sequences_ = 0;
   int64_t borders_ = 0;

@@ -241,6 +241,57 @@ TEST_F(GptDatasetTest, TheIdChangesWithTheOrderAlone) {
   EXPECT_GT(other, 100);
 }
 
+// What the options say of a corpus of 1000 sequences, 98 756 tokens.
+TEST_F(GptDatasetTest, AStableOrderDoesNotDependOnTheNumberOfSamples) {
+  write_documents(path("l"), TokenType::uint16, corpus_l());
+  const auto reader = std::make_shared<const IndexedDatasetReader>(path("l"));
+  GptDatasetOptions options;
+  options.sequence_length = 64;
+  options.cache_dir = path("cache");
+  options.samples = 1500;
+  const auto order_of = [&](int64_t samples, bool stable) {
+    options.samples = samples;
+    options.stable_order = stable;
+    return GptDataset(reader, options);
+  };
+  const GptDataset once = order_of(1500, true), twice = order_of(2000, true), often = order_of(7000, true);
+  ASSERT_EQ(once.epochs(), 1);
+  ASSERT_EQ(twice.epochs(), 2);
+  ASSERT_EQ(often.epochs(), 5);
+  EXPECT_EQ(once.order_id(), often.order_id());
+  EXPECT_NE(once.order_id(), order_of(1500, false).order_id());
+  EXPECT_NE(once.description(), order_of(1500, false).description());
+  Sample a, b;
+  for (const GptDataset* shorter : {&once, &twice}) {
+    for (int64_t i = 0; i < shorter->size(); ++i) {
+      shorter->get(i, a);
+      often.get(i, b);
+      ASSERT_EQ(a.tokens, b.tokens) << i;
+      ASSERT_EQ(a.labels, b.labels) << i;
+    }
+  }
+  // Each epoch is the whole stream, once, and no two are alike.
+  const GptIndex& index = often.index();
+  std::vector<std::vector<int64_t>> epochs;
+  for (int64_t epoch = 0; epoch < 5; ++epoch) {
+    std::vector<int64_t> documents;
+    for (int64_t i = 0; i < 1000; ++i) documents.push_back(index.documents[1000 * epoch + i]);
+    std::vector<int64_t> sorted = documents;
+    std::sort(sorted.begin(), sorted.end());
+    for (int64_t i = 0; i < 1000; ++i) ASSERT_EQ(sorted[static_cast<size_t>(i)], i);
+    for (const auto& other : epochs) EXPECT_NE(documents, other);
+    epochs.push_back(documents);
+  }
+  std::vector<bool> seen(static_cast<size_t>(often.size()));
+  for (int64_t i = 0; i < often.size(); ++i) {
+    const auto sample = static_cast<size_t>(index.shuffle[i]);
+    ASSERT_FALSE(seen[sample]);
+    seen[sample] = true;
+    const int64_t epoch = std::min<int64_t>(i / (98756 / 64), 4), place = index.samples[2 * index.shuffle[i]] / 1000;
+    EXPECT_LE(std::abs(place - epoch), 1) << "far from its epoch";
+  }
+}
+
 TEST_F(GptDatasetTest, SplitsWithoutTokensAreNamed) {
   const auto reader = corpus("g", corpus_g());
   GptDatasetOptions empty = options(4, 10);

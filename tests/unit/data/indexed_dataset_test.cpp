@@ -1,5 +1,11 @@
 #include "longhaul/data/indexed_dataset.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -231,6 +237,48 @@ TEST_F(IndexedDatasetTest, AnyChangedByteIsRefusedOrHarmless) {
     }
   }
   EXPECT_LT(accepted, 8);
+}
+
+// The address space of this process may grow by so many bytes only, while this lives.
+class AddressSpaceLimit {
+ public:
+  explicit AddressSpaceLimit(rlim_t more) {
+    getrlimit(RLIMIT_AS, &before_);
+    long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit limit = before_;
+    limit.rlim_cur = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + more;
+    setrlimit(RLIMIT_AS, &limit);
+  }
+  ~AddressSpaceLimit() { setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(IndexedDatasetTest, AFileThatCantBeMappedIsReadPieceByPiece) {
+  // Two documents: 3 ids, and 2^30 in a hole of the file.
+  constexpr int64_t kHole = int64_t{1} << 30;
+  write_documents(path("big"), TokenType::int32, {{7, 8, 9}, {10}});
+  std::string idx = read_text(path("big.idx"));
+  const auto length = static_cast<int32_t>(kHole);
+  std::memcpy(idx.data() + IndexedDatasetReader::kHeaderBytes + 4, &length, 4);
+  write_text(path("big.idx"), idx);
+  std::filesystem::resize_file(path("big.bin"), 4 * (3 + kHole));
+
+  const AddressSpaceLimit limit(rlim_t{1} << 30);
+  const IndexedDatasetReader reader(path("big"));
+  EXPECT_EQ(reader.tokens(), 3 + kHole);
+  EXPECT_EQ(reader.get(0), (std::vector<int64_t>{7, 8, 9}));
+  std::vector<int64_t> ids(3, -1);
+  reader.read(1, 0, ids);
+  EXPECT_EQ(ids, (std::vector<int64_t>{10, 0, 0}));
+  reader.read(1, kHole - 3, ids);
+  EXPECT_EQ(ids, (std::vector<int64_t>{0, 0, 0}));
+  const TokenFile file(path("big.bin"));
+  EXPECT_FALSE(file.mapped()) << "the limit must have been felt";
+  std::filesystem::resize_file(path("big.bin"), 8);
+  EXPECT_CONTAINS(message_of<EnvironmentError>([&] { reader.get(0); }), "has become shorter");
 }
 
 }  // namespace
