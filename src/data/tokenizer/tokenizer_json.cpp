@@ -1,5 +1,7 @@
 #include "data/tokenizer/tokenizer_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "data/tokenizer/component_json.h"
@@ -57,6 +59,16 @@ void read_added_tokens(const JsonNode& node, Pipeline& pipeline) {
   pipeline.added_normalized = AddedTokenFinder({middle, tokens.end()});
 }
 
+// What is put around an empty text has ids of this vocabulary. Datasets would carry others to a model that lacks them.
+void check_special_ids(const JsonNode& node, const Pipeline& pipeline) {
+  std::vector<int32_t> ids;
+  for (const auto& post_processor : pipeline.post_processors) post_processor->process(ids, 0, true);
+  for (const int32_t id : ids) {
+    node.require(id >= 0 && id <= pipeline.max_id(),
+                 fmt::format("special tokens with ids from 0 to {}, those of the vocabulary, and not {}", pipeline.max_id(), id));
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Pipeline> read_pipeline(std::string_view text, const std::filesystem::path& file) {
@@ -77,6 +89,8 @@ std::unique_ptr<Pipeline> read_pipeline(std::string_view text, const std::filesy
   if (root.has("post_processor")) read_post_processor(root.at("post_processor"), pipeline->post_processors);
   pipeline->decoder = root.has("decoder") ? read_decoder(root.at("decoder")) : make_joining_decoder();
   if (root.has("added_tokens")) read_added_tokens(root.at("added_tokens"), *pipeline);
+
+  if (root.has("post_processor")) check_special_ids(root.at("post_processor"), *pipeline);
 
   auto& steps = pipeline->pre_tokenizers;
   if (!steps.empty() && steps.back()->only_maps_bytes() && pipeline->model->take_bytes()) steps.pop_back();

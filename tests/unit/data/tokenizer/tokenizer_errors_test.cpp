@@ -32,6 +32,8 @@ TEST(TokenizerErrors, NameUnknownComponents) {
   EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Odd"}}), "pre-tokenizer of type \"Odd\"");
   EXPECT_SAYS(complaint("/decoder", {{"type", "Odd"}}), "decoder of type \"Odd\"");
   EXPECT_SAYS(complaint("/post_processor", {{"type", "Odd"}}), "post-processor of type \"Odd\"");
+  EXPECT_SAYS(complaint("/post_processor", {{"type", "BertProcessing"}, {"cls", {"[CLS]", 1000000}}, {"sep", {"[SEP]", 0}}}),
+              "those of the vocabulary, and not 1000000");
   EXPECT_SAYS(complaint("/model/type", "Odd"), "model of type \"Odd\"");
   EXPECT_SAYS(complaint("/normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Odd"}}}}}),
               "normalizer.normalizers[0]");
