@@ -150,10 +150,10 @@ std::string pipeline_lines(const Recipe& r, int64_t data) {
   for (int64_t stage = 0; stage < shape.stages; ++stage)
     live.push_back(parallel::peak_live_activations(shape, stage));
   return fmt::format(
-      "\nThe pipeline\n{} micro-batches a step, schedule {}: a stage waits {:.1f} % of the time that it "
+      "\nThe pipeline\n{} micro-batch{} a step, schedule {}: a stage waits {:.1f} % of the time that it "
       "works.\n"
       "Activations kept at most, in micro-batches of {}, by stage: {}\n",
-      shape.micro_batches, name_of(r.parallel.schedule), 100 * parallel::bubble_fraction(shape),
+      shape.micro_batches, shape.micro_batches == 1 ? "" : "es", name_of(r.parallel.schedule), 100 * parallel::bubble_fraction(shape),
       shape.chunks == 1 ? "the stage's layers" : "one chunk's layers", fmt::join(live, " "));
 }
 

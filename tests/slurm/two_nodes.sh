@@ -2,8 +2,8 @@
 # two_nodes.sh COMM_CONFORMANCE LLM_PRETRAIN: what Longhaul does under Slurm, on the cluster that cluster.sh brings up:
 #   cluster.sh two_nodes.sh build/bin/comm_conformance build/bin/llm-pretrain
 set -uo pipefail
-program=$1
-trainer=$2
+program=$(realpath "$1")
+trainer=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$LONGHAUL_CLUSTER_FOLDER
 export OMPI_MCA_mpi_yield_when_idle=1

@@ -110,16 +110,22 @@ void draw_batch(Draw& draw, Composition& c) {
   r.batch.global = suits ? r.batch.micro * data * draw.between(1, 4) : draw.between(1, 12);
 }
 
-void draw_details(Draw& draw, ParallelConfig& p) {
+void draw_details(Draw& draw, ParallelConfig& p, int64_t layers) {
   if (p.tensor > 1 || draw.percent(2)) p.tensor_chunks = draw.of<int64_t>({1, 1, 2, 3, 5});
   std::vector<std::string> axes{"tensor", "context", "expert", "data", "pipeline"};
   for (size_t i = axes.size(); i > 1; --i) std::swap(axes[i - 1], axes[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
   if (draw.percent(50)) p.order = fmt::format("{}", fmt::join(axes, "-"));
   p.count_embedding = draw.percent(20);
   p.count_loss = draw.percent(20);
-  if (p.pipeline == 1 || p.count_embedding || p.count_loss) return;
-  if (draw.percent(25)) p.first_stage_layers = p.virtual_pipeline * draw.between(1, 2);
-  if (draw.percent(25)) p.last_stage_layers = p.virtual_pipeline * draw.between(1, 2);
+  if (p.pipeline == 1 || p.count_embedding || p.count_loss || draw.percent(50)) return;
+  const int64_t chunks = p.virtual_pipeline, most = layers / chunks - (p.pipeline - 1);  // that leave the others one each
+  if (!draw.percent(kSuitable)) {
+    p.first_stage_layers = draw.between(0, layers);
+    p.last_stage_layers = draw.between(0, layers);
+  } else if (most >= 1) {
+    (draw.percent(50) ? p.first_stage_layers : p.last_stage_layers) = chunks * draw.between(1, most);
+    if (p.pipeline > 2 && p.first_stage_layers == chunks) p.last_stage_layers = chunks;
+  }
 }
 
 }  // namespace
@@ -144,7 +150,7 @@ Composition draw_composition(uint64_t seed, int64_t index) {
   r.trainer.max_steps = draw.between(2, 3);
   r.trainer.precision = Precision::fp32;
   r.trainer.seed = draw.below(1 << 20);
-  draw_details(draw, r.parallel);
+  draw_details(draw, r.parallel, r.model.layers);
   return c;
 }
 
