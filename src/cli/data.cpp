@@ -12,7 +12,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
-#include "longhaul/recipes/batch_rampup.h"
+#include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/recipes/load.h"
 #include "train/model_source.h"
 #include "train/run_data.h"
@@ -63,11 +63,12 @@ void preview(const Options& options) {
   const Recipe& recipe = source.recipe();
   const RunData data = open_run_data(source, {});
   const auto tokenizer = source.tokenizer();
-  const int64_t begin = samples_of_steps(recipe.batch, 0, options.first_step - 1);
-  const int64_t end = std::min(begin + samples_of_steps(recipe.batch, begin, options.batches), data.train->size());
+  const BatchSchedule schedule(recipe.batch, recipe.data.sequence_length);
+  const int64_t begin = schedule.samples_of_steps(0, options.first_step - 1);
+  const int64_t end = std::min(begin + schedule.samples_of_steps(begin, options.batches), data.train->size());
   if (begin >= end) {
     throw UserError("--first-step {} lies behind the data: its {} samples are enough for {} steps", options.first_step,
-                    data.train->size(), steps_of_samples(recipe.batch, data.train->size()));
+                    data.train->size(), schedule.steps_of_samples(data.train->size()));
   }
   std::map<std::string, int64_t> counts;
   Sample sample;
@@ -75,7 +76,7 @@ void preview(const Options& options) {
   for (int64_t i = begin; i < end; ++i) {
     if (i == next_step) {
       fmt::print("{}step {}\n", i == begin ? "" : "\n", step++);
-      next_step += global_batch_at(recipe.batch, i);
+      next_step += schedule.global_at(i);
     }
     const std::vector<SamplePart> parts = data.train->parts(i);
     data.train->get(i, sample);

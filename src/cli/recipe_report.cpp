@@ -7,7 +7,7 @@
 #include "longhaul/core/config/field_table.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
-#include "longhaul/recipes/batch_rampup.h"
+#include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/recipes/estimate.h"
 
 namespace longhaul::cli {
@@ -15,7 +15,7 @@ namespace {
 
 std::string size_lines(const Recipe& r) {
   const ModelConfig& m = r.model;
-  const int64_t samples = samples_of_steps(r.batch, 0, r.trainer.max_steps);
+  const int64_t samples = BatchSchedule(r.batch, r.data.sequence_length).samples_of_steps(0, r.trainer.max_steps);
   const double tokens = static_cast<double>(samples) * static_cast<double>(r.data.sequence_length);
   const double flops = m.flops_per_token(r.data.sequence_length);
   TextTable table;

@@ -10,13 +10,14 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "longhaul/core/error.h"
 
 namespace longhaul::ops {
 namespace {
 
-constexpr int64_t kSmallest = int64_t{1} << 20, kHugePage = int64_t{2} << 20;
+constexpr int64_t kSmallest = int64_t{1} << 20, kHugePage = int64_t{2} << 20, kPage = 4096;
 
 // Eight sizes to each power of two, so that tensors of almost one size share blocks: at most 12.5 % are
 // wasted.
@@ -58,10 +59,13 @@ class KeepingAllocator final : public c10::Allocator {
   explicit KeepingAllocator(c10::Allocator* small) : small_(small) {}
 
   c10::DataPtr allocate(size_t bytes) override {
-    if (static_cast<int64_t>(bytes) < kSmallest) return small_->allocate(bytes);
-    Block* const block = take(static_cast<int64_t>(bytes));
-    return {block->data, block, &KeepingAllocator::release, c10::Device(c10::DeviceType::CPU)};
+    const bool small = static_cast<int64_t>(bytes) < kSmallest;
+    void* const data = small ? small_->raw_allocate(bytes) : take(static_cast<int64_t>(bytes))->data;
+    return {data, data, &KeepingAllocator::release, c10::Device(c10::DeviceType::CPU)};
   }
+
+  // oneDNN's scratch memory in LibTorch comes and goes as plain pointers.
+  c10::DeleterFnPtr raw_deleter() const override { return &KeepingAllocator::release; }
 
   void copy_data(void* to, const void* from, std::size_t count) const override {
     default_copy_data(to, from, count);
@@ -87,6 +91,7 @@ class KeepingAllocator final : public c10::Allocator {
   Block* take(int64_t bytes) {
     const std::lock_guard lock(mutex_);
     Block* const block = find_or_map(block_size(bytes));
+    taken_.emplace(block->data, block);
     block->asked = bytes;
     state_.tensors += bytes;
     state_.tensors_peak = std::max(state_.tensors_peak, state_.tensors);
@@ -108,15 +113,24 @@ class KeepingAllocator final : public c10::Allocator {
     return new Block{map_memory(size), size, 0};
   }
 
-  static void release(void* context) {
+  static void release(void* data) {
     KeepingAllocator& self = instance();
-    Block* const block = static_cast<Block*>(context);
-    const std::lock_guard lock(self.mutex_);
-    self.state_.live -= block->size;
-    self.state_.tensors -= block->asked;
-    self.state_.kept += block->size;
-    self.kept_.emplace(block->size, block);
-    self.trim(0);
+    // Only what begins on a page's border, as our blocks do and little else, is worth looking up.
+    if (reinterpret_cast<uintptr_t>(data) % kPage != 0 || !self.give_back(data)) self.small_->raw_deallocate(data);
+  }
+
+  // False: `data` is none of our blocks.
+  bool give_back(void* data) {
+    const std::lock_guard lock(mutex_);
+    const auto taken = taken_.extract(data);
+    if (taken.empty()) return false;
+    Block* const block = taken.mapped();
+    state_.live -= block->size;
+    state_.tensors -= block->asked;
+    state_.kept += block->size;
+    kept_.emplace(block->size, block);
+    trim(0);
+    return true;
   }
 
   // Unmaps kept blocks, the largest first, until `more` bytes fit below the limit.
@@ -133,7 +147,8 @@ class KeepingAllocator final : public c10::Allocator {
 
   c10::Allocator* small_;
   std::mutex mutex_;
-  std::multimap<int64_t, Block*> kept_;  // by size
+  std::unordered_map<void*, Block*> taken_;  // by where they begin
+  std::multimap<int64_t, Block*> kept_;      // by size
   HostMemory state_;
   int64_t peak_ = 0;  // of live
 };

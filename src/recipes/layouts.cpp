@@ -9,7 +9,7 @@
 #include "longhaul/core/config/fields.h"
 #include "longhaul/core/error.h"
 #include "longhaul/model/shard.h"
-#include "longhaul/recipes/batch_rampup.h"
+#include "longhaul/recipes/batch_schedule.h"
 
 namespace longhaul {
 namespace {
@@ -157,7 +157,7 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
           r.model.vocab_size,
           r.model.vocab_multiple,
           r.data.sequence_length,
-          common_batch(r.batch) / r.batch.micro};
+          BatchSchedule(r.batch, r.data.sequence_length).common() / r.batch.micro};
 }
 
 parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches) {

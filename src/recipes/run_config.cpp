@@ -66,6 +66,10 @@ const FieldTable& fields<BatchConfig>() {
                         field<&C::rampup_samples>("rampup_samples", "over how many sequences of the run the batch grows")
                             .in("sequences")
                             .at_least(0),
+                        field<&C::schedule>("schedule",
+                                            "batches that grow at given numbers of tokens, as \"0:768 250B:1536\", up to "
+                                            "batch.global; empty: they don't")
+                            .known_as("step_batch_size_schedule"),
                     });
   return table;
 }

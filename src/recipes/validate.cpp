@@ -2,6 +2,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/data/split.h"
+#include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/recipe.h"
 #include "longhaul/recipes/step_range.h"
@@ -14,24 +15,7 @@ void validate_batch(const Recipe& r) {
     throw UserError(
         "batch.global {} does not divide by batch.micro {}: choose a batch.global that is a multiple of {}",
         r.batch.global, r.batch.micro, r.batch.micro);
-}
-
-void validate_rampup(const Recipe& r) {
-  const auto& [global, micro, start, increment, samples] = r.batch;
-  if (start == 0) {
-    if (increment != 0 || samples != 0)
-      throw UserError("batch.rampup_increment and batch.rampup_samples need batch.rampup_start, the first steps' batch: set it, or leave all three out");
-    return;
-  }
-  if (increment == 0 || samples == 0)
-    throw UserError("batch.rampup_start {} needs batch.rampup_increment and batch.rampup_samples: set them, or leave all three out", start);
-  if (start >= global || (global - start) % increment != 0)
-    throw UserError(
-        "batch.rampup_start {} and increments of {} do not lead to batch.global {}: choose a smaller batch.rampup_start, and a "
-        "batch.rampup_increment that divides what lies between the two",
-        start, increment, global);
-  if (start % micro != 0 || increment % micro != 0)
-    throw UserError("batch.rampup_start {} and batch.rampup_increment {} must be multiples of batch.micro {}", start, increment, micro);
+  BatchSchedule(r.batch, r.data.sequence_length);  // or it throws
 }
 
 // Counts of samples and tokens, and small multiples of them, stay within 63 bits.
@@ -154,7 +138,6 @@ void validate(const Recipe& r, int64_t ranks) {
   if (r.name.empty() || r.name.find('/') != std::string::npos)
     throw UserError("name is \"{}\"; it must be a plain name, since it also names the run's folder", r.name);
   validate_batch(r);
-  validate_rampup(r);
   validate_length(r);
   validate_data(r);
   validate_schedule(r);

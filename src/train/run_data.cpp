@@ -9,7 +9,7 @@
 #include "longhaul/data/blend.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/prepared_info.h"
-#include "longhaul/recipes/batch_rampup.h"
+#include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/train/tokenizer_check.h"
 
 namespace longhaul {
@@ -64,8 +64,9 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
   const auto evaluated = [&](const Blend& blend) {
     return blend.weights ? recipe.trainer.eval_steps * recipe.batch.global : one_epoch;
   };
+  const BatchSchedule schedule(recipe.batch, recipe.data.sequence_length);
   const RequestedSamples requested{
-      progress.consumed_samples + samples_of_steps(recipe.batch, progress.consumed_samples, steps),
+      progress.consumed_samples + schedule.samples_of_steps(progress.consumed_samples, steps),
                                    recipe.trainer.eval_every > 0 ? evaluated(blends.valid) : none,
                                    recipe.data.test.empty() ? none : evaluated(blends.test)};
   TokenizerFacts facts;
@@ -76,7 +77,7 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
   if (datasets.train->size() < *requested[0]) {
     throw UserError("data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
                     "give the corpora weights, with which they are repeated, or set trainer.max_steps to {} or less",
-                    datasets.train->size(), *requested[0], steps_of_samples(recipe.batch, datasets.train->size()));
+                    datasets.train->size(), *requested[0], schedule.steps_of_samples(datasets.train->size()));
   }
   LONGHAUL_CHECK(datasets.valid || recipe.trainer.eval_every == 0, "no validation data");
   return {datasets.train, datasets.valid, datasets.test, masks};

@@ -70,6 +70,7 @@ StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layo
 Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
     : source(source_of(wanted, world)),
       recipe(source.recipe()),
+      batches_of_run(recipe.batch, recipe.data.sequence_length),
       device(near_its_node(resolve_device(recipe.trainer.device, rank_on_this_machine(world)))),
       tensors(world, device, std::chrono::seconds(recipe.parallel.timeout)),
       layout(recipe, world, tensors.get()),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longhaul/data/loader.h"
+#include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/trainer.h"
 #include "ops/host_copies.h"
@@ -24,6 +25,7 @@ struct Trainer::State {
 
   ModelSource source;
   const Recipe recipe;  // resolved
+  const BatchSchedule batches_of_run;
   const c10::Device device;
   const DeviceRanks tensors;
   const ParallelLayout layout;

@@ -9,7 +9,6 @@
 #include "longhaul/core/log.h"
 #include "longhaul/ops/device.h"
 #include "longhaul/optim/learning_rate.h"
-#include "longhaul/recipes/batch_rampup.h"
 #include "train/global_step.h"
 #include "train/memory.h"
 #include "train/memory_report.h"
@@ -34,7 +33,7 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   const auto start = Clock::now();
   const double waited = loader.wait_seconds();
   const auto communicated = comm::time_spent();
-  const int64_t samples = global_batch_at(recipe.batch, progress.consumed_samples);
+  const int64_t samples = batches_of_run.global_at(progress.consumed_samples);
   std::vector<Batch> batches(micro_batches(samples));
   for (Batch& batch : batches) loader.next(batch);
   StepMetrics metrics;

@@ -17,6 +17,7 @@ struct BatchConfig {
   int64_t rampup_start = 0;
   int64_t rampup_increment = 0;
   int64_t rampup_samples = 0;
+  std::string schedule;  // "0:768 250B:1536": from so many tokens on, so many sequences (BatchSchedule); empty: batch.global
   bool operator==(const BatchConfig&) const = default;
 };
 

@@ -2,9 +2,11 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -44,6 +46,22 @@ TEST(HostMemory, CountsWhatTensorsAskFor) {
   EXPECT_EQ(host_memory().tensors_peak, before + 8 * kMiB + 17);
   reset_host_memory_peak();
   EXPECT_EQ(host_memory().tensors_peak, before);
+}
+
+// oneDNN's way to scratch memory in LibTorch, for its BF16 products among others.
+TEST(HostMemory, ComesAndGoesAsPlainPointers) {
+  keep_host_memory();
+  const HostMemory before = host_memory();
+  c10::Allocator* const allocator = c10::GetCPUAllocator();
+  void* const small = allocator->raw_allocate(100);
+  void* const large = allocator->raw_allocate(3 * kMiB);
+  std::memset(small, 1, 100);
+  std::memset(large, 2, 3 * kMiB);
+  EXPECT_EQ(host_memory().tensors, before.tensors + 3 * kMiB);
+  allocator->raw_deallocate(large);
+  allocator->raw_deallocate(small);
+  EXPECT_EQ(host_memory().tensors, before.tensors);
+  EXPECT_EQ(host_memory().live, before.live);
 }
 
 TEST(HostMemory, LiveTensorsDoNotOverlap) {

@@ -82,7 +82,7 @@ TEST(Validate, Rampups) {
   EXPECT_PRED2(starts, rampup(4, 0, 100), "batch.rampup_start 4 needs batch.rampup_increment");
   EXPECT_PRED2(starts, rampup(8, 2, 100), "batch.rampup_start 8 and increments of 2 do not lead to batch.global 8");
   EXPECT_PRED2(starts, rampup(2, 4, 100), "batch.rampup_start 2 and increments of 4 do not lead to batch.global 8");
-  EXPECT_PRED2(starts, rampup(5, 1, 100), "batch.rampup_start 5 and batch.rampup_increment 1 must be multiples of batch.micro 2");
+  EXPECT_PRED2(starts, rampup(5, 1, 100), "a global batch of 5 sequences does not divide by batch.micro 2");
 }
 
 TEST(Validate, Splits) {
