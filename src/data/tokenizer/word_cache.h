@@ -2,6 +2,7 @@
 // thread's, of fixed size: a new word takes the place of whatever hashed to the same slot before.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -46,7 +47,7 @@ class WordCache {
     slot.bytes = static_cast<uint8_t>(word.size());
     slot.ids = static_cast<uint8_t>(ids.size());
     std::memcpy(slot.word, word.data(), word.size());
-    std::memcpy(slot.id, ids.data(), ids.size() * sizeof(int32_t));
+    std::copy(ids.begin(), ids.end(), slot.id);  // there may be none
   }
 
   static constexpr size_t kSlots = size_t{1} << 15;  // 2 MiB
