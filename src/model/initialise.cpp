@@ -16,8 +16,9 @@ namespace {
 // `value`: the block's part of the global tensor, whose rows have `row` elements.
 void fill_normal(const at::Tensor& value, const Block& block, int64_t row, const RandomStream& stream,
                  float standard_deviation) {
-  at::Tensor drawn = at::empty(value.sizes(), at::TensorOptions().dtype(c10::ScalarType::Float));
-  float* out = drawn.data_ptr<float>();
+  const bool in_place = value.is_cpu() && value.scalar_type() == at::kFloat && value.is_contiguous();
+  const at::Tensor drawn = in_place ? value : at::empty(value.sizes(), at::TensorOptions().dtype(c10::ScalarType::Float));
+  float* out = drawn.mutable_data_ptr<float>();
   if (block.dim == 0) {  // contiguous in the global tensor too
     at::parallel_for(0, drawn.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
       stream.fill_normal(out + begin, block.begin * row + begin, end - begin, 0.0F, standard_deviation);
@@ -30,7 +31,7 @@ void fill_normal(const at::Tensor& value, const Block& block, int64_t row, const
       }
     });
   }
-  value.copy_(drawn);
+  if (!in_place) value.copy_(drawn);
 }
 
 }  // namespace
