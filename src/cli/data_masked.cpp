@@ -118,7 +118,7 @@ void add_masked(CLI::App& parent) {
       ->capture_default_str();
   command->footer(
       "Example:\n"
-      "  llm-pretrain data masked data/corpus_text_document --as bert --tokenizer BERT_DIR\n"
+      "  llm-pretrain data masked data/books_text_sentence --as bert --tokenizer BERT_DIR\n"
       "The samples are Megatron's, token for token. Longhaul doesn't train BERT and T5 models; its library serves them the data.");
   command->callback([options] { masked(*options); });
 }

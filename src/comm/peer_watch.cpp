@@ -38,10 +38,12 @@ PeerWatch::~PeerWatch() {
 void PeerWatch::run() {
   std::vector<pollfd> polled{{stop_, POLLIN, 0}};
   for (const int connection : connections_) polled.push_back({connection, POLLRDHUP, 0});
-  while (::poll(polled.data(), polled.size(), -1) < 0 && errno == EINTR) {
-  }
+  int ready = 0;
+  do ready = ::poll(polled.data(), polled.size(), -1);
+  while (ready < 0 && errno == EINTR);
+  if (ready < 0) return;  // nobody is known to have left
   while (polled[0].revents == 0) {  // some peer has left
-    const int ready = ::poll(polled.data(), 1, static_cast<int>(kGrace.count()));
+    ready = ::poll(polled.data(), 1, static_cast<int>(kGrace.count()));
     if (ready < 0 && errno == EINTR) continue;
     if (ready != 0) return;
     fmt::print(stderr, "error: {}. This rank was busy elsewhere for {} s after that, and ends\n", cause_(),

@@ -24,6 +24,12 @@ void on_signal(int number) {
   }
 }
 
+// Cleared before there is a handler to set it.
+void (*cleared_handler())(int) {
+  stopped_by = 0;
+  return on_signal;
+}
+
 bool is_gone(pid_t process) { return ::kill(process, 0) != 0 && errno == ESRCH; }
 
 }  // namespace
@@ -32,7 +38,7 @@ Interrupted::Interrupted(int signal)
     : Error(fmt::format("stopped by {}; the unfinished files are removed", signal == SIGINT ? "Ctrl-C" : "SIGTERM")),
       signal_(signal) {}
 
-StopGuard::StopGuard() : signals_(on_signal) { stopped_by = 0; }
+StopGuard::StopGuard() : signals_(cleared_handler()) {}
 StopGuard::~StopGuard() { stopped_by = 0; }
 
 Unfinished::Unfinished() { ++unfinished; }

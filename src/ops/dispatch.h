@@ -46,6 +46,9 @@ T* data_or_null(const at::Tensor& x) {
 void* current_cuda_stream(const at::Tensor& x);
 void* current_cuda_stream(c10::Device device);
 
+// Whether what is queued there becomes part of a CUDA graph instead of running.
+bool stream_is_capturing(c10::Device device);
+
 template <typename Launcher>
 struct CudaKernel {
   Launcher launcher;  // nullptr in builds without CUDA
@@ -53,9 +56,6 @@ struct CudaKernel {
 };
 template <typename Launcher>
 CudaKernel(Launcher, const char*) -> CudaKernel<Launcher>;
-
-// Whether what is queued there becomes part of a CUDA graph instead of running.
-bool stream_is_capturing(c10::Device device);
 
 // Calls what is named by LONGHAUL_CUDA_KERNEL; false in a build without CUDA code.
 template <typename Launcher, typename... Arguments>

@@ -4,7 +4,6 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "ops/tensor_buffer.h"

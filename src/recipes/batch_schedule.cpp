@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <numeric>
 #include <string_view>
 
@@ -14,8 +15,9 @@ using Stage = BatchSchedule::Stage;
 
 constexpr double kMost = 1e18;
 
-// "768", "250B", "1.5T": a decimal number and K, M, B or T, rounded down. Negative: it is none.
-int64_t count_of(std::string_view text) {
+// "768", "250B", "1.5T": a decimal number and K, M, B or T, multiplied in floating point, as Megatron-LM does. Negative: it
+// is none.
+double count_of(std::string_view text) {
   double number = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc() || !(number >= 0)) return -1;
@@ -25,9 +27,10 @@ int64_t count_of(std::string_view text) {
   if (!suffix.empty()) {
     const size_t place = kSuffixes.find(suffix[0]);
     if (place == std::string_view::npos) return -1;
-    for (size_t i = 0; i <= place; ++i) number *= 1000;
+    constexpr double kFactors[] = {1e3, 1e6, 1e9, 1e12};
+    number *= kFactors[place];
   }
-  return number <= kMost ? static_cast<int64_t>(number) : -1;
+  return number <= kMost ? number : -1;
 }
 
 // "0:768 250B:1536", with spaces or commas between: from so many tokens on, so many sequences.
@@ -38,14 +41,14 @@ std::vector<Stage> given_stages(const std::string& text, int64_t sequence_length
     const size_t end = std::min(text.find_first_of(kBetween, begin), text.size());
     const std::string_view entry = std::string_view(text).substr(begin, end - begin);
     const size_t colon = entry.find(':');
-    const int64_t tokens = colon == std::string_view::npos ? -1 : count_of(entry.substr(0, colon));
-    const int64_t batch = colon == std::string_view::npos ? -1 : count_of(entry.substr(colon + 1));
-    if (tokens < 0 || batch < 1) {
+    const double tokens = colon == std::string_view::npos ? -1 : count_of(entry.substr(0, colon));
+    const double batch = colon == std::string_view::npos ? -1 : count_of(entry.substr(colon + 1));
+    if (tokens < 0 || batch < 1 || batch != std::floor(batch)) {
       throw UserError("batch.schedule has \"{}\": write TOKENS:SEQUENCES, as in \"0:768 250B:1536\" (K, M, B and T stand for "
-                      "thousands to trillions)",
+                      "thousands to trillions; sequences are whole)",
                       entry);
     }
-    stages.push_back({tokens / sequence_length, batch});
+    stages.push_back({static_cast<int64_t>(tokens) / sequence_length, static_cast<int64_t>(batch)});
     begin = text.find_first_not_of(kBetween, end);
   }
   std::ranges::stable_sort(stages, {}, &Stage::first_sample);

@@ -115,6 +115,7 @@ ordered_json run_environment(comm::Communicator* ranks, c10::Device device) {
     place.update(ordered_json::parse(own[rank]));
     places.push_back(place);
   }
+  if (!comm::leads(ranks)) return {};
   utsname kernel{};
   ::uname(&kernel);
   const SystemMemory memory = system_memory();

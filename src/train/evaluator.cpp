@@ -73,6 +73,7 @@ Sum sum_over_ranks(const Sum& own, const EvaluationRanks& ranks, c10::Device dev
   ops::sum_over(ranks.data, sum);
   ops::sum_over(ranks.pipeline, sum);
   const at::Tensor on_host = sum.cpu();
+  ops::throw_device_faults();  // of the stages before the last
   return {on_host.const_data_ptr<double>()[0], on_host.const_data_ptr<double>()[1]};
 }
 

@@ -40,7 +40,7 @@ MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c
   const double to_come = estimate_.activations + estimate_.working + estimate_.communication;
   log::info("memory of this rank's tensors, estimated\n{}", table(recipe, estimate_, free));
   if (to_come > free) {
-    log::warning("the first step needs about {} on {}, where {} are free: lower batch.micro, raise recompute.mode, or use more ranks",
+    log::warning_here("the first step needs about {} on {}, where {} are free: lower batch.micro, raise recompute.mode, or use more ranks",
                  format_bytes(to_come), device.str(), format_bytes(free));
   }
   reset_tensor_peak(device);

@@ -34,10 +34,7 @@ std::vector<Stage> ParallelLayout::stages() const {
 
 const std::vector<parallel::PipelineStep>& ParallelLayout::program(int64_t micro_batches) const {
   const auto [entry, fresh] = programs_.try_emplace(micro_batches);
-  if (fresh) {
-    const int64_t stage = mesh_ ? mesh_->coordinates().pipeline : 0;
-    entry->second = parallel::pipeline_program(pipeline_shape(config_, micro_batches), stage);
-  }
+  if (fresh) entry->second = parallel::pipeline_program(pipeline_shape(config_, micro_batches), stage());
   return entry->second;
 }
 

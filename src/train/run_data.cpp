@@ -67,8 +67,8 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
   const BatchSchedule schedule(recipe.batch, recipe.data.sequence_length);
   const RequestedSamples requested{
       progress.consumed_samples + schedule.samples_of_steps(progress.consumed_samples, steps),
-                                   recipe.trainer.eval_every > 0 ? evaluated(blends.valid) : none,
-                                   recipe.data.test.empty() ? none : evaluated(blends.test)};
+      recipe.trainer.eval_every > 0 ? evaluated(blends.valid) : none,
+      recipe.data.test.empty() ? none : evaluated(blends.test)};
   TokenizerFacts facts;
   facts.vocab_size = recipe.model.vocab_size;
   if (recipe.data.fim.rate > 0) facts.tokenizer = source.tokenizer();

@@ -15,9 +15,15 @@ void on_signal(int number) {
   last_signal = number;
 }
 
+// Cleared before there is a handler to set it.
+void (*cleared_handler())(int) {
+  last_signal = 0;
+  return on_signal;
+}
+
 }  // namespace
 
-StopSignal::StopSignal() : signals_(on_signal) { last_signal = 0; }
+StopSignal::StopSignal() : signals_(cleared_handler()) {}
 
 bool StopSignal::raised() { return last_signal != 0; }
 

@@ -43,13 +43,17 @@ ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
   });
 }
 
-// A GPU's process stays on the processors beside it, before it starts threads or takes memory.
+// A GPU's process stays on the processors beside it, before it takes memory.
 c10::Device near_its_node(c10::Device device) {
   if (!device.is_cuda()) return device;
   const std::string bus = pci_bus_id(device.index());
   if (const auto node = numa_node_of(bus)) {
-    const int processors = stay_on_node(*node);
-    log::info("{} ({}) is on NUMA node {}: staying on its {} processors", device.str(), bus, *node, processors);
+    if (const int processors = stay_on_node(*node); processors > 0) {
+      log::info("{} ({}) is on NUMA node {}: staying on its {} processors", device.str(), bus, *node, processors);
+    } else {
+      log::warning_here("{} ({}) is on NUMA node {}, of whose processors this process may use none: it stays where it is. Start it "
+                        "without binding it elsewhere", device.str(), bus, *node);
+    }
   }
   return device;
 }
@@ -87,7 +91,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
   const auto environment = run_environment(layout.world(), device);
   if (!layout.leads()) return;
   write_text(folder.make() / "config.json", full_recipe_text(recipe));
-  write_text(folder.make() / "environment.json", environment.dump(2) + "\n");
+  write_text(folder.make() / "environment.json", environment.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) {

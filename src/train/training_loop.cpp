@@ -1,6 +1,8 @@
 // The training loop: steps, evaluations, checkpoints, and what is told of them.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "longhaul/comm/exchange.h"
@@ -80,74 +82,72 @@ Evaluation Trainer::State::evaluate(const std::shared_ptr<const Dataset>& datase
 }
 
 TrainResult Trainer::State::run() {
-  State& s = *this;
-  const Recipe& recipe = s.recipe;
   TrainResult result;
-  result.first_step = s.progress.step;
+  result.first_step = progress.step;
   const auto start = Clock::now();
-  int64_t tokens_before = s.progress.consumed_tokens;
+  int64_t tokens_before = progress.consumed_tokens;
 
   const StopSignal stop_signal;
   std::optional<MetricsLog> metrics_log;
   std::optional<ProgressPanel> panel;
-  if (s.layout.leads()) {
-    metrics_log.emplace(recipe.trainer.run_dir, s.progress.step);
-    panel.emplace(s.progress.step, recipe.trainer.max_steps, recipe.trainer.log_every);
+  if (layout.leads()) {
+    metrics_log.emplace(recipe.trainer.run_dir, progress.step);
+    panel.emplace(progress.step, recipe.trainer.max_steps, recipe.trainer.log_every);
   }
   const auto on_evaluation = [&](int64_t done, int64_t total) {
-    if (panel) panel->note(fmt::format("step {}/{}  evaluating {}/{} sequences", s.progress.step, recipe.trainer.max_steps, done, total));
+    if (panel) panel->note(fmt::format("step {}/{}  evaluating {}/{} sequences", progress.step, recipe.trainer.max_steps, done, total));
   };
-  if (s.progress.step < recipe.trainer.max_steps) {
-    if (s.data.valid && s.progress.step == 0) {
-      result.first_valid_loss = s.evaluate(s.data.valid, on_evaluation).loss;
+  if (progress.step < recipe.trainer.max_steps) {
+    if (data.valid && progress.step == 0) {
+      result.first_valid_loss = evaluate(data.valid, on_evaluation).loss;
       log::info("before training: validation loss {:.4f}", *result.first_valid_loss);
     }
-    Loader loader(s.data.train,
-                  {.micro_batch = recipe.batch.micro, .ranks = s.layout.data_ranks(), .rank = s.layout.data_rank()},
+    Loader loader(data.train,
+                  {.micro_batch = recipe.batch.micro, .ranks = layout.data_ranks(), .rank = layout.data_rank()},
                   {.sequence_length = recipe.data.sequence_length,
-                   .masks = s.data.masks,
-                   .prefetch = std::max(recipe.data.prefetch, s.micro_batches(recipe.batch.global)),
+                   .masks = data.masks,
+                   .prefetch = std::max(recipe.data.prefetch, micro_batches(recipe.batch.global)),
                    .batches = std::nullopt},
-                  s.progress.consumed_samples);
-    const MemoryReport memory(recipe, s.layout, s.device);
+                  progress.consumed_samples);
+    const MemoryReport memory(recipe, layout, device);
     double save_seconds = 0;
-    while (s.progress.step < recipe.trainer.max_steps && !result.interrupted) {
-      StepMetrics metrics = s.take_step(loader);
+    while (progress.step < recipe.trainer.max_steps && !result.interrupted) {
+      StepMetrics metrics = take_step(loader);
       metrics.save_seconds = std::exchange(save_seconds, 0.0);
       const bool last = metrics.step == recipe.trainer.max_steps;
-      if (s.data.valid && (metrics.step % recipe.trainer.eval_every == 0 || last)) {
-        metrics.valid_loss = s.evaluate(s.data.valid, on_evaluation).loss;
+      if (data.valid && (metrics.step % recipe.trainer.eval_every == 0 || last)) {
+        metrics.valid_loss = evaluate(data.valid, on_evaluation).loss;
         result.last_valid_loss = metrics.valid_loss;
       }
-      if (s.data.test && last) metrics.test_loss = s.evaluate(s.data.test, on_evaluation).loss;
+      if (data.test && last) metrics.test_loss = evaluate(data.test, on_evaluation).loss;
       if (metrics_log) metrics_log->write(metrics);
       if (panel) panel->update(metrics);
-      for (const auto& callback : s.callbacks) callback(metrics);
+      for (const auto& callback : callbacks) callback(metrics);
       result.last = metrics;
-      result.interrupted = comm::any_of(s.layout.world(), StopSignal::raised()) && !last;
+      result.interrupted = comm::any_of(layout.world(), StopSignal::raised()) && !last;
       const auto save_start = Clock::now();
-      s.checkpoints.poll();
+      checkpoints.poll();
       if (last || result.interrupted) {
-        s.checkpoints.save(s.optimizer, s.progress, /*asynchronous=*/false);
+        checkpoints.save(optimizer, progress, /*asynchronous=*/false);
       } else if (recipe.checkpoint.every > 0 && metrics.step % recipe.checkpoint.every == 0) {
-        s.checkpoints.save(s.optimizer, s.progress, recipe.checkpoint.async);
+        checkpoints.save(optimizer, progress, recipe.checkpoint.async);
       }
       save_seconds = seconds_since(save_start);
     }
     memory.finish();
   }
-  s.optimizer.wait_for_values();
-  s.profiler.finish();
+  optimizer.wait_for_values();
+  profiler.finish();
   if (panel) panel->finish();
   if (result.interrupted) {
     log::warning("{} came: saved after step {} and left; the same command goes on from there", StopSignal::name(),
-                 s.progress.step);
+                 progress.step);
   }
-  result.steps = s.progress.step;
-  result.checkpoint = s.checkpoints.last_folder();
+  result.steps = progress.step;
+  result.checkpoint = checkpoints.last_folder();
   result.seconds = seconds_since(start);
   result.mean_tokens_per_second =
-      static_cast<double>(s.progress.consumed_tokens - tokens_before) / std::max(result.seconds, 1e-9);
+      static_cast<double>(progress.consumed_tokens - tokens_before) / std::max(result.seconds, 1e-9);
   return result;
 }
 

@@ -87,7 +87,7 @@ TEST(BatchSchedule, NoneIsTheGlobalBatch) {
 TEST(BatchSchedule, TokensBecomeSamples) {
   const Stages expected{{0, 768}, {61035156, 1536}, {122070312, 3072}, {183105468, 6144}};
   EXPECT_EQ(by_tokens("0:768 250B:1536 500B:3072 750B:6144", 6144).stages(), expected);
-  EXPECT_EQ(by_tokens("750B:6144, 0:768,250000M:1536 0.5T:3.0729K", 6144).stages(), expected) << "in any order and notation";
+  EXPECT_EQ(by_tokens("750B:6144, 0:768,250000M:1536 0.5T:3.072K", 6144).stages(), expected) << "in any order and notation";
   const BatchSchedule schedule = by_tokens("0:2 100:4 164:8", 8, 10);  // 10 tokens a sample: at samples 10 and 16
   EXPECT_EQ(schedule.samples_of_steps(0, 8), 2 * 5 + 4 * 2 + 8);
   EXPECT_EQ(schedule.steps_of_samples(2 * 5 + 4 * 2 + 8), 8);
@@ -99,6 +99,7 @@ TEST(BatchSchedule, MistakesAreNamed) {
   EXPECT_PRED2(has, error_of("0:768 250Q:1536", 1536), "\"250Q:1536\": write TOKENS:SEQUENCES");
   EXPECT_PRED2(has, error_of("0:768 -5:1536", 1536), "\"-5:1536\"");
   EXPECT_PRED2(has, error_of("0:0", 8), "\"0:0\"");
+  EXPECT_PRED2(has, error_of("0:8.5", 8), "\"0:8.5\"");
   EXPECT_PRED2(has, error_of("0", 8), "\"0\"");
   EXPECT_PRED2(has, error_of("9999999T:8", 8), "\"9999999T:8\"");
   EXPECT_PRED2(has, error_of("1B:8", 8), "does not say how the run begins");
