@@ -19,11 +19,11 @@ SANITIZER = shutil.which("compute-sanitizer") or next(map(str, pathlib.Path("/us
 def commands(build):
     """(name, seconds that it may take, command). What matters most comes first."""
     unit = "*Cuda*:*Nccl*:*Ras*:*Gpu*"
-    pytest = ["scripts/oracle-python", "-m", "pytest", "-q", "-rs", "-x", "-p", "no:cacheprovider", "tests/gpu"]
+    pytest = ["scripts/oracle-python", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/gpu"]
     listed = [("doctor", 30, [build / "bin/llm-pretrain", "doctor"]),
               ("operators", 180, [build / "bin/test_ops", f"--gtest_filter={unit}"]),
               ("communicators", 60, [build / "bin/test_comm", f"--gtest_filter={unit}"]),
-              ("runs", 300, [word for word in pytest if word != "-x"])]
+              ("runs", 300, pytest)]
     if SANITIZER:
         listed.append(("compute-sanitizer", 180, [SANITIZER, "--error-exitcode", "9", "--leak-check", "no", build / "bin/test_ops",
                                                   "--gtest_filter=*Cuda*-*Large*"]))

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -13,32 +12,18 @@
 #include <memory>
 #include <string_view>
 
+#include "comm/tcp_socket.h"
+
 namespace longhaul::comm {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kQuestion = "verbose status\n";
 constexpr size_t kLongest = 64 << 10;  // bytes of a report that go into a log
 
-class Socket {
- public:
-  explicit Socket(int file) : file_(file) {}
-  ~Socket() {
-    if (file_ >= 0) ::close(file_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int get() const { return file_; }
-
- private:
-  const int file_;
-};
-
 // Waits for `events`; false when the deadline passes first.
-bool ready(const Socket& socket, short events, Clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-  pollfd wanted{socket.get(), events, 0};
+bool ready(const Socket& socket, short events, Deadline deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Deadline::clock::now()).count();
+  pollfd wanted{socket.descriptor(), events, 0};
   return left > 0 && ::poll(&wanted, 1, static_cast<int>(left)) > 0;
 }
 
@@ -64,7 +49,7 @@ std::optional<RasAddress> ras_address() {
 }
 
 std::string ras_report(const RasAddress& address, std::chrono::milliseconds timeout) {
-  const auto deadline = Clock::now() + timeout;
+  const auto deadline = Deadline::clock::now() + timeout;
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_STREAM;
   if (::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) {
@@ -72,14 +57,14 @@ std::string ras_report(const RasAddress& address, std::chrono::milliseconds time
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
   const Socket socket(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0) return without(std::strerror(errno));
-  if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return without(std::strerror(errno));
+  if (!socket) return without(std::strerror(errno));
+  if (::connect(socket.descriptor(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return without(std::strerror(errno));
   if (!ready(socket, POLLOUT, deadline)) return without("no connection in time");
   int problem = 0;
   socklen_t length = sizeof problem;
-  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &problem, &length);
+  ::getsockopt(socket.descriptor(), SOL_SOCKET, SO_ERROR, &problem, &length);
   if (problem != 0) return without(std::strerror(problem));
-  if (::send(socket.get(), kQuestion.data(), kQuestion.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(kQuestion.size())) {
+  if (::send(socket.descriptor(), kQuestion.data(), kQuestion.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(kQuestion.size())) {
     return without(std::strerror(errno));
   }
   std::string report;
@@ -89,7 +74,7 @@ std::string ras_report(const RasAddress& address, std::chrono::milliseconds time
       report += without("it went silent");
       break;
     }
-    const ssize_t got = ::recv(socket.get(), part, sizeof part, 0);
+    const ssize_t got = ::recv(socket.descriptor(), part, sizeof part, 0);
     if (got <= 0) break;  // the end
     report.append(part, static_cast<size_t>(got));
   }
