@@ -126,6 +126,7 @@ class Mesh {
   // A message is given up: its buffer may not be touched any more.
   void forget(int to, const std::shared_ptr<Outgoing>& outgoing) {
     const std::lock_guard lock(mutex_);
+    if (outgoing->done) return;
     if (outgoing->sent == 0) {
       std::erase(peer(to).outgoing, outgoing);
     } else {  // the peer has its header and counts on the rest
@@ -135,6 +136,7 @@ class Mesh {
   }
   void forget(int from, const std::shared_ptr<Incoming>& incoming) {
     const std::lock_guard lock(mutex_);
+    if (incoming->done) return;
     Peer& p = peer(from);
     p.wanted.remove(incoming);
     if (p.arriving.wanted != incoming) return;
@@ -284,9 +286,7 @@ class TcpTransfer final : public Transfer {
  public:
   TcpTransfer(std::shared_ptr<Mesh> mesh, std::shared_ptr<Message> message, int peer)
       : mesh_(std::move(mesh)), message_(std::move(message)), peer_(peer) {}
-  ~TcpTransfer() override {
-    if (!message_->done) mesh_->forget(peer_, message_);
-  }
+  ~TcpTransfer() override { mesh_->forget(peer_, message_); }
   bool done() override { return mesh_->done(*message_, peer_); }
 
  private:
