@@ -35,22 +35,22 @@ function(longhaul_layer name)
   endif()
   if(ARG_TORCH)
     target_link_libraries(longhaul_${name} PUBLIC longhaul_torch PRIVATE longhaul_openmp)
-    longhaul_precompiled_torch(longhaul_${name})
+    longhaul_precompiled_torch(longhaul_${name} LIBRARY)
   endif()
   set_property(GLOBAL APPEND PROPERTY LONGHAUL_LAYERS longhaul_${name})
 endfunction()
 
-# The first target that asks makes the precompiled header, the others reuse it.
-function(longhaul_precompiled_torch target)
-  get_property(owner GLOBAL PROPERTY LONGHAUL_PCH_OWNER)
+# The first target of a group that asks makes the group's precompiled header, the others reuse it. Further arguments are
+# further headers.
+function(longhaul_precompiled_torch target group)
+  get_property(owner GLOBAL PROPERTY LONGHAUL_PCH_OWNER_${group})
   if(owner)
     target_precompile_headers(${target} REUSE_FROM ${owner})
-  else()
-    target_precompile_headers(${target} PRIVATE
-      "$<$<COMPILE_LANGUAGE:CXX>:<ATen/core/Tensor.h$<ANGLE-R>>"
-      "$<$<COMPILE_LANGUAGE:CXX>:<torch/csrc/autograd/custom_function.h$<ANGLE-R>>"
-      "$<$<COMPILE_LANGUAGE:CXX>:<ATen/Parallel.h$<ANGLE-R>>")
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
-    set_property(GLOBAL PROPERTY LONGHAUL_PCH_OWNER ${target})
+    return()
   endif()
+  foreach(header ATen/core/Tensor.h torch/csrc/autograd/custom_function.h ATen/Parallel.h ${ARGN})
+    target_precompile_headers(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:<${header}$<ANGLE-R>>")
+  endforeach()
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  set_property(GLOBAL PROPERTY LONGHAUL_PCH_OWNER_${group} ${target})
 endfunction()
