@@ -7,6 +7,7 @@ trainer=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$LONGHAUL_CLUSTER_FOLDER
 export OMPI_MCA_mpi_yield_when_idle=1
+export SLURM_PMIX_FENCE=tree  # docs/launching.md says why
 failed=0
 
 report() {  # report WHAT GOOD DETAILS
