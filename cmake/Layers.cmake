@@ -1,5 +1,5 @@
-# A layer is one folder under src/, include/longhaul/ and tests/unit/. Layers with TORCH see LibTorch and share
-# one precompiled header; the others compile without it, in a fraction of the time.
+# A layer is one folder under src/, include/longhaul/ and tests/unit/. Layers with TORCH see LibTorch, and their files that
+# include it share one precompiled header; the others compile without it, in a fraction of the time.
 function(longhaul_layer name)
   cmake_parse_arguments(ARG "TORCH" "" "" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
@@ -40,9 +40,44 @@ function(longhaul_layer name)
   set_property(GLOBAL APPEND PROPERTY LONGHAUL_LAYERS longhaul_${name})
 endfunction()
 
+# Whether a source includes LibTorch, itself or through ours.
+function(longhaul_includes_torch result source)
+  get_property(known GLOBAL PROPERTY LONGHAUL_INCLUDES_TORCH_${source} SET)
+  if(NOT known)
+    set_property(GLOBAL PROPERTY LONGHAUL_INCLUDES_TORCH_${source} FALSE)
+    file(STRINGS ${source} includes REGEX "^#include")
+    foreach(include IN LISTS includes)
+      set(found FALSE)
+      if(include MATCHES "<(ATen|torch)/")
+        set(found TRUE)
+      elseif(include MATCHES "\"(.*)\"")
+        foreach(folder include src tests)
+          if(EXISTS ${PROJECT_SOURCE_DIR}/${folder}/${CMAKE_MATCH_1})
+            longhaul_includes_torch(found ${PROJECT_SOURCE_DIR}/${folder}/${CMAKE_MATCH_1})
+            break()
+          endif()
+        endforeach()
+      endif()
+      if(found)
+        set_property(GLOBAL PROPERTY LONGHAUL_INCLUDES_TORCH_${source} TRUE)
+        break()
+      endif()
+    endforeach()
+  endif()
+  get_property(found GLOBAL PROPERTY LONGHAUL_INCLUDES_TORCH_${source})
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
 # The first target of a group that asks makes the group's precompiled header, the others reuse it. Further arguments are
-# further headers.
+# further headers. Reading it costs a compiler two seconds, so that files without LibTorch do without.
 function(longhaul_precompiled_torch target group)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    longhaul_includes_torch(found ${source})
+    if(NOT found)
+      set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+  endforeach()
   get_property(owner GLOBAL PROPERTY LONGHAUL_PCH_OWNER_${group})
   if(owner)
     target_precompile_headers(${target} REUSE_FROM ${owner})
