@@ -158,6 +158,7 @@ void validate_shape(const Recipe& r, int64_t ranks) {
   Recipe shaped = r;
   shaped.model = m;
   require_layout(r.parallel, layout_needs(shaped, ranks));
+  require_cuda_graphs(shaped, ranks);
 }
 
 void require_data(const Recipe& r) {

@@ -69,6 +69,16 @@ StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layo
   return plan;
 }
 
+// Null: nothing is recorded.
+std::unique_ptr<ops::DeviceGraph> graph_of_micro_batches(const Recipe& recipe, c10::Device device) {
+  if (recipe.trainer.cuda_graphs == CudaGraphs::none) return nullptr;
+#ifdef LONGHAUL_HAS_CUDA
+  if (device.is_cuda()) return ops::cuda_graph(device);
+#endif
+  throw UserError("trainer.cuda_graphs is {}, but the run computes on {}: choose trainer.cuda_graphs=none",
+                  name_of(recipe.trainer.cuda_graphs), device.str());
+}
+
 }  // namespace
 
 Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
@@ -83,6 +93,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       data(on_all(world, [&] { return open_run_data(source, progress); })),
       model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
       optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
+      global_step(model, layout, recipe, graph_of_micro_batches(recipe, device)),
       checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()),
       profiler(profile_plan(recipe, layout, device)),
       copies(device),
