@@ -256,5 +256,6 @@ std::unique_ptr<Communicator> nccl_communicator(Communicator& host, const NcclOp
 }
 
 int nccl_version() { return NcclLibrary::get().version; }
+std::string nccl_path() { return NcclLibrary::get().path; }
 
 }  // namespace longhaul::comm

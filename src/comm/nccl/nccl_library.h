@@ -3,13 +3,16 @@
 
 #include <nccl.h>
 
+#include <string>
+
 namespace longhaul::comm {
 
 struct NcclLibrary {
   // Loads the library on the first call. Throws EnvironmentError when it is missing or too old.
   static const NcclLibrary& get();
 
-  int version;  // as NCCL_VERSION has it
+  std::string path;  // of its file
+  int version;       // as NCCL_VERSION has it
   decltype(&ncclGetVersion) get_version;
   decltype(&ncclGetErrorString) error_string;
   decltype(&ncclGetLastError) last_error;
@@ -30,6 +33,13 @@ struct NcclLibrary {
   decltype(&ncclRecv) receive;
   decltype(&ncclGroupStart) group_start;
   decltype(&ncclGroupEnd) group_end;
+  // Null in versions before 2.19 (memory and registration) and 2.27 (windows).
+  decltype(&ncclMemAlloc) mem_alloc;
+  decltype(&ncclMemFree) mem_free;
+  decltype(&ncclCommRegister) comm_register;
+  decltype(&ncclCommDeregister) comm_deregister;
+  decltype(&ncclCommWindowRegister) window_register;
+  decltype(&ncclCommWindowDeregister) window_deregister;
 };
 
 }  // namespace longhaul::comm
