@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "longhaul/train/device.h"
 #include "train/environment.h"
 #include "train/gpu_driver.h"
+#include "train/network_cards.h"
 #include "train/numa.h"
 #include "train/read_report.h"
 #include "train/trainer_state.h"
@@ -54,6 +56,12 @@ c10::Device near_its_node(c10::Device device) {
       log::warning_here("{} ({}) is on NUMA node {}, of whose processors this process may use none: it stays where it is. Start it "
                         "without binding it elsewhere", device.str(), bus, *node);
     }
+  }
+  if (const auto cards = nearest_of(cards_near(bus)); !cards.empty()) {
+    std::vector<std::string> names;
+    for (const NetworkCard& card : cards) names.push_back(card.name);
+    log::info("{} ({}): the nearest network cards are {}, with which it shares {}", device.str(), bus, fmt::join(names, ", "),
+              name_of(cards.front().distance));
   }
   return device;
 }
