@@ -12,6 +12,8 @@ MicroBatchGraph::MicroBatchGraph(std::unique_ptr<ops::DeviceGraph> graph, Pass p
 void MicroBatchGraph::run(const DeviceBatch& batch, const LayerContext& context) {
   take(batch, context);
   const auto pass = [this] { pass_(inputs_, context_); };
+  // Attention takes the latest borders that were brought to the device; since the last micro-batch those may be an evaluation's.
+  if (runs_ <= kWarmUps) borders_ = ops::borders_on(context_.cu_seqlens, inputs_.tokens.device());
   if (runs_ < kWarmUps) {
     graph_->warm_up(pass);
   } else {
@@ -26,7 +28,6 @@ void MicroBatchGraph::take(const DeviceBatch& batch, const LayerContext& context
   if (runs_ == 0) {
     inputs_ = batch;
     context_ = context;
-    borders_ = ops::borders_on(context.cu_seqlens, batch.tokens.device());
     return;
   }
   LONGHAUL_CHECK(context.cu_seqlens == context_.cu_seqlens, "a micro-batch of {} tokens in {} documents in a graph of {} in {}",
