@@ -221,6 +221,10 @@ const FieldTable& fields<ParallelConfig>() {
           field<&C::gradient_reduction>("gradient_reduction",
                                         "in which type the data-parallel ranks sum gradients; bf16: half the bytes")
               .known_as("grad_reduce_in_bf16"),
+          field<&C::register_buffers>("register_buffers",
+                                      "values and gradients lie in memory that is registered with NCCL, so that the data-parallel ranks exchange "
+                                      "them without copies; GPUs, sharding none or optimizer")
+              .known_as("nccl_ub"),
           field<&C::timeout>("timeout",
                              "how long a rank waits for the others, a save or an evaluation of theirs included, before "
                              "it ends the run and names who is missing; 0: for ever")

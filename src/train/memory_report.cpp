@@ -39,7 +39,8 @@ Recipe with_device(Recipe recipe, c10::Device device) {
 
 MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device)
     : device_(device),
-      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())) {
+      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())),
+      registered_bytes_(layout.registered_bytes()) {
   const double free = static_cast<double>(free_memory(device));
   double to_come = estimate_.activations + estimate_.working + estimate_.communication;
   if (recipe.trainer.cuda_graphs != CudaGraphs::none && recipe.trainer.eval_every > 0) to_come += estimate_.working;  // an evaluation's
@@ -52,7 +53,7 @@ MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c
 }
 
 void MemoryReport::finish() const {
-  const double measured = static_cast<double>(tensor_peak(device_));
+  const double measured = static_cast<double>(tensor_peak(device_) + registered_bytes_);
   const double estimated = estimate_.total() + (device_.is_cpu() ? estimate_.host : 0);
   log::info("memory of this rank's tensors at the peak: estimated {}, measured {} ({:+.1f} %{})", format_bytes(estimated),
             format_bytes(measured), 100 * (measured / estimated - 1),

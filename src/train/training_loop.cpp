@@ -66,7 +66,7 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.tokens_per_second = static_cast<double>(tokens) / metrics.step_seconds;
   metrics.model_flops_per_second =
       metrics.tokens_per_second * recipe.model.flops_per_token(recipe.data.sequence_length, /*causal=*/true);
-  metrics.memory_bytes = peak_memory(device);
+  metrics.memory_bytes = peak_memory(device) + layout.registered_bytes();
   profiler.end_step(metrics.step);
   return metrics;
 }

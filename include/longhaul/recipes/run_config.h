@@ -79,6 +79,7 @@ struct ParallelConfig {
   std::string order = "tensor-context-expert-data-pipeline";
   Sharding sharding = Sharding::none;
   GradientReduction gradient_reduction = GradientReduction::fp32;
+  bool register_buffers = false;  // the data-parallel ranks' values and gradients, with NCCL
   int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever
   int64_t model_ranks() const { return tensor * pipeline * context; }
   bool operator==(const ParallelConfig&) const = default;

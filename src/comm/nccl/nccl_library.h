@@ -33,13 +33,13 @@ struct NcclLibrary {
   decltype(&ncclRecv) receive;
   decltype(&ncclGroupStart) group_start;
   decltype(&ncclGroupEnd) group_end;
-  // Null in versions before 2.19 (memory and registration) and 2.27 (windows).
-  decltype(&ncclMemAlloc) mem_alloc;
-  decltype(&ncclMemFree) mem_free;
-  decltype(&ncclCommRegister) comm_register;
-  decltype(&ncclCommDeregister) comm_deregister;
-  decltype(&ncclCommWindowRegister) window_register;
-  decltype(&ncclCommWindowDeregister) window_deregister;
+  // Null in versions before 2.19 (memory and registration) and 2.27 (windows). By hand: older headers lack them.
+  ncclResult_t (*mem_alloc)(void** memory, size_t bytes);
+  ncclResult_t (*mem_free)(void* memory);
+  ncclResult_t (*comm_register)(ncclComm_t comm, void* memory, size_t bytes, void** registration);
+  ncclResult_t (*comm_deregister)(ncclComm_t comm, void* registration);
+  ncclResult_t (*window_register)(ncclComm_t comm, void* memory, size_t bytes, void** window, int flags);
+  ncclResult_t (*window_deregister)(ncclComm_t comm, void* window);
 };
 
 }  // namespace longhaul::comm
