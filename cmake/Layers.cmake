@@ -6,11 +6,11 @@ function(longhaul_layer name)
   if(LONGHAUL_HAS_CUDA)
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cu)
     list(APPEND sources ${cuda_sources})
-    set(cublas_sources ${sources})
-    list(FILTER cublas_sources INCLUDE REGEX "/cublaslt/")  # its header alone: the library is loaded at run time
-    set_source_files_properties(${cublas_sources} PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}")
+    set(toolkit_sources ${sources})
+    list(FILTER toolkit_sources INCLUDE REGEX "/(cublaslt|cuda_graph)/")  # headers alone: what they name is loaded at run time, or linked
+    set_source_files_properties(${toolkit_sources} PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}")
   else()
-    list(FILTER sources EXCLUDE REGEX "/(nccl|cublaslt)/")  # C++ that needs the CUDA toolkit's headers
+    list(FILTER sources EXCLUDE REGEX "/(nccl|cublaslt|cuda_graph)/")  # C++ that needs the CUDA toolkit's headers
   endif()
   if(NOT sources)
     return()

@@ -5,29 +5,39 @@ Exit codes: 0: all passed; 1: something failed; 2: there is no GPU. See scripts/
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+SECONDS = 600  # for all together
 SANITIZER = shutil.which("compute-sanitizer") or next(map(str, pathlib.Path("/usr/local").glob("cuda*/bin/compute-sanitizer")), None)
 
 
 def commands(build):
-    """(name, seconds that it may take, command). What matters most comes first."""
+    """(name, seconds that it may take, command). What matters most comes first; together they fit into --seconds as it is by default."""
     unit = "*Cuda*:*Nccl*:*Ras*:*Gpu*"
     pytest = ["scripts/oracle-python", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/gpu"]
-    listed = [("doctor", 30, [build / "bin/llm-pretrain", "doctor"]),
-              ("operators", 180, [build / "bin/test_ops", f"--gtest_filter={unit}"]),
-              ("communicators", 60, [build / "bin/test_comm", f"--gtest_filter={unit}"]),
-              ("runs", 300, pytest)]
+    listed = [("doctor", 20, [build / "bin/llm-pretrain", "doctor"]),
+              ("operators", 140, [build / "bin/test_ops", f"--gtest_filter={unit}"]),
+              ("communicators", 50, [build / "bin/test_comm", f"--gtest_filter={unit}"]),
+              ("runs", 280, pytest)]
     if SANITIZER:
-        listed.append(("compute-sanitizer", 180, [SANITIZER, "--error-exitcode", "9", "--leak-check", "no", build / "bin/test_ops",
+        listed.append(("compute-sanitizer", 110, [SANITIZER, "--error-exitcode", "9", "--leak-check", "no", build / "bin/test_ops",
                                                   "--gtest_filter=*Cuda*-*Large*"]))
     return listed
+
+
+def has_gpu():
+    try:
+        return subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def counts(output):
@@ -42,13 +52,25 @@ def counts(output):
     return found
 
 
-def run(name, limit, command, log):
-    start = time.monotonic()
+def end_group(process):
     try:
-        done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True, timeout=max(limit, 1))
-        output, code = done.stdout + done.stderr, done.returncode
-    except subprocess.TimeoutExpired as error:
-        output, code = "".join(part.decode(errors="replace") for part in (error.stdout, error.stderr) if part), "time"
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nobody is left
+
+
+def run(name, limit, command, log):
+    """One line of the table. The command has a process group of its own, all of which ends with it: what it started would keep the GPU."""
+    start = time.monotonic()
+    process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               start_new_session=True)
+    try:
+        output, code = process.communicate(timeout=max(limit, 1))[0], process.returncode
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        output, code = process.communicate()[0], "time"
+    finally:
+        end_group(process)
     (log / f"{name}.log").write_text(output)
     found = counts(output)
     result = "passed" if code == 0 else f"not done in {limit:.0f} s" if code == "time" else f"failed (exit code {code})"
@@ -68,11 +90,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--output", type=pathlib.Path, help="a JSON file; by default test-gpu.json in the build folder")
-    parser.add_argument("--seconds", type=float, default=600, help="for all together; what comes too late is not run")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for all together; what comes too late is not run")
     parser.add_argument("--only", nargs="+", help="names of the table")
     arguments = parser.parse_args()
-    if shutil.which("nvidia-smi") is None or subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True).returncode != 0:
-        print("no GPU: nvidia-smi is missing or lists none. What wants a GPU was not tested", file=sys.stderr)
+    if not has_gpu():
+        print("no GPU: nvidia-smi is missing, hangs, or lists none. What wants a GPU was not tested", file=sys.stderr)
         sys.exit(2)
     log = arguments.build / "test-gpu"
     log.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@
 
 #include "cli/verify/python_reference.h"
 #include "commands.h"
+#include "gpu_report.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/system_memory.h"
 #include "longhaul/core/table.h"
@@ -37,25 +38,6 @@ std::string memory_text(const SystemMemory& memory) {
   if (memory.limit > 0)
     text += fmt::format("; the container is limited to {}", format_bytes(static_cast<double>(memory.limit)));
   return text;
-}
-
-std::string cuda_build() {
-#if LONGHAUL_HAS_CUDA
-  return "yes";
-#else
-  return "no: this program trains on the CPU; a build with a CUDA toolkit uses GPUs";
-#endif
-}
-
-void add_cuda(TextTable& facts) {
-  const CudaInfo cuda = cuda_info();
-  facts.add({"CUDA in this build", cuda_build()});
-  facts.add({"NVIDIA driver", cuda.driver_found
-                                  ? fmt::format("for CUDA up to {}.{}", cuda.driver_version / 1000,
-                                                cuda.driver_version % 1000 / 10)
-                                  : "none"});
-  for (size_t i = 0; i < cuda.gpus.size(); ++i) facts.add({fmt::format("GPU {}", i), cuda.gpus[i]});
-  if (!cuda.problem.empty()) facts.add({"GPUs", cuda.problem});
 }
 
 #ifdef __clang__
@@ -93,8 +75,7 @@ void report() {
   const int64_t disk = free_disk(".");
   facts.add(
       {"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});
-  add_cuda(facts);
-  fmt::print("{}\n", facts.str());
+  fmt::print("{}\n{}\n", facts.str(), gpu_report());
 
   TextTable tools({"tool", "found", "purpose", "to install"});
   for (const Tool& tool : kTools) {

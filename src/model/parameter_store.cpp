@@ -84,7 +84,8 @@ void ParameterStore::allocate() {
   const auto gradients = options_.dtype == c10::ScalarType::Double ? c10::ScalarType::Double : c10::ScalarType::Float;
   // Zeros, so that the gaps between views stay zero for ever: no moment or norm ever sees garbage.
   const auto buffer = [&](int64_t elements, c10::ScalarType type, bool on_demand) {
-    return on_demand ? ops::without_memory(elements, options.dtype(type)) : at::zeros({elements}, options.dtype(type));
+    if (on_demand) return ops::without_memory(elements, options.dtype(type));
+    return options_.zeros ? options_.zeros(elements, options.dtype(type)) : at::zeros({elements}, options.dtype(type));
   };
   for (ParameterUnit& unit : units_) {
     unit.values = buffer(unit.range.count(), options_.dtype, options_.values_on_demand);

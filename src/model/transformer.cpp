@@ -123,11 +123,11 @@ const std::vector<UnitStep>& Transformer::steps_of_output() const {
 
 ops::RopeTable Transformer::rope_for(int64_t positions) {
   if (rope_frequencies_.empty()) return {};
-  if (!rope_.defined() || rope_.cos.size(0) < positions) {
-    const int64_t rows = std::max<int64_t>(positions, rope_.defined() ? 2 * rope_.cos.size(0) : 0);
-    rope_ = ops::make_rope_table(rope_frequencies_, rows, store_.options().device);
+  const int64_t held = rope_.empty() ? 0 : rope_.back().cos.size(0);
+  if (held < positions) {
+    rope_.push_back(ops::make_rope_table(rope_frequencies_, std::max<int64_t>(positions, 2 * held), store_.options().device));
   }
-  return rope_;
+  return rope_.back();
 }
 
 // Word and position embeddings of this rank's tokens.

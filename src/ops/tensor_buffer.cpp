@@ -1,5 +1,7 @@
 #include "ops/tensor_buffer.h"
 
+#include <ATen/ops/from_blob.h>
+
 #include "longhaul/core/error.h"
 
 namespace longhaul::ops {
@@ -20,6 +22,16 @@ comm::DataType data_type(at::ScalarType type) {
 comm::Buffer buffer_of(const at::Tensor& tensor) {
   LONGHAUL_CHECK(tensor.is_contiguous(), "a tensor to be sent is not contiguous");
   return {tensor.mutable_data_ptr(), tensor.numel(), data_type(tensor.scalar_type())};
+}
+
+at::Tensor registered_zeros(comm::Communicator& ranks, int64_t elements, const at::TensorOptions& options) {
+  const auto bytes = static_cast<size_t>(elements) * options.dtype().itemsize();
+  const std::shared_ptr<void> memory = ranks.registered_memory(bytes);
+  if (!memory) {
+    throw UserError("parallel.register_buffers is for GPUs, whose ranks exchange data over NCCL: here nothing can be registered. Set "
+                    "parallel.register_buffers=false");
+  }
+  return at::from_blob(memory.get(), {elements}, [memory](void*) {}, options, options.device()).zero_();
 }
 
 void sum_over(comm::Communicator* ranks, const at::Tensor& tensor) {

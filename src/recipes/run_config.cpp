@@ -19,6 +19,12 @@ std::span<const std::string_view> enum_names<DeviceChoice>() {
 }
 
 template <>
+std::span<const std::string_view> enum_names<CudaGraphs>() {
+  static constexpr std::array<std::string_view, 2> names{"none", "micro_batch"};
+  return names;
+}
+
+template <>
 std::span<const std::string_view> enum_names<RecomputeMode>() {
   static constexpr std::array<std::string_view, 3> names{"none", "selective", "full"};
   return names;
@@ -97,6 +103,10 @@ const FieldTable& fields<TrainerConfig>() {
           field<&C::deterministic>("deterministic", "the same bits on every run, at some cost in speed")
               .known_as("deterministic_mode", "full_determinism"),
           field<&C::device>("device", "auto: a GPU when there is one"),
+          field<&C::cuda_graphs>("cuda_graphs",
+                                 "what a GPU records once and then replays: nothing, or a micro-batch's forward and backward; "
+                                 "one rank, without dropout, borders of documents and offload")
+              .known_as("cuda_graph_impl"),
           field<&C::threads>("threads", "CPU threads of a process; 0: all cores").at_least(0),
           field<&C::log_every>("log_every", "a line of metrics every so often")
               .in("steps")
@@ -211,6 +221,10 @@ const FieldTable& fields<ParallelConfig>() {
           field<&C::gradient_reduction>("gradient_reduction",
                                         "in which type the data-parallel ranks sum gradients; bf16: half the bytes")
               .known_as("grad_reduce_in_bf16"),
+          field<&C::register_buffers>("register_buffers",
+                                      "values and gradients lie in memory that is registered with NCCL, so that the data-parallel ranks exchange "
+                                      "them without copies; GPUs, sharding none or optimizer")
+              .known_as("nccl_ub"),
           field<&C::timeout>("timeout",
                              "how long a rank waits for the others, a save or an evaluation of theirs included, before "
                              "it ends the run and names who is missing; 0: for ever")

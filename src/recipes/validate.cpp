@@ -122,6 +122,11 @@ void validate_parallel(const Recipe& r) {
         "parallel.schedule zero_bubble leaves weight gradients for later, so they can't be handed out after each micro-batch, as "
         "parallel.sharding {} does: set parallel.sharding=optimizer, or parallel.schedule=1f1b",
         name_of(p.sharding));
+  if (p.register_buffers && p.sharding >= Sharding::gradients)
+    throw UserError(
+        "parallel.register_buffers registers buffers that stay, but parallel.sharding {} makes them anew in every step: set "
+        "parallel.register_buffers=false, or parallel.sharding=optimizer",
+        name_of(p.sharding));
   if (p.context > 1 && r.data.sequence_length % (2 * p.context) != 0)
     throw UserError("data.sequence_length {} does not divide by twice parallel.context {}",
                     r.data.sequence_length, p.context);
@@ -158,6 +163,7 @@ void validate_shape(const Recipe& r, int64_t ranks) {
   Recipe shaped = r;
   shaped.model = m;
   require_layout(r.parallel, layout_needs(shaped, ranks));
+  require_cuda_graphs(shaped, ranks);
 }
 
 void require_data(const Recipe& r) {

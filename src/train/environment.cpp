@@ -1,22 +1,21 @@
 #include "train/environment.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <torch/headeronly/version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <string_view>
 #include <thread>
 
 #include "longhaul/comm/exchange.h"
+#include "longhaul/core/program_output.h"
 #include "longhaul/core/system_memory.h"
 #include "train/gpu_driver.h"
+#include "train/gpu_list.h"
+#include "train/network_cards.h"
 #include "train/numa.h"
 #ifdef LONGHAUL_HAS_CUDA
 #include "longhaul/comm/nccl_communicator.h"
@@ -50,9 +49,10 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 ordered_json gpus_of_this_machine() {
-  return {{"list", lines_of(output_of({"nvidia-smi", "--query-gpu=index,name,pci.bus_id,driver_version,memory.total,clocks.max.sm,"
-                                                     "power.limit,persistence_mode", "--format=csv,noheader"}))},
-          {"topology", lines_of(output_of({"nvidia-smi", "topo", "-m"}))}};
+  const auto asked = [](const std::vector<std::string>& command) { return lines_of(program_output(command, kDriverLimit).text); };
+  return {{"list", asked({"nvidia-smi", "--query-gpu=index,name,pci.bus_id,driver_version,memory.total,clocks.max.sm,power.limit,persistence_mode",
+                          "--format=csv,noheader"})},
+          {"topology", asked({"nvidia-smi", "topo", "-m"})}};
 }
 
 // This rank's line of "ranks".
@@ -61,6 +61,9 @@ ordered_json own_place(c10::Device device) {
   if (!device.is_cuda()) return place;
   place["pci"] = pci_bus_id(device.index());
   if (const auto node = numa_node_of(place["pci"])) place["numa_node"] = *node;
+  for (const NetworkCard& card : nearest_of(cards_near(place["pci"]))) {
+    place["network_cards"].push_back({{"name", card.name}, {"link", card.link}, {"shares", name_of(card.distance)}});
+  }
   return place;
 }
 
@@ -77,33 +80,6 @@ ordered_json recorded_settings(const std::vector<std::string>& environment) {
     if (wanted) settings[line.substr(0, equals)] = line.substr(equals + 1);
   }
   return settings;
-}
-
-std::string output_of(const std::vector<std::string>& command) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
-  std::vector<char*> words;
-  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = -1;
-  const int problem = posix_spawnp(&child, words[0], &actions, nullptr, words.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(ends[1]);
-  std::string output;
-  char part[4096];
-  for (ssize_t got = 0; problem == 0 && (got = ::read(ends[0], part, sizeof part)) > 0;) output.append(part, static_cast<size_t>(got));
-  ::close(ends[0]);
-  if (problem != 0) return {};
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {};
-  while (!output.empty() && output.back() == '\n') output.pop_back();
-  return output;
 }
 
 ordered_json run_environment(comm::Communicator* ranks, c10::Device device) {

@@ -11,15 +11,12 @@
 
 namespace longhaul {
 
-// A collective call over `ranks` (null: one process), with the result on each: hosts and devices by rank; versions, processors,
+// A collective call over `ranks` (null: one process), with the result on each: hosts, devices and the network cards nearest to them by rank; versions, processors,
 // memory, the environment's settings (only names that begin as those of CUDA, NCCL, LibTorch, OpenMP, UCX or Open MPI do), and with
 // GPUs their list, driver and topology, all of rank 0's machine.
 nlohmann::ordered_json run_environment(comm::Communicator* ranks, c10::Device device);
 
 // Those of `environment` ("NAME=value") that are recorded.
 nlohmann::ordered_json recorded_settings(const std::vector<std::string>& environment);
-
-// What a program prints, without the newlines at its end; empty when it fails or is not there. The words are not interpreted.
-std::string output_of(const std::vector<std::string>& command);
 
 }  // namespace longhaul

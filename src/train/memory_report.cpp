@@ -10,6 +10,9 @@
 namespace longhaul {
 namespace {
 
+// A graph's memory is nobody else's, even between its replays.
+double kept_by_graph(const MemoryEstimate& estimate) { return estimate.activations + estimate.working; }
+
 std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double free) {
   TextTable rows;
   rows.align(1, TextTable::Align::right);
@@ -22,6 +25,7 @@ std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double f
   if (estimate.communication > 0) add("tensors on their way", estimate.communication);
   add("sum", estimate.total());
   if (estimate.host > 0) add("offloaded to host memory", estimate.host);
+  if (recipe.trainer.cuda_graphs != CudaGraphs::none) add("of the sum, kept by the CUDA graph", kept_by_graph(estimate));
   add("free for activations and what follows", free);
   return rows.str();
 }
@@ -35,9 +39,11 @@ Recipe with_device(Recipe recipe, c10::Device device) {
 
 MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device)
     : device_(device),
-      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())) {
+      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())),
+      registered_bytes_(layout.registered_bytes()) {
   const double free = static_cast<double>(free_memory(device));
-  const double to_come = estimate_.activations + estimate_.working + estimate_.communication;
+  double to_come = estimate_.activations + estimate_.working + estimate_.communication;
+  if (recipe.trainer.cuda_graphs != CudaGraphs::none && recipe.trainer.eval_every > 0) to_come += estimate_.working;  // an evaluation's
   log::info("memory of this rank's tensors, estimated\n{}", table(recipe, estimate_, free));
   if (to_come > free) {
     log::warning_here("the first step needs about {} on {}, where {} are free: lower batch.micro, raise recompute.mode, or use more ranks",
@@ -47,7 +53,7 @@ MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c
 }
 
 void MemoryReport::finish() const {
-  const double measured = static_cast<double>(tensor_peak(device_));
+  const double measured = static_cast<double>(tensor_peak(device_) + registered_bytes_);
   const double estimated = estimate_.total() + (device_.is_cpu() ? estimate_.host : 0);
   log::info("memory of this rank's tensors at the peak: estimated {}, measured {} ({:+.1f} %{})", format_bytes(estimated),
             format_bytes(measured), 100 * (measured / estimated - 1),

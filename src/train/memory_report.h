@@ -21,6 +21,7 @@ class MemoryReport {
  private:
   const c10::Device device_;
   const MemoryEstimate estimate_;
+  const int64_t registered_bytes_;
 };
 
 }  // namespace longhaul

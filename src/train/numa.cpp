@@ -18,8 +18,9 @@ std::optional<int> read_number(std::string_view text) {
   return number;
 }
 
-// sysfs writes a domain of four digits, CUDA one of eight.
-std::string as_sysfs_writes(std::string device) {
+}  // namespace
+
+std::string pci_device_in_sysfs(std::string device) {
   std::transform(device.begin(), device.end(), device.begin(), [](unsigned char c) { return std::tolower(c); });
   const size_t domain = device.find(':');
   if (domain != std::string::npos && domain > 4 && device.substr(0, domain - 4).find_first_not_of('0') == std::string::npos) {
@@ -28,10 +29,8 @@ std::string as_sysfs_writes(std::string device) {
   return device;
 }
 
-}  // namespace
-
 std::optional<int> numa_node_of(const std::string& pci_device, const std::filesystem::path& sysfs) {
-  std::ifstream file(sysfs / "bus/pci/devices" / as_sysfs_writes(pci_device) / "numa_node");
+  std::ifstream file(sysfs / "bus/pci/devices" / pci_device_in_sysfs(pci_device) / "numa_node");
   int node = -1;
   if (!(file >> node) || node < 0) return std::nullopt;
   return node;

@@ -9,6 +9,9 @@
 
 namespace longhaul {
 
+// A PCI device's name there: CUDA and nvidia-smi write capitals, and a domain of eight digits instead of four.
+std::string pci_device_in_sysfs(std::string device);
+
 // Of a PCI device, "0000:3b:00.0" (in either case, with or without leading zeros of the domain, as CUDA names it). Empty where
 // the machine has one node only, or does not say.
 std::optional<int> numa_node_of(const std::string& pci_device, const std::filesystem::path& sysfs = "/sys");

@@ -1,8 +1,10 @@
 #include "train/parallel_layout.h"
 
+#include "longhaul/core/error.h"
 #include "longhaul/parallel/stage_layers.h"
 #include "longhaul/recipes/layouts.h"
 #include "longhaul/recipes/rank_share.h"
+#include "ops/tensor_buffer.h"
 
 namespace longhaul {
 
@@ -48,11 +50,20 @@ OptimizerRanks ParallelLayout::optimizer_ranks(bool tied_embeddings) const {
 
 ParameterStore::Options ParallelLayout::store_options(c10::ScalarType dtype, c10::Device device) const {
   const bool shared = data() != nullptr;
+  if (config_.register_buffers && !shared) {
+    throw UserError("parallel.register_buffers is for data-parallel ranks, but there is one: set parallel.register_buffers=false");
+  }
+  const auto registered = [ranks = data(), bytes = registered_bytes_](int64_t elements, const at::TensorOptions& options) {
+    const at::Tensor zeros = ops::registered_zeros(*ranks, elements, options);
+    *bytes += static_cast<int64_t>(zeros.nbytes());
+    return zeros;
+  };
   return {.dtype = dtype,
           .device = device,
           .flat_multiple = data_ranks(),
           .values_on_demand = shared && config_.sharding == Sharding::parameters,
           .gradients_on_demand = shared && config_.sharding >= Sharding::gradients,
+          .zeros = config_.register_buffers ? registered : decltype(ParameterStore::Options::zeros)(),
           .tensor = tensor()};
 }
 

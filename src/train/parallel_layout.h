@@ -40,6 +40,7 @@ class ParallelLayout {
   const std::vector<parallel::PipelineStep>& program(int64_t micro_batches) const;
   OptimizerRanks optimizer_ranks(bool tied_embeddings) const;
   ParameterStore::Options store_options(c10::ScalarType dtype, c10::Device device) const;  // of the model to train
+  int64_t registered_bytes() const { return *registered_bytes_; }  // of its buffers, which LibTorch's allocator does not count
 
  private:
   static comm::Communicator* group(comm::Communicator* ranks) {
@@ -48,6 +49,7 @@ class ParallelLayout {
 
   const ParallelConfig config_;
   const int64_t layers_;
+  const std::shared_ptr<int64_t> registered_bytes_ = std::make_shared<int64_t>(0);
   comm::Communicator* world_;
   std::unique_ptr<comm::ProcessMesh> mesh_;  // null: one process
   mutable std::map<int64_t, std::vector<parallel::PipelineStep>> programs_;  // by micro-batches

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "longhaul/train/device.h"
 #include "train/environment.h"
 #include "train/gpu_driver.h"
+#include "train/network_cards.h"
 #include "train/numa.h"
 #include "train/read_report.h"
 #include "train/trainer_state.h"
@@ -55,6 +57,12 @@ c10::Device near_its_node(c10::Device device) {
                         "without binding it elsewhere", device.str(), bus, *node);
     }
   }
+  if (const auto cards = nearest_of(cards_near(bus)); !cards.empty()) {
+    std::vector<std::string> names;
+    for (const NetworkCard& card : cards) names.push_back(card.name);
+    log::info("{} ({}): the nearest network cards are {}, with which it shares {}", device.str(), bus, fmt::join(names, ", "),
+              name_of(cards.front().distance));
+  }
   return device;
 }
 
@@ -67,6 +75,16 @@ StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layo
   plan.device = device;
   plan.dtype = training_type(recipe);
   return plan;
+}
+
+// Null: nothing is recorded.
+std::unique_ptr<ops::DeviceGraph> graph_of_micro_batches(const Recipe& recipe, c10::Device device) {
+  if (recipe.trainer.cuda_graphs == CudaGraphs::none) return nullptr;
+#ifdef LONGHAUL_HAS_CUDA
+  if (device.is_cuda()) return ops::cuda_graph(device);
+#endif
+  throw UserError("trainer.cuda_graphs is {}, but the run computes on {}: choose trainer.cuda_graphs=none",
+                  name_of(recipe.trainer.cuda_graphs), device.str());
 }
 
 }  // namespace
@@ -83,6 +101,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       data(on_all(world, [&] { return open_run_data(source, progress); })),
       model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
       optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
+      global_step(model, layout, recipe, graph_of_micro_batches(recipe, device)),
       checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()),
       profiler(profile_plan(recipe, layout, device)),
       copies(device),

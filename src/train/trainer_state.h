@@ -11,6 +11,7 @@
 #include "longhaul/train/trainer.h"
 #include "ops/host_copies.h"
 #include "train/device_ranks.h"
+#include "train/global_step.h"
 #include "train/model_source.h"
 #include "train/parallel_layout.h"
 #include "train/profile/step_profiler.h"
@@ -34,6 +35,7 @@ struct Trainer::State {
   RunData data;
   Transformer model;
   Optimizer optimizer;
+  GlobalStep global_step;
   RunCheckpoints checkpoints;
   StepProfiler profiler;
   const ops::HostCopies copies;

@@ -11,7 +11,6 @@
 #include "longhaul/core/log.h"
 #include "longhaul/ops/device.h"
 #include "longhaul/optim/learning_rate.h"
-#include "train/global_step.h"
 #include "train/memory.h"
 #include "train/memory_report.h"
 #include "train/metrics_log.h"
@@ -45,7 +44,7 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   const int64_t tokens = samples * recipe.data.sequence_length;
   // The loss is on its way to the host while the rest of the step is queued. Nothing waits for the device but the reading of
   // the gradient's norm, at the end.
-  const at::Tensor loss = run_global_step(model, layout, recipe, metrics.step, batches);
+  const at::Tensor loss = global_step.run(metrics.step, batches);
   auto loss_copy = copies.to_host(loss, loss_on_host);
   metrics.learning_rate = learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, metrics.step);
   metrics.grad_norm = optimizer.step(metrics.learning_rate);
@@ -67,7 +66,7 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.tokens_per_second = static_cast<double>(tokens) / metrics.step_seconds;
   metrics.model_flops_per_second =
       metrics.tokens_per_second * recipe.model.flops_per_token(recipe.data.sequence_length, /*causal=*/true);
-  metrics.memory_bytes = peak_memory(device);
+  metrics.memory_bytes = peak_memory(device) + layout.registered_bytes();
   profiler.end_step(metrics.step);
   return metrics;
 }

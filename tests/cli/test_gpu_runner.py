@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -16,6 +17,22 @@ def load_tool():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def ended(process):
+    """Within a few seconds: a killed process vanishes when somebody has waited for it."""
+    for _ in range(50):
+        status = pathlib.Path(f"/proc/{process}/stat")
+        if not status.exists() or status.read_text().rsplit(")")[1].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_all_fits_into_its_time(monkeypatch):
+    tool = load_tool()
+    monkeypatch.setattr(tool, "SANITIZER", "/usr/bin/compute-sanitizer")
+    assert sum(limit for _, limit, _ in tool.commands(pathlib.Path("build"))) <= tool.SECONDS
 
 
 def test_without_a_gpu_it_says_so(tmp_path):
@@ -38,7 +55,7 @@ def test_it_runs_what_it_is_given_and_tells_how_it_went(monkeypatch, tmp_path, c
     tool = load_tool()
     shell = lambda text: ["bash", "-c", text]
     monkeypatch.setattr(tool, "commands", lambda build: [("good", 10, shell("echo '3 passed'")), ("bad", 10, shell("echo '1 failed'; exit 3")),
-                                                         ("hangs", 2, shell("sleep 60")), ("skips", 10, shell("echo '2 skipped'")),
+                                                         ("hangs", 2, shell(f"sleep 60 & echo $! > {tmp_path}/started; echo '7 passed'; wait")), ("skips", 10, shell("echo '2 skipped'")),
                                                          ("slow", 10, shell("sleep 1.5")), ("late", 10, shell("true"))])
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 0\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
@@ -50,7 +67,9 @@ def test_it_runs_what_it_is_given_and_tells_how_it_went(monkeypatch, tmp_path, c
     results = {r["name"]: r for r in json.loads((tmp_path / "test-gpu.json").read_text())}
     assert results["good"]["result"] == "passed" and results["good"]["passed"] == 3
     assert results["bad"]["result"] == "failed (exit code 3)" and results["bad"]["failed"] == 1
-    assert results["hangs"]["result"].startswith("not done in")
+    assert results["hangs"]["result"].startswith("not done in") and results["hangs"]["passed"] == 7
+    started = int((tmp_path / "started").read_text())
+    assert ended(started), "what a command started outlives its time"
     assert results["skips"]["result"] == "skipped"
     assert results["slow"]["result"] == "passed" and results["late"]["result"] == "no time left"
     assert "no time left" in capsys.readouterr().out

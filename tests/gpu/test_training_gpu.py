@@ -82,6 +82,18 @@ def test_recomputation_has_the_same_bits(tmp_path, settings):
     assert losses(train(tmp_path / "plain", *common)) == losses(train(tmp_path / "again", *common, *settings))
 
 
+@pytest.mark.parametrize("precision, mode", [("bf16", "none"), ("bf16", "selective"), ("fp32", "full")])
+def test_cuda_graphs_have_the_same_bits(tmp_path, precision, mode):
+    """With evaluations between the steps, whose tensors must not lie where a replay writes."""
+    common = [*SMALL, "model.hidden_dropout=0", "trainer.device=cuda", "trainer.deterministic=true", "trainer.max_steps=8", "trainer.eval_every=3",
+              "trainer.eval_steps=1", f"trainer.precision={precision}", f"recompute.mode={mode}"]
+    plain, graphs = train(tmp_path / "plain", *common), train(tmp_path / "graphs", *common, "trainer.cuda_graphs=micro_batch")
+    for key in ("loss", "grad_norm", "valid_loss"):
+        assert [step.get(key) for step in plain] == [step.get(key) for step in graphs], key
+    log = (tmp_path / "graphs" / "log.txt").read_text()
+    assert log.count("recorded a CUDA graph") == 1 and "recorded a CUDA graph" not in (tmp_path / "plain" / "log.txt").read_text()
+
+
 def test_an_offloaded_optimiser_follows_the_one_on_the_gpu(tmp_path):
     common = [*SMALL, "trainer.device=cuda", "trainer.max_steps=30", "trainer.precision=fp32"]
     plain, offloaded = train(tmp_path / "plain", *common), train(tmp_path / "offloaded", *common, "optimizer.offload=true")

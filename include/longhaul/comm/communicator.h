@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -65,6 +66,10 @@ class Communicator {
   // are valid after end_batch. Elsewhere they start at once.
   virtual void begin_batch() {}
   virtual void end_batch() {}
+
+  // Memory of so many bytes that the group's operations read and write in place, where what carries them has to know of it (NCCL);
+  // null: nothing has to. A collective call, of the same size on all ranks. The memory outlives the communicator if need be.
+  virtual std::shared_ptr<void> registered_memory(size_t /*bytes*/) { return nullptr; }
 
   // New groups out of this one, a collective call: ranks with the same colour form a group, ordered by their rank here.
   // A negative colour: no group, and null is returned.

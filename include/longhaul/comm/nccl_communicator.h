@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "longhaul/comm/communicator.h"
 
@@ -30,5 +31,7 @@ std::unique_ptr<Communicator> nccl_communicator(Communicator& host, const NcclOp
 
 // This machine's NCCL, 22809 for 2.28.9. Throws EnvironmentError where there is none.
 int nccl_version();
+// Where its library was found. Throws likewise.
+std::string nccl_path();
 
 }  // namespace longhaul::comm

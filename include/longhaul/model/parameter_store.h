@@ -10,6 +10,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -50,6 +51,8 @@ class ParameterStore {
     // Units have no memory for values, or for main gradients, but when their UnitEvents give them some.
     bool values_on_demand = false;
     bool gradients_on_demand = false;
+    // Makes the other buffers, [elements] zeros; empty: LibTorch does.
+    std::function<at::Tensor(int64_t elements, const at::TensorOptions& options)> zeros;
     TensorGroup tensor{};         // the ranks that share each matrix; this one holds its blocks of it
   };
 

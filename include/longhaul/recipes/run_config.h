@@ -23,6 +23,7 @@ struct BatchConfig {
 
 enum class Precision { fp32, bf16 };
 enum class DeviceChoice { automatic, cpu, cuda };  // "auto", "cpu", "cuda"
+enum class CudaGraphs { none, micro_batch };
 
 struct TrainerConfig {
   int64_t max_steps = 1000;
@@ -31,6 +32,7 @@ struct TrainerConfig {
   int64_t seed = 1234;  // of initialisation and dropout
   bool deterministic = false;
   DeviceChoice device = DeviceChoice::automatic;
+  CudaGraphs cuda_graphs = CudaGraphs::none;
   int64_t threads = 0;     // of the CPU, per process; 0: all cores
   int64_t log_every = 1;   // steps
   int64_t eval_every = 0;  // steps; 0: never
@@ -77,6 +79,7 @@ struct ParallelConfig {
   std::string order = "tensor-context-expert-data-pipeline";
   Sharding sharding = Sharding::none;
   GradientReduction gradient_reduction = GradientReduction::fp32;
+  bool register_buffers = false;  // the data-parallel ranks' values and gradients, with NCCL
   int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever
   int64_t model_ranks() const { return tensor * pipeline * context; }
   bool operator==(const ParallelConfig&) const = default;
@@ -91,6 +94,8 @@ template <>
 std::span<const std::string_view> enum_names<Precision>();
 template <>
 std::span<const std::string_view> enum_names<DeviceChoice>();
+template <>
+std::span<const std::string_view> enum_names<CudaGraphs>();
 template <>
 std::span<const std::string_view> enum_names<RecomputeMode>();
 template <>

@@ -2,11 +2,13 @@
 // an event behind it is what `wait` makes the caller's stream wait for.
 #include "longhaul/comm/nccl_communicator.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "comm/count_traffic.h"
 #include "comm/nccl/nccl_job.h"
+#include "comm/nccl/nccl_memory.h"
 #include "longhaul/comm/error.h"
 
 namespace longhaul::comm {
@@ -70,7 +72,10 @@ class NcclCommunicator final : public Communicator {
   NcclCommunicator(std::shared_ptr<NcclJob> job, ncclComm_t comm, Communicator& host, NcclOptions options, int rank,
                    int size, std::string name)
       : Communicator(rank, size, std::move(name)), job_(std::move(job)), comm_(comm), host_(host), options_(std::move(options)) {}
-  ~NcclCommunicator() override { job_->remove(comm_); }
+  ~NcclCommunicator() override {
+    memory_.reset();
+    job_->remove(comm_);
+  }
 
   Work all_reduce(Buffer data, ReduceOp op) override {
     count_all_reduce(traffic_, data, size());
@@ -171,6 +176,15 @@ class NcclCommunicator final : public Communicator {
     job_->throw_if_failed();
   }
 
+  std::shared_ptr<void> registered_memory(size_t bytes) override {
+    if (!memory_) {
+      memory_.emplace(NcclLibrary::get(), comm_, [this](const char* what, const NcclMemory::Call& call) {
+        job_->call(fmt::format("{}: rank {}'s {}", name(), host_.rank(), what), comm_, options_.timeout, call);
+      });
+    }
+    return memory_->take(bytes);
+  }
+
   std::unique_ptr<Communicator> split(int colour, const std::string& name) override {
     ncclComm_t comm = nullptr;
     ncclConfig_t config = non_blocking();
@@ -231,6 +245,7 @@ class NcclCommunicator final : public Communicator {
   Communicator& host_;
   NcclOptions options_;
   UrgentStream stream_;
+  std::optional<NcclMemory> memory_;  // from the first that is taken on
   Event ready_;                     // what the caller's stream held when the last operation was called
   std::shared_ptr<Launch> batch_;   // between begin_batch and end_batch
   std::vector<Call> messages_;      // its messages so far
@@ -256,5 +271,6 @@ std::unique_ptr<Communicator> nccl_communicator(Communicator& host, const NcclOp
 }
 
 int nccl_version() { return NcclLibrary::get().version; }
+std::string nccl_path() { return NcclLibrary::get().path; }
 
 }  // namespace longhaul::comm

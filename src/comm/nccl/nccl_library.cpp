@@ -1,8 +1,7 @@
 #include "comm/nccl/nccl_library.h"
 
-#include <dlfcn.h>
-
 #include "longhaul/core/error.h"
+#include "longhaul/core/shared_library.h"
 
 namespace longhaul::comm {
 namespace {
@@ -13,41 +12,43 @@ constexpr const char* kRemedy =
     "Install NCCL for your CUDA version (the package libnccl2, or NVIDIA's wheel nvidia-nccl-cu13) where the dynamic "
     "loader finds libnccl.so.2, or add its folder to LD_LIBRARY_PATH.";
 
-template <typename Function>
-void load(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  if (function == nullptr) throw EnvironmentError("this machine's libnccl.so.2 has no {}. {}", name, kRemedy);
-}
-
 NcclLibrary open() {
-  void* const library = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throw EnvironmentError("GPUs exchange data over NCCL, which cannot be loaded: {}. {}", dlerror(), kRemedy);
+  const SharedLibrary library("libnccl.so.2");
+  if (!library.loaded()) throw EnvironmentError("GPUs exchange data over NCCL, which cannot be loaded: {}. {}", library.problem(), kRemedy);
+  const auto load = [&](const char* name, auto*& function) { library.require(name, function, kRemedy); };
   NcclLibrary nccl{};
-  load(library, "ncclGetVersion", nccl.get_version);
+  nccl.path = library.path();
+  load("ncclGetVersion", nccl.get_version);
   int version = 0;
   if (nccl.get_version(&version) != ncclSuccess || version < kOldest) {
     throw EnvironmentError("this machine's NCCL has version {}, {} is the oldest that can be used. {}", version, kOldest, kRemedy);
   }
   nccl.version = version;
-  load(library, "ncclGetErrorString", nccl.error_string);
-  load(library, "ncclGetLastError", nccl.last_error);
-  load(library, "ncclGetUniqueId", nccl.unique_id);
-  load(library, "ncclCommInitRankConfig", nccl.init);
-  load(library, "ncclCommSplit", nccl.split);
-  load(library, "ncclCommFinalize", nccl.finalize);
-  load(library, "ncclCommDestroy", nccl.destroy);
-  load(library, "ncclCommAbort", nccl.abort);
-  load(library, "ncclCommGetAsyncError", nccl.async_error);
-  load(library, "ncclCommCount", nccl.count);
-  load(library, "ncclCommUserRank", nccl.user_rank);
-  load(library, "ncclAllReduce", nccl.all_reduce);
-  load(library, "ncclReduceScatter", nccl.reduce_scatter);
-  load(library, "ncclAllGather", nccl.all_gather);
-  load(library, "ncclBroadcast", nccl.broadcast);
-  load(library, "ncclSend", nccl.send);
-  load(library, "ncclRecv", nccl.receive);
-  load(library, "ncclGroupStart", nccl.group_start);
-  load(library, "ncclGroupEnd", nccl.group_end);
+  load("ncclGetErrorString", nccl.error_string);
+  load("ncclGetLastError", nccl.last_error);
+  load("ncclGetUniqueId", nccl.unique_id);
+  load("ncclCommInitRankConfig", nccl.init);
+  load("ncclCommSplit", nccl.split);
+  load("ncclCommFinalize", nccl.finalize);
+  load("ncclCommDestroy", nccl.destroy);
+  load("ncclCommAbort", nccl.abort);
+  load("ncclCommGetAsyncError", nccl.async_error);
+  load("ncclCommCount", nccl.count);
+  load("ncclCommUserRank", nccl.user_rank);
+  load("ncclAllReduce", nccl.all_reduce);
+  load("ncclReduceScatter", nccl.reduce_scatter);
+  load("ncclAllGather", nccl.all_gather);
+  load("ncclBroadcast", nccl.broadcast);
+  load("ncclSend", nccl.send);
+  load("ncclRecv", nccl.receive);
+  load("ncclGroupStart", nccl.group_start);
+  load("ncclGroupEnd", nccl.group_end);
+  library.find("ncclMemAlloc", nccl.mem_alloc);
+  library.find("ncclMemFree", nccl.mem_free);
+  library.find("ncclCommRegister", nccl.comm_register);
+  library.find("ncclCommDeregister", nccl.comm_deregister);
+  library.find("ncclCommWindowRegister", nccl.window_register);
+  library.find("ncclCommWindowDeregister", nccl.window_deregister);
   return nccl;
 }
 

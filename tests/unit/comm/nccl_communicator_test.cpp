@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <iostream>
+#include <vector>
 
 #include "comm/nccl/cuda_handles.h"
 #include "comm/nccl/nccl_library.h"
@@ -57,6 +58,36 @@ TEST(NcclCommunicator, ConformsToTheSuite) {
   });
   std::cout << "conformance over NCCL: " << ranks << " GPU(s), " << compared << " results compared\n";
   EXPECT_GT(compared, 1000);
+}
+
+TEST(NcclCommunicator, WorksInPlaceOnRegisteredMemory) {
+  const int ranks = gpus();
+  if (ranks == 0) GTEST_SKIP() << "no GPU here: registered memory was not tested";
+  if (NcclLibrary::get().version < NCCL_VERSION(2, 19, 0)) GTEST_SKIP() << "this NCCL registers no memory";
+  run_thread_ranks(ranks, [&](Communicator& host) {
+    const auto world = nccl_communicator(host, {.device = host.rank(), .timeout = std::chrono::seconds(60)});
+    constexpr int64_t kPart = 1 << 18;
+    const int64_t count = kPart * ranks;
+    auto memory = world->registered_memory(static_cast<size_t>(count) * sizeof(float));
+    auto* const data = static_cast<float*>(memory.get());
+    std::vector<float> values(count, static_cast<float>(host.rank() + 1));
+    const auto copy = [](void* to, const void* from, int64_t elements) {
+      check_cuda(cudaMemcpy(to, from, static_cast<size_t>(elements) * sizeof(float), cudaMemcpyDefault), "cudaMemcpy");
+    };
+    const auto sum = static_cast<float>(ranks * (ranks + 1) / 2);
+    copy(data, values.data(), count);
+    world->all_reduce({data, count, DataType::f32}).wait();
+    check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    copy(values.data(), data, count);
+    EXPECT_EQ(values, std::vector<float>(count, sum));
+    float* const own = data + host.rank() * kPart;
+    world->reduce_scatter({data, count, DataType::f32}, {own, kPart, DataType::f32}).wait();
+    world->all_gather({own, kPart, DataType::f32}, {data, count, DataType::f32}).wait();
+    check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    copy(values.data(), data, count);
+    EXPECT_EQ(values, std::vector<float>(count, sum * static_cast<float>(ranks)));
+    world->barrier();
+  });
 }
 
 TEST(NcclCommunicator, ARankThatDoesNotComeEndsTheOthersWaitInTime) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "longhaul/core/error.h"
@@ -30,6 +31,39 @@ TEST(Validate, StepsOfAProfile) {
   for (const char* bad : {"0", "5..4", "a", "1..", "..2", "1..2..3", "1-2", " 1"})
     EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.profile = bad; }),
                  std::string("trainer.profile is \"") + bad + "\": give the first and the last step");
+}
+
+TEST(Validate, WhatACudaGraphCannotRecord) {
+  const auto error = [](auto change) {
+    return error_after([&](Recipe& r) {
+      r.trainer.cuda_graphs = CudaGraphs::micro_batch;
+      change(r);
+    });
+  };
+  EXPECT_EQ(error([](Recipe&) {}), "no error");
+  EXPECT_EQ(error([](Recipe& r) { r.model.hidden_dropout = 0.1; }),
+            "trainer.cuda_graphs micro_batch does not fit: model.hidden_dropout 0.1 draws other masks in every micro-batch. Choose "
+            "model.hidden_dropout=0, or trainer.cuda_graphs=none");
+  EXPECT_EQ(error([](Recipe& r) {
+              r.model.embedding_dropout = 0.5;
+              r.data.reset_attention_mask = true;
+            }),
+            "trainer.cuda_graphs micro_batch does not fit: model.embedding_dropout 0.5 draws other masks in every micro-batch, and "
+            "data.reset_attention_mask gives every micro-batch other borders. Choose model.embedding_dropout=0 "
+            "data.reset_attention_mask=false, or trainer.cuda_graphs=none");
+  const std::pair<const char*, std::function<void(Recipe&)>> refused[] = {
+      {"trainer.device is cpu", [](Recipe& r) { r.trainer.device = DeviceChoice::cpu; }},
+      {"model.attention_dropout 0.1 draws", [](Recipe& r) { r.model.attention_dropout = 0.1; }},
+      {"data.reset_position_ids gives", [](Recipe& r) { r.data.reset_position_ids = true; }},
+      {"recompute.offload moves", [](Recipe& r) { r.recompute = {.mode = RecomputeMode::full, .offload = true}; }},
+      {"2 ranks exchange", [](Recipe& r) { r.parallel.tensor = 2; }}};
+  for (const auto& [problem, change] : refused) {
+    EXPECT_PRED2(starts, error(change), std::string("trainer.cuda_graphs micro_batch does not fit: ") + problem);
+  }
+  Recipe recipe = resolved(recipes::llama_tiny());
+  recipe.trainer.cuda_graphs = CudaGraphs::micro_batch;
+  EXPECT_NO_THROW(require_cuda_graphs(recipe, 1));
+  EXPECT_THROW(require_cuda_graphs(recipe, 2), UserError) << "data-parallel ranks";
 }
 
 TEST(Validate, NamesKeysValuesAndRemedies) {

@@ -21,13 +21,6 @@ TEST(Environment, RecordsSettingsThatMatterAndNoOthers) {
                                     {"PYTORCH_ALLOC_CONF", "a:b=c"}}));
 }
 
-TEST(Environment, AsksPrograms) {
-  EXPECT_EQ(output_of({"printf", "a b\nc\n\n"}), "a b\nc");
-  EXPECT_EQ(output_of({"false"}), "");
-  EXPECT_EQ(output_of({"no-such-program-anywhere"}), "");
-  EXPECT_EQ(output_of({"printf", "%s", "$HOME; echo"}), "$HOME; echo") << "no shell reads the words";
-}
-
 class EnvironmentFile : public FolderTest {};
 
 TEST_F(EnvironmentFile, StandsInTheRunFolder) {

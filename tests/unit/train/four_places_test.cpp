@@ -54,7 +54,7 @@ Gradients gradients_of(const Recipe& wanted, const std::vector<Batch>& batches) 
   const ParallelLayout layout(recipe, nullptr);
   Transformer model(recipe.model, {.dtype = at::kDouble});
   initialise_parameters(model.parameters().parameters(), static_cast<uint64_t>(recipe.trainer.seed));
-  Gradients gradients{run_global_step(model, layout, recipe, 1, batches).item<double>(), {}};
+  Gradients gradients{GlobalStep(model, layout, recipe).run(1, batches).item<double>(), {}};
   model.parameters().collect_autograd_gradients();
   for (const Parameter& p : model.parameters().parameters()) {
     gradients.by_name[p.name] = p.main_grad.narrow(0, 0, p.shard.global_shape[0]);

@@ -97,6 +97,7 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
       initialise_parameters(parameters, static_cast<uint64_t>(recipe.trainer.seed));
     });
     optimizer.publish();
+    GlobalStep global_step(model, layout, recipe, options.graph ? options.graph() : nullptr);
     if (options.built) options.built(world.rank(), model.parameters());
     comm::Communicator* const ends = layout.optimizer_ranks(recipe.model.tied_embeddings).ends;
     for (comm::Communicator* group : {layout.tensor().ranks, layout.data(), layout.pipeline(), ends}) {
@@ -104,8 +105,7 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     }
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
       const double loss =
-          run_global_step(model, layout, recipe, step + 1,
-                          batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents))
+          global_step.run(step + 1, batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents))
               .item<double>();
       const double norm =
           optimizer.step(learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, step + 1));

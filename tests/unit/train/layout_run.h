@@ -13,6 +13,7 @@
 #include "longhaul/data/batch.h"
 #include "longhaul/model/parameter_store.h"
 #include "longhaul/recipes/recipe.h"
+#include "ops/device_graph.h"
 
 namespace longhaul {
 
@@ -37,6 +38,8 @@ struct RunOptions {
   int64_t documents = 2;
   // May put something between the ranks and their communicator.
   std::function<std::unique_ptr<comm::Communicator>(comm::Communicator& world)> wrap;
+  // Where each rank records its micro-batches; empty: nowhere.
+  std::function<std::unique_ptr<ops::DeviceGraph>()> graph;
   // Called on each rank before its first step.
   std::function<void(int rank, ParameterStore& parameters)> built;
 };

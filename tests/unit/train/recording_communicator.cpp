@@ -10,12 +10,13 @@ using namespace comm;
 class Recorder final : public Communicator {
  public:
   Recorder(Communicator& inner, std::unique_ptr<Communicator> owned, std::function<void(const RecordedCall&)> on_call,
-           Exchange exchange)
+           Exchange exchange, RegisteredMemory memory)
       : Communicator(inner.rank(), inner.size(), inner.name()),
         inner_(inner),
         owned_(std::move(owned)),
         on_call_(std::move(on_call)),
-        exchange_(exchange) {}
+        exchange_(exchange),
+        memory_(std::move(memory)) {}
 
   Work all_reduce(Buffer data, ReduceOp op) override {
     tell("all_reduce", data.type);
@@ -51,7 +52,11 @@ class Recorder final : public Communicator {
     auto group = inner_.split(colour, name);
     if (!group) return nullptr;
     Communicator& raw = *group;
-    return std::make_unique<Recorder>(raw, std::move(group), on_call_, exchange_);
+    return std::make_unique<Recorder>(raw, std::move(group), on_call_, exchange_, memory_);
+  }
+  std::shared_ptr<void> registered_memory(size_t bytes) override {
+    tell("registered_memory", DataType::u8);
+    return memory_ ? memory_(bytes) : inner_.registered_memory(bytes);
   }
   void abort(const std::string& cause, int exit_code) override { inner_.abort(cause, exit_code); }
   void set_timeout(std::chrono::milliseconds timeout) override { inner_.set_timeout(timeout); }
@@ -67,14 +72,15 @@ class Recorder final : public Communicator {
   std::unique_ptr<Communicator> owned_;
   const std::function<void(const RecordedCall&)> on_call_;
   const Exchange exchange_;
+  const RegisteredMemory memory_;
 };
 
 }  // namespace
 
 std::unique_ptr<comm::Communicator> make_recorder(comm::Communicator& inner,
                                                   std::function<void(const RecordedCall& call)> on_call,
-                                                  Exchange exchange) {
-  return std::make_unique<Recorder>(inner, nullptr, std::move(on_call), exchange);
+                                                  Exchange exchange, RegisteredMemory memory) {
+  return std::make_unique<Recorder>(inner, nullptr, std::move(on_call), exchange, std::move(memory));
 }
 
 }  // namespace longhaul

@@ -21,9 +21,12 @@ struct RecordedCall {
 // do it at once.
 enum class Exchange { late, at_once };
 
+// What the groups give for registered memory; empty: what `inner` gives.
+using RegisteredMemory = std::function<std::shared_ptr<void>(size_t bytes)>;
+
 // `inner` outlives it. `on_call` runs on the rank's thread.
 std::unique_ptr<comm::Communicator> make_recorder(comm::Communicator& inner,
                                                   std::function<void(const RecordedCall& call)> on_call,
-                                                  Exchange exchange = Exchange::late);
+                                                  Exchange exchange = Exchange::late, RegisteredMemory memory = {});
 
 }  // namespace longhaul

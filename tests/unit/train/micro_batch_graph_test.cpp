@@ -1,0 +1,117 @@
+// Micro-batches that are recorded and replayed give the numbers of those that are not. On the CPU a recording is the function itself,
+// called again: it sees what a graph sees, the tensors and arguments of the time of the recording.
+#include <gtest/gtest.h>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/mul.h>
+
+#include "longhaul/core/error.h"
+#include "longhaul/model/layer_spec.h"
+#include "longhaul/recipes/library.h"
+#include "train/global_step.h"
+#include "unit/train/layout_run.h"
+
+namespace longhaul {
+namespace {
+
+struct Counts {
+  int warm_ups = 0, records = 0, replays = 0;
+};
+
+class FakeGraph final : public ops::DeviceGraph {
+ public:
+  explicit FakeGraph(Counts& counts) : counts_(counts) {}
+  void warm_up(const std::function<void()>& work) override {
+    ++counts_.warm_ups;
+    work();
+  }
+  void record(const std::function<void()>& work) override {
+    ++counts_.records;
+    work_ = work;
+  }
+  void replay() override {
+    ++counts_.replays;
+    work_();
+  }
+
+ private:
+  Counts& counts_;
+  std::function<void()> work_;
+};
+
+Recipe small(RecomputeMode mode) {
+  Recipe recipe = recipes::llama_tiny();
+  recipe.model.layers = 2;
+  recipe.data.sequence_length = 32;
+  recipe.batch = {.global = 6, .micro = 2};
+  recipe.trainer.max_steps = 4;
+  recipe.schedule.warmup_steps = 0;
+  recipe.recompute.mode = mode;
+  return recipe;
+}
+
+void expect_same(const std::map<std::string, at::Tensor>& a, const std::map<std::string, at::Tensor>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [name, tensor] : a) EXPECT_TRUE(at::equal(tensor, b.at(name))) << name;
+}
+
+TEST(MicroBatchGraph, ReplaysGiveTheSameBits) {
+  for (const RecomputeMode mode : {RecomputeMode::none, RecomputeMode::selective, RecomputeMode::full}) {
+    const Recipe recipe = small(mode);
+    Counts counts;
+    const LayoutRun plain = train_in_layout(recipe, 1, {.documents = 1});
+    const LayoutRun recorded =
+        train_in_layout(recipe, 1, {.documents = 1, .graph = [&] { return std::make_unique<FakeGraph>(counts); }});
+    EXPECT_EQ(plain.losses, recorded.losses);
+    EXPECT_EQ(plain.norms, recorded.norms);
+    expect_same(plain.weights, recorded.weights);
+    expect_same(plain.moments2, recorded.moments2);
+    EXPECT_EQ(counts.warm_ups, MicroBatchGraph::kWarmUps);
+    EXPECT_EQ(counts.records, 1);
+    EXPECT_EQ(counts.replays, 4 * 3 - MicroBatchGraph::kWarmUps) << "every micro-batch counts once";
+    EXPECT_NE(plain.losses[0], plain.losses[3]);
+  }
+}
+
+TEST(MicroBatchGraph, RefusesOtherBorders) {
+  Counts counts;
+  EXPECT_THROW(train_in_layout(small(RecomputeMode::none), 1,
+                               {.documents = 3, .graph = [&] { return std::make_unique<FakeGraph>(counts); }}),
+               InternalError);
+}
+
+// An operator of the user's own, which knows nothing of main gradients.
+class PlainMixer final : public Mixer {
+ public:
+  PlainMixer(const std::string& prefix, int64_t hidden, ParameterStore& store) : name_(prefix + "scale"), store_(store) {
+    store.declare(name_, {.global_shape = {hidden}});
+  }
+  at::Tensor forward(const at::Tensor& x, const LayerContext&) override { return x * store_.weight(name_).value; }
+
+ private:
+  const std::string name_;
+  const ParameterStore& store_;
+};
+
+TEST(MicroBatchGraph, RefusesGradientsThatAreLeftToAutograd) {
+  const Recipe recipe = resolved(small(RecomputeMode::none));
+  const ParallelLayout layout(recipe, nullptr);
+  LayerSpec spec = decoder_layer_spec();
+  spec.sublayers[1].mixer = [](const ModelConfig& config, int64_t, const std::string& prefix, ParameterStore& store) {
+    return std::make_unique<PlainMixer>(prefix, config.hidden, store);
+  };
+  Transformer model(recipe.model, {}, spec);
+  Counts counts;
+  GlobalStep step(model, layout, recipe, std::make_unique<FakeGraph>(counts));
+  try {
+    step.run(1, batches_of(recipe, 0, 0, 1, 1));
+    ADD_FAILURE() << "it was recorded";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("leaves the gradient of decoder.layers.0.mlp.scale to autograd"), std::string::npos)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace longhaul
