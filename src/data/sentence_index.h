@@ -36,7 +36,7 @@ struct SentenceRow {
 };
 
 // T is uint32_t or uint64_t: the type of the file's numbers. Throws UserError, starting with `what`, when no document is of
-// use. Memory: the rows, and a bit a document.
+// use. Memory: the rows, up to an eighth more, and a byte a sentence.
 template <typename T>
 std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
                                                  const std::string& what);

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "corpora.h"
+#include "longhaul/core/error.h"
 #include "unit/temp_folder.h"
 
 namespace longhaul {
@@ -79,7 +80,35 @@ class SampleIndexTest : public FolderTest {
 
 TEST_F(SampleIndexTest, ShortDocumentsInManyPieces) { compare(600'000, 6, {1, 2, 3, 7, 64}); }
 TEST_F(SampleIndexTest, LongDocuments) { compare(60, 20'000, {1, 5, 100, 30'000}); }
+// Of 65535 tokens and more, too.
+TEST_F(SampleIndexTest, VeryLongDocuments) { compare(30, 150'000, {1, 1000}); }
 TEST_F(SampleIndexTest, OneDocument) { compare(1, 1000, {1, 2, 3}); }
+
+// Other threads wait for the piece that fails; they must not wait for ever.
+TEST_F(SampleIndexTest, AFailureOfTheReceiverEndsAllThreads) {
+  IndexedDatasetWriter writer(path("c"), TokenType::uint8);
+  for (size_t i = 0; i < 600'000; ++i) {
+    writer.add_sequence(std::vector<int32_t>{1, 1});
+    writer.end_document();
+  }
+  writer.finalize();
+  const IndexedDatasetReader reader(path("c"));
+  std::vector<int32_t> documents(600'000);
+  std::iota(documents.begin(), documents.end(), 0);
+  GptOrder order;
+  order.sequences = {0, 600'000};
+  order.sequence_length = 1;
+  const EpochPlan plan = plan_epochs(reader, order, "the corpus");
+  for (const int pieces : {0, 1, 2, 5}) {
+    int received = 0;
+    EXPECT_THROW(for_each_sample_row<int32_t>(reader, documents, order, plan,
+                                              [&](std::span<const int32_t>) {
+                                                if (received++ == pieces) throw EnvironmentError("the disk is full");
+                                              }),
+                 EnvironmentError);
+    EXPECT_EQ(received, pieces + 1);
+  }
+}
 
 TEST(GptIndexTypes, GrowWithTheCounts) {
   GptOrder order;
