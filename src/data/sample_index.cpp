@@ -106,7 +106,7 @@ void for_each_sample_row(const IndexedDatasetReader& reader, std::span<const int
   const auto samples_each = static_cast<size_t>(plan.samples) / documents.size();
   const size_t piece = std::max<size_t>(1, kPiece / (samples_each + 1));
   const size_t pieces = (documents.size() + piece - 1) / piece;
-  const size_t threads = std::min(pieces, index_threads());
+  const size_t threads = std::min(pieces, 2 * index_threads());  // some wait for their turn
   const Lengths all_lengths(reader, order.sequences, threads);
   use(std::array<T, 2>{0, 0});  // even where the first documents are empty
 

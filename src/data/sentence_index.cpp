@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <future>
+#include <limits>
 #include <random>
 #include <semaphore>
 #include <span>
@@ -100,6 +101,10 @@ void shuffle_rows(std::span<Row> rows, uint32_t seed) {
 }
 
 }  // namespace
+
+IndexArray::Type sentence_index_type(int64_t sentences) {
+  return sentences > std::numeric_limits<uint32_t>::max() ? IndexArray::Type::uint64 : IndexArray::Type::uint32;
+}
 
 template <typename T>
 std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
