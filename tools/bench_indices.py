@@ -3,9 +3,11 @@
     scripts/oracle-python tools/bench_indices.py [--samples 10000000 100000000] [--only NAME] [--json FILE] [--folder FOLDER]
         [--huge]
 
-Needs the program index_bench (ninja index_bench). For each index two times: computed alone, into memory that is at hand, and
-with the .npy file that a run keeps. Both sides' files must be equal, byte for byte. Alternates the two sides and takes each
-one's best. --huge: also a whole order of 10^9 samples, ours alone, with its peak memory.
+Needs the program index_bench (ninja index_bench). For each index two times: computed into memory, and with the .npy file that
+a run keeps. Neither side's first array in memory counts, since the system is slow to give a process memory that none has had.
+Both sides' files must be equal, byte for byte. Alternates the two sides and takes each one's best. `load` is the system's load
+average when an index is done: above the number of cores, the times are those of a busy machine. --huge: also a whole order of
+10^9 samples, ours alone, with its peak memory.
 """
 
 import argparse
@@ -182,18 +184,18 @@ def main():
     parser.add_argument("--huge", action="store_true", help="10^9 samples: 20 GB of files")
     arguments = parser.parse_args()
     results = []
-    print(f"{'index':<14}{'samples':>12}   {'ours':>8}{'theirs':>9}{'times':>7}   {'ours+file':>10}{'theirs+file':>12}{'times':>7}")
+    print(f"{'index':<14}{'samples':>12}   {'ours':>8}{'theirs':>9}{'times':>7}   {'ours+file':>10}{'theirs+file':>12}{'times':>7}{'load':>7}")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = pathlib.Path(name)
         for samples in arguments.samples:
             for index, make in comparisons(samples, folder).items():
                 if not index.startswith(arguments.only):
                     continue
-                r = make(index).run(arguments.rounds)
+                r = make(index).run(arguments.rounds) | {"load": os.getloadavg()[0]}
                 results.append(r)
                 print(f"{r['index']:<14}{r['samples']:>12,}   {r['ours']:>7.2f}s{r['theirs']:>8.2f}s{r['times']:>7.1f}"
                       f"   {r['ours_file']:>9.2f}s{r['theirs_file']:>11.2f}s{r['times_file']:>7.1f}"
-                      f"{'' if r['times'] >= GOAL else '   BELOW THE GOAL of ' + str(GOAL)}", flush=True)
+                      f"{r['load']:>7.1f}{'' if r['times'] >= GOAL else '   BELOW THE GOAL of ' + str(GOAL)}", flush=True)
         if arguments.huge:
             samples = 10**9
             lengths = numpy.random.default_rng(1).geometric(1 / 4000, 10**7).astype(numpy.int32)

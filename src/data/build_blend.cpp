@@ -1,12 +1,17 @@
 #include "data/build_blend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <filesystem>
+#include <map>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "data/blend_index_cache.h"
+#include "data/in_parallel.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/blended_dataset.h"
@@ -42,6 +47,38 @@ class BlendBuilder {
     return std::make_shared<const GptDataset>(readers_.open(blend_.prefixes[i]), options);
   }
 
+  // Each corpus with so many samples. Several are made at once, since most of the work, to shuffle, keeps one core busy; those of
+  // one file, which may share a cache, one after another. Throws what the first that fails throws.
+  Corpora all(std::span<const std::optional<int64_t>> samples) const {
+    std::map<std::string, std::vector<size_t>> same_file;
+    for (size_t i = 0; i < samples.size(); ++i) same_file[dataset_prefix(blend_.prefixes[i])].push_back(i);
+    std::vector<std::vector<size_t>> jobs;
+    for (auto& [unused, some] : same_file) jobs.push_back(std::move(some));
+    std::sort(jobs.begin(), jobs.end());
+
+    Corpora corpora(samples.size());
+    std::vector<std::exception_ptr> errors(samples.size());
+    std::atomic<size_t> next = 0;
+    std::atomic<bool> failed = false;
+    in_parallel(std::min(jobs.size(), index_threads()), [&](size_t) {
+      for (size_t job = next++; job < jobs.size() && !failed; job = next++) {
+        for (const size_t i : jobs[job]) {
+          try {
+            corpora[i] = corpus(i, samples[i]);
+          } catch (...) {
+            errors[i] = std::current_exception();
+            failed = true;
+            break;
+          }
+        }
+      }
+    });
+    for (const std::exception_ptr& error : errors) {
+      if (error) std::rethrow_exception(error);
+    }
+    return corpora;
+  }
+
   BlendIndex index(const Corpora& corpora, BlendOrder order) const {
     for (const auto& corpus : corpora) order.datasets.push_back(corpus->description());
     order.split = options_.split;
@@ -59,12 +96,13 @@ class BlendBuilder {
     }
     const std::vector<double> shares = normalized(*blend_.weights);
     int64_t size = 0;
-    Corpora corpora;
-    for (size_t i = 0; i < shares.size(); ++i) {
-      const int64_t target = scaled(*options_.samples, shares[i]);
+    std::vector<std::optional<int64_t>> wanted;
+    for (const double share : shares) {
+      const int64_t target = scaled(*options_.samples, share);
       size += target;
-      corpora.push_back(corpus(i, scaled(target, 1 + kSurplus)));
+      wanted.emplace_back(scaled(target, 1 + kSurplus));
     }
+    Corpora corpora = all(wanted);
     // Megatron divides by the sum a second time, which can change last bits.
     BlendOrder order;
     order.weights = normalized(shares);
@@ -79,12 +117,9 @@ class BlendBuilder {
   }
 
   std::shared_ptr<const Dataset> by_size() const {
-    Corpora corpora;
+    const Corpora corpora = all(std::vector<std::optional<int64_t>>(blend_.prefixes.size()));
     BlendOrder order;
-    for (size_t i = 0; i < blend_.prefixes.size(); ++i) {
-      corpora.push_back(corpus(i, std::nullopt));
-      order.lengths.push_back(corpora.back()->size());
-    }
+    for (const auto& corpus : corpora) order.lengths.push_back(corpus->size());
     const int64_t total = std::accumulate(order.lengths.begin(), order.lengths.end(), int64_t{0});
     if (options_.samples) order.size = std::min(*options_.samples, total);
     const std::vector<double> lengths(order.lengths.begin(), order.lengths.end());
@@ -104,9 +139,14 @@ class BlendBuilder {
 }  // namespace
 
 std::shared_ptr<const IndexedDatasetReader> CorpusReaders::open(const std::string& prefix) {
-  auto& reader = readers_[dataset_prefix(prefix)];
-  if (!reader) reader = std::make_shared<const IndexedDatasetReader>(prefix);
-  return reader;
+  const std::string file = dataset_prefix(prefix);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = readers_.find(file); found != readers_.end()) return found->second;
+  }
+  auto reader = std::make_shared<const IndexedDatasetReader>(prefix);  // takes its time, so without the lock
+  const std::lock_guard lock(mutex_);
+  return readers_.emplace(file, std::move(reader)).first->second;
 }
 
 std::shared_ptr<const Dataset> build_blend(const Blend& blend, const GptDatasetOptions& options, CorpusReaders& readers) {

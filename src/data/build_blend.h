@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "longhaul/data/blend.h"
@@ -12,12 +13,13 @@
 
 namespace longhaul {
 
-// Opens each corpus once, however many splits and blends it is part of.
+// Opens each corpus once, however many splits and blends it is part of. For any number of threads.
 class CorpusReaders {
  public:
   std::shared_ptr<const IndexedDatasetReader> open(const std::string& prefix);
 
  private:
+  std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const IndexedDatasetReader>> readers_;
 };
 

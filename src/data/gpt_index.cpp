@@ -130,6 +130,11 @@ IndexArray::Type shuffle_index_type(const EpochPlan& plan) {
   return plan.samples < limit ? IndexArray::Type::uint32 : IndexArray::Type::int64;
 }
 
+int64_t gpt_index_memory(const GptOrder& order, const EpochPlan& plan) {
+  const int64_t documents = (4 * plan.epochs + 2) * order.sequences.count();
+  return std::max(documents, index_array_bytes(shuffle_index_type(plan)) * plan.samples);
+}
+
 void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan,
                      GptIndexWriters arrays) {
   // One generator for everything, in this order; the sample index draws nothing.

@@ -61,8 +61,11 @@ struct GptIndexWriters {
   IndexArrayWriter& shuffle;
 };
 // Memory: the two shuffled arrays, one after the other, since a shuffle goes everywhere at once: 4 bytes a sequence and
-// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held; 4 bytes a sequence for it are.
+// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held; 2 bytes a sequence for it are.
+// gpt_index_memory() tells how much that is, in bytes.
 void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan, GptIndexWriters arrays);
+
+int64_t gpt_index_memory(const GptOrder& order, const EpochPlan& plan);
 
 // The types that build_gpt_index gives the arrays; a cached index must have the same.
 IndexArray::Type sample_index_type(const GptOrder& order, const EpochPlan& plan);

@@ -1,6 +1,9 @@
 #include "data/gpt_index_cache.h"
 
+#include <algorithm>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -13,6 +16,31 @@ namespace longhaul {
 namespace {
 
 enum : size_t { kDocuments, kSamples, kShuffle };
+
+// A part of the memory that all orders share which are being built. One that needs the whole or more waits until it is the only
+// one.
+class MemoryShare {
+ public:
+  explicit MemoryShare(int64_t bytes) : bytes_(std::min(bytes, kAll)) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return bytes_ <= left_; });
+    left_ -= bytes_;
+  }
+  ~MemoryShare() {
+    const std::lock_guard lock(mutex_);
+    left_ += bytes_;
+    changed_.notify_all();
+  }
+  MemoryShare(const MemoryShare&) = delete;
+  MemoryShare& operator=(const MemoryShare&) = delete;
+
+ private:
+  static constexpr int64_t kAll = int64_t{2} << 30;
+  static inline std::mutex mutex_;
+  static inline std::condition_variable changed_;
+  static inline int64_t left_ = kAll;
+  const int64_t bytes_;
+};
 
 template <typename T>
 void check_samples(const IndexedDatasetReader& reader, std::span<const int32_t> documents, const GptOrder& order,
@@ -57,6 +85,7 @@ GptIndex load_or_build_gpt_index(const IndexedDatasetReader& reader, const std::
   use_as_source(entry, reader);
   entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(reader, order, plan, arrays); };
   entry.build = [&](std::span<IndexArrayWriter> arrays) {
+    const MemoryShare share(gpt_index_memory(order, plan));
     build_gpt_index(reader, order, plan, {arrays[kDocuments], arrays[kSamples], arrays[kShuffle]});
   };
   std::vector<IndexArray> arrays = load_or_build(entry);

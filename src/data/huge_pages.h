@@ -9,6 +9,14 @@
 
 namespace longhaul {
 
+// Has the system give pages to memory that is still without, as writing to it would. Its contents stay.
+inline void touch_pages(void* data, size_t bytes) {
+  constexpr uintptr_t kPage = uintptr_t{4} << 10;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);  // advice: it may be refused
+}
+
 inline void prefer_huge_pages(void* data, size_t bytes) {
   constexpr uintptr_t kPage = uintptr_t{2} << 20;
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;

@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "data/huge_pages.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
 
@@ -31,7 +30,6 @@ struct IndexArrayWriter::State {
 IndexArrayWriter::IndexArrayWriter(IndexArray::Type type, int64_t rows, int64_t columns)
     : state_(std::make_unique<State>(type, rows, columns)) {
   state_->memory.reserve(state_->due());
-  prefer_huge_pages(state_->memory.data(), state_->due());
 }
 
 IndexArrayWriter::IndexArrayWriter(std::filesystem::path file, IndexArray::Type type, int64_t rows, int64_t columns)

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <future>
+#include <limits>
 #include <random>
+#include <semaphore>
 #include <span>
 #include <utility>
 
 #include "data/huge_pages.h"
+#include "data/sentence_row_ends.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/mersenne_twister.h"
@@ -31,97 +35,100 @@ class Targets {
   uint32_t longest_, every_ = 0;  // one target of `every_` is short
 };
 
-struct Document {
-  int64_t begin, end;  // sentences
-  int64_t sentences() const { return end - begin; }
+// An array that grows at its end; another thread makes its memory ready meanwhile.
+template <typename Row>
+class GrowingRows {
+ public:
+  explicit GrowingRows(size_t expected) { make_room(expected); }
+
+  size_t size() const { return rows_.size(); }
+  // Makes room for so many more.
+  void expect(size_t count) {
+    if (rows_.capacity() - rows_.size() < count) make_room(rows_.size() + std::max(count, rows_.size() / 2));
+  }
+  void push_back(const Row& row) { rows_.push_back(row); }
+  std::vector<Row> take() && {
+    ready_.get();
+    return std::move(rows_);
+  }
+
+ private:
+  void make_room(size_t expected) {
+    if (ready_.valid()) ready_.get();
+    std::vector<Row> larger;
+    larger.reserve(expected + expected / 8);
+    prefer_huge_pages(larger.data(), larger.capacity() * sizeof(Row));
+    larger.insert(larger.end(), rows_.begin(), rows_.end());
+    rows_.swap(larger);
+    ready_ = std::async(std::launch::async, [data = rows_.data(), expected] { touch_pages(data, expected * sizeof(Row)); });
+  }
+
+  std::vector<Row> rows_;
+  std::future<void> ready_;  // of the memory
 };
 
-Document document(const IndexedDatasetReader& reader, int64_t number) {
-  return {reader.document_border(number), reader.document_border(number + 1)};
-}
-
-bool has_long_sentence(const IndexedDatasetReader& reader, const Document& document) {
-  if (document.sentences() <= 1) return false;
-  for (int64_t i = document.begin; i < document.end; ++i) {
-    if (reader.length(i) > kLongestSentence) return true;
-  }
-  return false;
-}
-
-// One bit a document of the order: whether it is of use.
-std::vector<bool> useful_documents(const IndexedDatasetReader& reader, const SentenceOrder& order, const std::string& what) {
-  std::vector<bool> useful(static_cast<size_t>(order.documents.count()));
-  int64_t short_ones = 0, long_ones = 0;
-  for (size_t i = 0; i < useful.size(); ++i) {
-    const Document found = document(reader, order.documents.begin + static_cast<int64_t>(i));
-    const bool is_short = found.sentences() < order.fewest_sentences;
-    const bool is_long = has_long_sentence(reader, found);
-    short_ones += is_short ? 1 : 0;
-    long_ones += is_long ? 1 : 0;
-    useful[i] = !is_short && !is_long && found.sentences() > 0;
-  }
-  if (std::find(useful.begin(), useful.end(), true) == useful.end()) {
-    throw UserError(
-        "{} has no document to take samples from: of {} documents, {} have fewer than {} sentences and {} have a sentence of more "
-        "than {} tokens; prepare the texts cut into sentences, and see that each share of the split holds some",
-        what, useful.size(), short_ones, order.fewest_sentences, long_ones, kLongestSentence);
-  }
-  return useful;
-}
-
-// For `samples` rows and what the epoch that completes them has more, about as many as the first had, which `rows` are.
-template <typename Row>
-void make_room(std::vector<Row>& rows, int64_t samples) {
-  std::vector<Row> larger;
-  larger.reserve(static_cast<size_t>(samples) + rows.size() + rows.size() / 8);
-  prefer_huge_pages(larger.data(), larger.capacity() * sizeof(Row));
-  larger.insert(larger.end(), rows.begin(), rows.end());
-  rows.swap(larger);
-}
-
-// As std::shuffle by hand: row i trades places with one of the rows up to i. Where to is drawn a batch ahead, and fetched from
-// memory meanwhile.
+// As std::shuffle by hand: row i trades places with one of the rows up to i. Which, a thread of its own draws, a batch ahead.
 template <typename Row>
 void shuffle_rows(std::span<Row> rows, uint32_t seed) {
-  std::mt19937_64 random(seed);
-  std::array<size_t, 256> places;
-  for (size_t left = rows.size(); left > 1;) {
-    const size_t count = std::min(places.size(), left - 1);
-    for (size_t i = 0; i < count; ++i) {
-      places[i] = random() % (left - i);
-      __builtin_prefetch(&rows[places[i]], 1);
+  constexpr size_t kBatch = size_t{1} << 16, kAhead = 48;  // rows; those that are on their way from memory
+  std::array<std::vector<size_t>, 2> batches;
+  std::counting_semaphore<2> drawn(0), used(2);
+  const auto for_each_batch = [&](const auto& work) {
+    size_t number = 0;
+    for (size_t left = rows.size(); left > 1;) {
+      const size_t count = std::min(kBatch, left - 1);
+      work(batches[number++ % 2], left, count);
+      left -= count;
     }
-    for (size_t i = 0; i < count; ++i) std::swap(rows[--left], rows[places[i]]);
-  }
+  };
+  const auto drawing = std::async(std::launch::async, [&] {
+    std::mt19937_64 random(seed);
+    for_each_batch([&](std::vector<size_t>& places, size_t left, size_t count) {
+      used.acquire();
+      places.resize(count);
+      for (size_t i = 0; i < count; ++i) places[i] = random() % (left - i);
+      drawn.release();
+    });
+  });
+  for_each_batch([&](const std::vector<size_t>& places, size_t left, size_t count) {
+    drawn.acquire();
+    for (size_t i = 0; i < count; ++i) {
+      __builtin_prefetch(&rows[places[std::min(i + kAhead, count - 1)]], 1);
+      std::swap(rows[left - 1 - i], rows[places[i]]);
+    }
+    used.release();
+  });
 }
 
 }  // namespace
+
+IndexArray::Type sentence_index_type(int64_t sentences) {
+  return sentences > std::numeric_limits<uint32_t>::max() ? IndexArray::Type::uint64 : IndexArray::Type::uint32;
+}
 
 template <typename T>
 std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
                                                  const std::string& what) {
   LONGHAUL_CHECK(order.longest >= 2 && order.seed >= 1, "longest {}, seed {}", order.longest, order.seed);
-  const std::vector<bool> useful = useful_documents(reader, order, what);
-  std::vector<SentenceRow<T>> rows;
+  const SentenceRowEnds ends(reader, order, what);
+  const int64_t epochs = order.samples ? (*order.samples + ends.rows() - 1) / ends.rows() : 1;
+  GrowingRows<SentenceRow<T>> growing(static_cast<size_t>(ends.rows() * epochs));
   Targets targets(order);
   do {
-    for (size_t i = 0; i < useful.size(); ++i) {
-      if (!useful[i]) continue;
-      const Document found = document(reader, order.documents.begin + static_cast<int64_t>(i));
-      int64_t begin = found.begin, tokens = 0, target = targets.next();
-      for (int64_t sentence = found.begin; sentence < found.end; ++sentence) {
-        tokens += reader.length(sentence);
-        const int64_t left = found.end - 1 - sentence, gathered = sentence + 1 - begin;
-        const bool full = tokens >= target && left > 1 && gathered >= order.fewest_sentences;
-        if (!full && left > 0) continue;
-        rows.push_back({static_cast<T>(begin), static_cast<T>(sentence + 1), static_cast<T>(target)});
-        begin = sentence + 1;
-        tokens = 0;
-        target = targets.next();
+    for (int64_t i = order.documents.begin; i < order.documents.end; ++i) {
+      const int64_t document_end = reader.document_border(i + 1);
+      int64_t begin = reader.document_border(i);
+      if (!ends.useful(begin, document_end)) continue;
+      growing.expect(static_cast<size_t>(document_end - begin));
+      int64_t target = targets.next();
+      for (; begin < document_end; target = targets.next()) {
+        const int64_t end = ends.find(begin, document_end, target);
+        growing.push_back({static_cast<T>(begin), static_cast<T>(end), static_cast<T>(target)});
+        begin = end;
       }
     }
-    if (order.samples && rows.capacity() < static_cast<size_t>(*order.samples)) make_room(rows, *order.samples);
-  } while (order.samples && std::ssize(rows) < *order.samples);
+  } while (order.samples && std::cmp_less(growing.size(), *order.samples));
+  auto rows = std::move(growing).take();
   shuffle_rows(std::span(rows), order.seed + 1);
   return rows;
 }

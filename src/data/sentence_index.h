@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "data/index_array.h"
 #include "longhaul/data/split.h"
 
 namespace longhaul {
@@ -30,13 +31,16 @@ struct SentenceOrder {
 // A document with a longer sentence, in tokens, is left out, unless it has no other.
 inline constexpr int64_t kLongestSentence = 512;
 
+// The type of a file's numbers, which the number of sentences in the dataset decides: uint32, or uint64 where that is too narrow.
+IndexArray::Type sentence_index_type(int64_t sentences);
+
 template <typename T>
 struct SentenceRow {
   T begin, end, target;
 };
 
-// T is uint32_t or uint64_t: the type of the file's numbers. Throws UserError, starting with `what`, when no document is of
-// use. Memory: the rows, and a bit a document.
+// T is uint32_t or uint64_t. Throws UserError, starting with `what`, when no document is of
+// use. Memory: the rows, up to an eighth more, and a byte a sentence.
 template <typename T>
 std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
                                                  const std::string& what);

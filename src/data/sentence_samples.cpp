@@ -102,7 +102,7 @@ SentenceSamples::SentenceSamples(std::shared_ptr<const IndexedDatasetReader> rea
   entry.description = description_;
   entry.what = dataset_name(reader_->prefix(), options.split, options.split_string);
   use_as_source(entry, *reader_);
-  rows_ = std::make_unique<const IndexArray>(reader_->sequences() > std::numeric_limits<uint32_t>::max()
+  rows_ = std::make_unique<const IndexArray>(sentence_index_type(reader_->sequences()) == IndexArray::Type::uint64
                                                  ? load_or_build_rows<uint64_t>(*reader_, order, entry)
                                                  : load_or_build_rows<uint32_t>(*reader_, order, entry));
 }

@@ -147,12 +147,17 @@ def test_the_mapping_is_the_helpers(tmp_path):
     rng = random.Random(5)
     requests, expected = [], []
     tokenizer = Tokenizer(2300, list(range(1900, 2300)))
-    for case in range(30):
+    for case in range(33):
         documents = random_documents(rng, rng.choice([3, 30, 300]), 1900, 8) + [[[11], [12], [13]]]
+        if case >= 30:  # more than one thread, rows of hundreds of sentences
+            documents = [[[11] * rng.randrange(1, 4) for _ in range(rng.choice([0, 1, 5, 40, 900]))] for _ in range(500)]
+            documents[rng.randrange(500)] = [[11], [12] * 513]
         prefix = write_corpus(tmp_path / f"corpus{case}", documents)
         low = indexed.IndexedDataset(prefix)
         length, seed, pairs = rng.choice([5, 9, 40, 300]), rng.randrange(1, 2**31 - 1), rng.random() < 0.5
         short, samples = rng.choice([0, 0.03, 0.1, 0.3, 0.5, 1]), rng.choice([None, 1, 10, 3000])
+        if case >= 30:
+            length, short, samples = 800, [0, 0.1, 1][case - 30], [None, 3000, 20_000][case - 30]
         request = {"do": "bert", "prefix": prefix, "split": "train", "split_string": None, "sequence_length": length,
                    "samples": samples, "seed": seed, "short_probability": short, "cache_dir": str(tmp_path / "cache"),
                    "masking": {"probability": 0.15, "max_ngram": 3, "whole_words": True, "longer_ngrams": False,

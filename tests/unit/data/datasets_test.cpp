@@ -1,6 +1,8 @@
 #include "longhaul/data/datasets.h"
 
+#include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "corpora.h"
 #include "longhaul/core/error.h"
@@ -65,6 +67,57 @@ TEST_F(DatasetsTest, FilesOfTheirOwnAreUsedWhole) {
   EXPECT_EQ(dynamic_cast<const GptDataset&>(*datasets.train).tokens_per_epoch(), 98756);
   EXPECT_EQ(datasets.valid->size(), 2);
   EXPECT_EQ(datasets.test, nullptr);
+}
+
+// Those of a blend are built side by side. A corpus by itself makes the same files.
+TEST_F(DatasetsTest, TheCorporaOfABlendHaveTheOrderOfEachAlone) {
+  config_.cache_dir.clear();
+  std::string blend;
+  for (const char* weight : {"1", "2", "0.5", "3", "1.5", "2.5"}) {
+    const std::string prefix = path("corpus" + std::to_string(blend.size()));
+    auto documents = corpus_l();
+    documents.resize(100 + 7 * blend.size());
+    write_documents(prefix, TokenType::uint16, documents);
+    blend += fmt::format("{} {} ", weight, prefix);
+  }
+  config_.train = blend + "0.25 " + config_.train + " 0.75 " + config_.train;  // one file twice
+  const Datasets datasets = build_datasets(config_, {3000, 20, 0}, {1000});
+  int compared = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder_)) {
+    const std::string name = file.path().filename().string();
+    if (!name.ends_with("-GPTDataset-train-description.txt")) continue;
+    const auto description = nlohmann::json::parse(read_text(file.path()));
+    GptDatasetOptions options;
+    options.split_string = config_.split;
+    options.sequence_length = config_.sequence_length;
+    options.samples = description.at("num_samples");
+    options.seed = static_cast<uint32_t>(config_.seed);
+    options.cache_dir = path("alone");
+    const std::string prefix = file.path().parent_path().parent_path().parent_path().string();
+    const GptDataset alone(std::make_shared<const IndexedDatasetReader>(prefix), options);
+    for (const char* array : {"document", "sample", "shuffle"}) {
+      const std::string npy = name.substr(0, name.size() - std::string_view("description.txt").size()) + array + "_index.npy";
+      EXPECT_EQ(read_text(file.path().parent_path() / npy), read_text(std::filesystem::path(path("alone")) / npy)) << npy;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 3 * 8);
+}
+
+TEST_F(DatasetsTest, OfABlendTheFirstCorpusThatFailsIsNamed) {
+  for (int round = 0; round < 20; ++round) {
+    std::string blend;
+    for (int i = 0; i < 8; ++i) {
+      const std::string prefix = path(fmt::format("round{}-{}", round, i));
+      write_documents(prefix, TokenType::uint16, corpus_g());
+      if (i == 5 || i == 6) std::filesystem::resize_file(prefix + ".idx", 40);
+      blend += "1 " + prefix + " ";
+    }
+    config_.train = blend;
+    config_.split = "1,0,0";
+    config_.sequence_length = 4;
+    EXPECT_CONTAINS(error({10, 0, 0}), fmt::format("round{}-5.idx is truncated", round));
+  }
 }
 
 TEST_F(DatasetsTest, ContradictionsAreRefused) {

@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <filesystem>
+#include <limits>
 #include <numeric>
 
 #include "corpora.h"
+#include "longhaul/core/error.h"
 #include "unit/temp_folder.h"
 
 namespace longhaul {
@@ -79,20 +83,96 @@ class SampleIndexTest : public FolderTest {
 
 TEST_F(SampleIndexTest, ShortDocumentsInManyPieces) { compare(600'000, 6, {1, 2, 3, 7, 64}); }
 TEST_F(SampleIndexTest, LongDocuments) { compare(60, 20'000, {1, 5, 100, 30'000}); }
+// Of 65535 tokens and more, too.
+TEST_F(SampleIndexTest, VeryLongDocuments) { compare(30, 150'000, {1, 1000}); }
 TEST_F(SampleIndexTest, OneDocument) { compare(1, 1000, {1, 2, 3}); }
 
-TEST(GptIndexTypes, GrowWithTheCounts) {
+// Other threads wait for the piece that fails; they must not wait for ever.
+TEST_F(SampleIndexTest, AFailureOfTheReceiverEndsAllThreads) {
+  IndexedDatasetWriter writer(path("c"), TokenType::uint8);
+  for (size_t i = 0; i < 600'000; ++i) {
+    writer.add_sequence(std::vector<int32_t>{1, 1});
+    writer.end_document();
+  }
+  writer.finalize();
+  const IndexedDatasetReader reader(path("c"));
+  std::vector<int32_t> documents(600'000);
+  std::iota(documents.begin(), documents.end(), 0);
   GptOrder order;
-  order.sequences = {0, 1000};
-  EpochPlan plan;
-  plan.epochs = 2'147'483;
-  EXPECT_EQ(sample_index_type(order, plan), IndexArray::Type::int32);
-  plan.epochs = 2'147'484;
-  EXPECT_EQ(sample_index_type(order, plan), IndexArray::Type::int64);
-  plan.samples = 4'294'967'293;
-  EXPECT_EQ(shuffle_index_type(plan), IndexArray::Type::uint32);
-  plan.samples = 4'294'967'294;
-  EXPECT_EQ(shuffle_index_type(plan), IndexArray::Type::int64);
+  order.sequences = {0, 600'000};
+  order.sequence_length = 1;
+  const EpochPlan plan = plan_epochs(reader, order, "the corpus");
+  for (const int pieces : {0, 1, 2, 5}) {
+    int received = 0;
+    EXPECT_THROW(for_each_sample_row<int32_t>(reader, documents, order, plan,
+                                              [&](std::span<const int32_t>) {
+                                                if (received++ == pieces) throw EnvironmentError("the disk is full");
+                                              }),
+                 EnvironmentError);
+    EXPECT_EQ(received, pieces + 1);
+  }
+}
+
+// A thousand documents of 2^31 - 1 tokens, which are a hole in the file: offsets and tokens beyond what 32 bits count.
+TEST_F(SampleIndexTest, AStreamOfTrillionsOfTokens) {
+  constexpr int64_t kDocuments = 1000, kLength = std::numeric_limits<int32_t>::max(), S = int64_t{1} << 20;
+  write_documents(path("c"), TokenType::uint8, std::vector<std::vector<int32_t>>(kDocuments, {1}));
+  std::string idx = read_text(path("c.idx"));
+  for (int64_t i = 0; i < kDocuments; ++i) {
+    const auto length = static_cast<int32_t>(kLength);
+    const int64_t offset = i * kLength;
+    std::memcpy(idx.data() + IndexedDatasetReader::kHeaderBytes + 4 * i, &length, sizeof(length));
+    std::memcpy(idx.data() + IndexedDatasetReader::kHeaderBytes + 4 * kDocuments + 8 * i, &offset, sizeof(offset));
+  }
+  write_text(path("c.idx"), idx);
+  std::filesystem::resize_file(path("c.bin"), kDocuments * kLength);
+  const IndexedDatasetReader reader(path("c"));
+  std::vector<int32_t> documents(kDocuments);
+  std::iota(documents.begin(), documents.end(), 0);
+  GptOrder order;
+  order.sequences = {0, kDocuments};
+  order.sequence_length = S;
+  const EpochPlan plan = plan_epochs(reader, order, "the corpus");
+  EXPECT_EQ(plan.samples, (kDocuments * kLength - 1) / S);
+  const Rows rows = rows_of<int32_t>(reader, documents, order, plan);
+  ASSERT_EQ(std::ssize(rows), 2 * (plan.samples + 1));
+  int64_t wrong = 0;
+  for (int64_t k = 0; k <= plan.samples; ++k) {
+    const auto row = static_cast<size_t>(2 * k);
+    wrong += rows[row] != k * S / kLength || rows[row + 1] != k * S % kLength ? 1 : 0;
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+constexpr int64_t k2To31 = int64_t{1} << 31, k2To32 = int64_t{1} << 32;
+
+TEST(GptIndexTypes, PlacesInTheDocumentIndexDecideTheSampleIndex) {
+  const auto type = [](int64_t sequences, int64_t epochs) {
+    GptOrder order;
+    order.sequences = {0, sequences};
+    EpochPlan plan;
+    plan.epochs = epochs;
+    return sample_index_type(order, plan);
+  };
+  EXPECT_EQ(type(1000, 2'147'483), IndexArray::Type::int32);
+  EXPECT_EQ(type(1000, 2'147'484), IndexArray::Type::int64);
+  EXPECT_EQ(type(k2To31 - 1, 1), IndexArray::Type::int32);
+  EXPECT_EQ(type(k2To31 - 1, 2), IndexArray::Type::int64);
+  EXPECT_EQ(type(k2To31 / 2 - 1, 2), IndexArray::Type::int32);
+  EXPECT_EQ(type(k2To31 / 2, 2), IndexArray::Type::int64) << "2^31 places";
+  EXPECT_EQ(type(k2To31 - 1, k2To32), IndexArray::Type::int64) << "a product that 63 bits just hold";
+}
+
+TEST(GptIndexTypes, SamplesDecideTheShuffleIndex) {
+  const auto type = [](int64_t samples) {
+    EpochPlan plan;
+    plan.samples = samples;
+    return shuffle_index_type(plan);
+  };
+  EXPECT_EQ(type(k2To31), IndexArray::Type::uint32);
+  EXPECT_EQ(type(k2To32 - 3), IndexArray::Type::uint32);
+  EXPECT_EQ(type(k2To32 - 2), IndexArray::Type::int64);
+  EXPECT_EQ(type(k2To32), IndexArray::Type::int64);
 }
 
 }  // namespace

@@ -67,6 +67,13 @@ TEST_F(SentenceIndexTest, RowsAreMegatrons) {
                                                 {4, 7, 9}, {7, 9, 6}, {0, 3, 9}}));
 }
 
+TEST(SentenceIndexType, GrowsWithTheSentences) {
+  constexpr int64_t k2To32 = int64_t{1} << 32;
+  EXPECT_EQ(sentence_index_type(k2To32 / 2), IndexArray::Type::uint32);
+  EXPECT_EQ(sentence_index_type(k2To32 - 1), IndexArray::Type::uint32);
+  EXPECT_EQ(sentence_index_type(k2To32), IndexArray::Type::uint64);
+}
+
 TEST_F(SentenceIndexTest, NothingOfUseIsAnErrorAndNoEndlessLoop) {
   write({{5}, {}, {600, 3}, {9}});
   order_.longest = 10;
