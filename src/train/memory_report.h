@@ -11,7 +11,7 @@ namespace longhaul {
 class MemoryReport {
  public:
   // This rank's, before the first step: the table, and a warning when what is still to come does not fit what is free.
-  // `recipe` is resolved. Starts the measurement.
+  // `recipe` is resolved. Starts the measurement. A collective call.
   MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device);
 
   const MemoryEstimate& estimate() const { return estimate_; }
