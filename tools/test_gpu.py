@@ -52,25 +52,36 @@ def counts(output):
     return found
 
 
-def end_group(process):
+def end_session(leader):
+    """Ends all processes of a session: mpirun gives its ranks process groups of their own."""
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            session = int(status.read_text().rsplit(")", 1)[1].split()[3])
+            if session == leader:
+                os.kill(int(status.parent.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            pass  # it has ended meanwhile
+
+
+def rest_of(process):
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nobody is left
+        return process.communicate(timeout=10)[0]
+    except subprocess.TimeoutExpired as late:  # a process that waits within the kernel keeps the pipe
+        return (late.output or b"").decode(errors="replace")
 
 
 def run(name, limit, command, log):
-    """One line of the table. The command has a process group of its own, all of which ends with it: what it started would keep the GPU."""
+    """One line of the table. The command has a session of its own, all of which ends with it: what it started would keep the GPU."""
     start = time.monotonic()
     process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                                start_new_session=True)
     try:
         output, code = process.communicate(timeout=max(limit, 1))[0], process.returncode
     except subprocess.TimeoutExpired:
-        end_group(process)
-        output, code = process.communicate()[0], "time"
+        end_session(process.pid)
+        output, code = rest_of(process), "time"
     finally:
-        end_group(process)
+        end_session(process.pid)
     (log / f"{name}.log").write_text(output)
     found = counts(output)
     result = "passed" if code == 0 else f"not done in {limit:.0f} s" if code == "time" else f"failed (exit code {code})"

@@ -81,8 +81,8 @@ ProgramOutput program_output(const std::vector<std::string>& command, std::chron
   if (child < 0) return {End::missing, {}};
   if (!in_time) {
     ::kill(-child, SIGKILL);
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    // One that waits within the kernel does not die; it is left behind.
+    wait_for(child, Clock::now() + std::chrono::seconds(1), status);
     return {End::late, {}};
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {End::failed, {}};

@@ -59,15 +59,17 @@ class BlendBuilder {
     Corpora corpora(samples.size());
     std::vector<std::exception_ptr> errors(samples.size());
     std::atomic<size_t> next = 0;
-    std::atomic<bool> failed = false;
+    std::atomic<size_t> first_failed = samples.size();  // those before it are made all the same: one may fail as well
     in_parallel(std::min(jobs.size(), index_threads()), [&](size_t) {
-      for (size_t job = next++; job < jobs.size() && !failed; job = next++) {
+      for (size_t job = next++; job < jobs.size(); job = next++) {
         for (const size_t i : jobs[job]) {
+          if (i > first_failed) break;
           try {
             corpora[i] = corpus(i, samples[i]);
           } catch (...) {
             errors[i] = std::current_exception();
-            failed = true;
+            for (size_t known = first_failed; i < known && !first_failed.compare_exchange_weak(known, i);) {
+            }
             break;
           }
         }

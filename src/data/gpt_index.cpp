@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/divide_up.h"
 #include "data/huge_pages.h"
 #include "data/sample_index.h"
 #include "longhaul/core/error.h"
@@ -17,10 +18,6 @@ namespace {
 
 constexpr int64_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr int64_t kExtraToken = 1;  // the label of a sample's last token
-
-int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 // Of a stable order: one generator for an epoch's documents, and the next for its samples.
 uint32_t epoch_seed(const GptOrder& order, size_t epoch) { return order.seed + static_cast<uint32_t>(2 * epoch); }

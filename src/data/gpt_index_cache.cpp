@@ -17,7 +17,7 @@ namespace {
 
 enum : size_t { kDocuments, kSamples, kShuffle };
 
-// A part of the memory that all orders share which are being built. One that needs the whole or more waits until it is the only
+// A part of the memory that all orders of this process share which are being built or checked. One that needs the whole or more waits until it is the only
 // one.
 class MemoryShare {
  public:
@@ -56,6 +56,7 @@ void check_samples(const IndexedDatasetReader& reader, std::span<const int32_t> 
 
 void check_entries(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan,
                    const std::vector<IndexArray>& arrays) {
+  const MemoryShare share(gpt_index_memory(order, plan));
   const IndexArray &documents = arrays[kDocuments], &samples = arrays[kSamples], &shuffle = arrays[kShuffle];
   for (int64_t i = 0; i < documents.rows(); ++i) {
     check_index_entry("document index", documents[i], order.sequences.begin, order.sequences.end);

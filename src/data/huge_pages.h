@@ -14,7 +14,11 @@ inline void touch_pages(void* data, size_t bytes) {
   constexpr uintptr_t kPage = uintptr_t{4} << 10;
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
+#ifdef MADV_POPULATE_WRITE  // Linux 5.14; before it, writing does it
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);  // advice: it may be refused
+#else
+  static_cast<void>(begin), static_cast<void>(end);
+#endif
 }
 
 inline void prefer_huge_pages(void* data, size_t bytes) {

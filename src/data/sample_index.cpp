@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "data/divide_up.h"
 #include "data/huge_pages.h"
 #include "data/in_parallel.h"
 #include "data/turns.h"
@@ -93,8 +94,6 @@ class RowFinder {
   const int64_t sequence_length_;
   int64_t token_;  // where the next sample begins
 };
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "data/divide_up.h"
 #include "data/huge_pages.h"
 #include "data/sentence_row_ends.h"
 #include "longhaul/core/error.h"
@@ -23,6 +24,10 @@ class Targets {
  public:
   explicit Targets(const SentenceOrder& order) : random_(order.seed), longest_(static_cast<uint32_t>(order.longest)) {
     if (order.short_probability > 0) every_ = static_cast<uint32_t>(std::round(1 / order.short_probability));
+  }
+  double mean() const {
+    const double longest = longest_;
+    return every_ == 0 ? longest : longest + ((longest + 2) / 2 - longest) / every_;
   }
   int64_t next() {
     if (every_ == 0) return longest_;
@@ -42,11 +47,10 @@ class GrowingRows {
   explicit GrowingRows(size_t expected) { make_room(expected); }
 
   size_t size() const { return rows_.size(); }
-  // Makes room for so many more.
-  void expect(size_t count) {
-    if (rows_.capacity() - rows_.size() < count) make_room(rows_.size() + std::max(count, rows_.size() / 2));
+  void push_back(const Row& row) {
+    if (rows_.size() == rows_.capacity()) make_room(rows_.size() + rows_.size() / 2 + 1);
+    rows_.push_back(row);
   }
-  void push_back(const Row& row) { rows_.push_back(row); }
   std::vector<Row> take() && {
     ready_.get();
     return std::move(rows_);
@@ -71,7 +75,8 @@ class GrowingRows {
 template <typename Row>
 void shuffle_rows(std::span<Row> rows, uint32_t seed) {
   constexpr size_t kBatch = size_t{1} << 16, kAhead = 48;  // rows; those that are on their way from memory
-  std::array<std::vector<size_t>, 2> batches;
+  const std::vector<size_t> room(std::min(kBatch, rows.size()));
+  std::array<std::vector<size_t>, 2> batches{room, room};  // here, so that the thread has nothing that can fail
   std::counting_semaphore<2> drawn(0), used(2);
   const auto for_each_batch = [&](const auto& work) {
     size_t number = 0;
@@ -85,7 +90,6 @@ void shuffle_rows(std::span<Row> rows, uint32_t seed) {
     std::mt19937_64 random(seed);
     for_each_batch([&](std::vector<size_t>& places, size_t left, size_t count) {
       used.acquire();
-      places.resize(count);
       for (size_t i = 0; i < count; ++i) places[i] = random() % (left - i);
       drawn.release();
     });
@@ -111,15 +115,16 @@ std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& rea
                                                  const std::string& what) {
   LONGHAUL_CHECK(order.longest >= 2 && order.seed >= 1, "longest {}, seed {}", order.longest, order.seed);
   const SentenceRowEnds ends(reader, order, what);
-  const int64_t epochs = order.samples ? (*order.samples + ends.rows() - 1) / ends.rows() : 1;
-  GrowingRows<SentenceRow<T>> growing(static_cast<size_t>(ends.rows() * epochs));
+  const int64_t epochs = order.samples ? divide_up(*order.samples, ends.rows()) : 1;
   Targets targets(order);
+  // `ends` has counted the rows of longest targets.
+  GrowingRows<SentenceRow<T>> growing(
+      static_cast<size_t>(static_cast<double>(ends.rows() * epochs) * static_cast<double>(order.longest) / targets.mean()));
   do {
     for (int64_t i = order.documents.begin; i < order.documents.end; ++i) {
       const int64_t document_end = reader.document_border(i + 1);
       int64_t begin = reader.document_border(i);
       if (!ends.useful(begin, document_end)) continue;
-      growing.expect(static_cast<size_t>(document_end - begin));
       int64_t target = targets.next();
       for (; begin < document_end; target = targets.next()) {
         const int64_t end = ends.find(begin, document_end, target);

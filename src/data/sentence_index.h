@@ -40,7 +40,8 @@ struct SentenceRow {
 };
 
 // T is uint32_t or uint64_t. Throws UserError, starting with `what`, when no document is of
-// use. Memory: the rows, up to an eighth more, and a byte a sentence.
+// use. Memory: the rows, an eighth more as a rule, and a byte a sentence; while an order that is far longer than its mean
+// target lets expect moves to a larger place, twice that.
 template <typename T>
 std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
                                                  const std::string& what);

@@ -37,7 +37,8 @@ GpuList list_gpus() {
                                       "to learn more"
                                     : "no NVIDIA driver (nvidia-smi was not found): for GPUs install the package nvidia-driver, from your distribution or NVIDIA's repository";
   } else if (output.end == End::late) {
-    list.problem = fmt::format("the NVIDIA driver does not answer (nvidia-smi took more than {} s): look at dmesg for Xid, and restart the machine",
+    list.problem = fmt::format("the NVIDIA driver does not answer (nvidia-smi took more than {} s). Where it only starts slowly, keep it started: "
+                               "nvidia-smi -pm 1. Otherwise look at dmesg for Xid, and restart the machine",
                                kDriverLimit.count());
   } else if (output.end == End::failed) {
     list.problem = "the NVIDIA driver does not work (nvidia-smi fails): run nvidia-smi, and install the driver of the kernel that runs";
@@ -81,6 +82,7 @@ std::string links_of(const std::string& topology) {
 bool code_runs_on(const std::string& architectures, int major, int minor) {
   std::istringstream entries(architectures);
   for (std::string entry; std::getline(entries, entry, ',');) {
+    if (entry == "all" || entry == "all-major" || entry == "native") return true;  // native: of the machine that compiled it
     int number = 0;
     const auto [rest, error] = std::from_chars(entry.data(), entry.data() + entry.size(), number);
     if (error != std::errc()) continue;

@@ -9,8 +9,9 @@
 
 namespace longhaul {
 
-// How long nvidia-smi may take: a driver in trouble keeps it waiting for ever.
-constexpr std::chrono::seconds kDriverLimit{15};
+// How long nvidia-smi may take: a driver in trouble keeps it waiting for ever, a driver that first has to start eight GPUs for many
+// seconds.
+constexpr std::chrono::seconds kDriverLimit{60};
 
 struct GpuList {
   std::string problem;  // why nothing is listed, and what to do; empty where something is
@@ -25,7 +26,7 @@ GpuList list_gpus();
 // the text says nothing.
 std::string links_of(const std::string& topology);
 
-// Whether code compiled for `architectures`, CMake's between commas ("80-real,90a-real"), runs on a GPU of that compute capability.
+// Whether code compiled for `architectures`, CMake's between commas ("80-real,90a-real", "all"), runs on a GPU of that compute capability.
 bool code_runs_on(const std::string& architectures, int major, int minor);
 
 }  // namespace longhaul

@@ -1,5 +1,7 @@
 #include "train/micro_batch_graph.h"
 
+#include <fmt/ranges.h>
+
 #include <utility>
 
 #include "longhaul/core/error.h"
@@ -30,8 +32,8 @@ void MicroBatchGraph::take(const DeviceBatch& batch, const LayerContext& context
     context_ = context;
     return;
   }
-  LONGHAUL_CHECK(context.cu_seqlens == context_.cu_seqlens, "a micro-batch of {} tokens in {} documents in a graph of {} in {}",
-                 batch.tokens.numel(), context.cu_seqlens.size() - 1, inputs_.tokens.numel(), context_.cu_seqlens.size() - 1);
+  LONGHAUL_CHECK(context.cu_seqlens == context_.cu_seqlens, "a micro-batch with documents that end at {} in a graph of {}",
+                 fmt::join(context.cu_seqlens, ", "), fmt::join(context_.cu_seqlens, ", "));
   inputs_.tokens.copy_(batch.tokens);
   inputs_.labels.copy_(batch.labels);
   inputs_.weights.copy_(batch.weights);

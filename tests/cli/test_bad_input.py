@@ -1,6 +1,7 @@
 """What users and machines get wrong: each mistake ends with one line that says what, where and what to do, and with
 exit code 2 (the machine's faults: 1); nothing that existed is damaged."""
 
+import ctypes
 import fcntl
 import json
 import os
@@ -9,7 +10,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import pytest
 import safetensors.torch
@@ -358,27 +358,25 @@ def test_a_full_disk_loses_nothing_that_was_sealed(hf, tmp_path):
         assert (tmp_path / f"cut_text_document.{half}").read_bytes() == (tmp_path / f"whole_text_document.{half}").read_bytes()
 
 
-def without_root():
-    """Permissions do not bind root."""
+def heed_permissions():
+    """Those of files do not bind root unless the program starts without root's two capabilities to pass them over."""
     if os.getuid() == 0:
-        os.setgid(65534)
-        os.setuid(65534)
+        drop_from_bounding_set, override, read_search = 24, 1, 2
+        for capability in (override, read_search):
+            assert ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0) == 0
 
 
-def test_an_unreadable_input_is_found_before_the_work_begins(hf):
-    with tempfile.TemporaryDirectory() as name:  # pytest's folders are closed to others
-        folder = pathlib.Path(name)
-        folder.chmod(0o777)
-        shutil.copytree(hf, folder / "hf")
-        files = [write_jsonl(folder / f"{name}.jsonl") for name in "ab"]
-        files[1].chmod(0)
-        arguments = ["prepare", "--input", files[0], "--input", files[1], "--output-prefix", folder / "out", "--tokenizer"]
-        for how in ("fail", "skip"):
-            fails(2, ["b.jsonl: Permission denied", "leave it out"], *arguments, folder / "hf", "--on-bad-line", how, preexec_fn=without_root)
-        (folder / "hf").chmod(0)
-        fails(1, "hf/tokenizer.json: Permission denied", *arguments, folder / "hf", preexec_fn=without_root)
-        (folder / "hf").chmod(0o755)
-        assert not list(folder.glob("out*"))
+def test_an_unreadable_input_is_found_before_the_work_begins(hf, tmp_path):
+    shutil.copytree(hf, tmp_path / "hf")
+    files = [write_jsonl(tmp_path / f"{name}.jsonl") for name in "ab"]
+    files[1].chmod(0)
+    arguments = ["prepare", "--input", files[0], "--input", files[1], "--output-prefix", tmp_path / "out", "--tokenizer", tmp_path / "hf"]
+    for how in ("fail", "skip"):
+        fails(2, ["b.jsonl: Permission denied", "leave it out"], *arguments, "--on-bad-line", how, preexec_fn=heed_permissions)
+    (tmp_path / "hf").chmod(0)
+    fails(1, "hf/tokenizer.json: Permission denied", *arguments, preexec_fn=heed_permissions)
+    (tmp_path / "hf").chmod(0o755)
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_a_full_disk_while_saving(hf, data, tmp_path):

@@ -44,6 +44,6 @@ def test_it_lists_gpus(tmp_path):
 
 def test_a_driver_in_trouble_does_not_hold_it(tmp_path):
     start = time.monotonic()
-    text = doctor(tmp_path, "sleep 100\n")
-    assert time.monotonic() - start < 60 and "does not answer" in text
+    text = doctor(tmp_path, "sleep 300\n")
+    assert time.monotonic() - start < 100 and "does not answer" in text
     assert "nvidia-smi fails" in doctor(tmp_path, "echo 'Driver/library version mismatch'; exit 18\n")

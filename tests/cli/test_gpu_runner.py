@@ -55,7 +55,7 @@ def test_it_runs_what_it_is_given_and_tells_how_it_went(monkeypatch, tmp_path, c
     tool = load_tool()
     shell = lambda text: ["bash", "-c", text]
     monkeypatch.setattr(tool, "commands", lambda build: [("good", 10, shell("echo '3 passed'")), ("bad", 10, shell("echo '1 failed'; exit 3")),
-                                                         ("hangs", 2, shell(f"sleep 60 & echo $! > {tmp_path}/started; echo '7 passed'; wait")), ("skips", 10, shell("echo '2 skipped'")),
+                                                         ("hangs", 2, shell(f"set -m; sleep 60 & echo $! > {tmp_path}/started; echo '7 passed'; wait")), ("skips", 10, shell("echo '2 skipped'")),
                                                          ("slow", 10, shell("sleep 1.5")), ("late", 10, shell("true"))])
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 0\n")
     (tmp_path / "nvidia-smi").chmod(0o755)

@@ -51,6 +51,9 @@ class NcclMemory::Registrations {
   }
 
   void release(void* memory) {
+    // A rank that ends with an error must not wait for what others will never join before it has told them. The memory goes with
+    // the process.
+    if (std::uncaught_exceptions() > 0) return;
     cudaDeviceSynchronize();  // kernels may be at work on it
     if (const auto found = handles_.extract(memory)) end(found.mapped());
     nccl_.mem_free(memory);
@@ -68,15 +71,15 @@ class NcclMemory::Registrations {
     try {
       caller_("end of a registration",
               [&](const NcclLibrary& nccl) { return windows_ ? nccl.window_deregister(comm_, handle) : nccl.comm_deregister(comm_, handle); });
-    } catch (const CommunicationError& error) {
-      log::warning_here("{}", error.what());  // the group is aborted, and its registrations with it
+    } catch (const CommunicationError& error) {  // the group is aborted, and its registrations with it
+      if (!std::exchange(warned_, true)) log::warning_here("{}", error.what());
     }
   }
 
   const NcclLibrary& nccl_;
   const ncclComm_t comm_;
   const Caller caller_;
-  bool windows_ = false;
+  bool windows_ = false, warned_ = false;
   std::map<void*, void*> handles_;  // of the memory that is registered, by its address
 };
 

@@ -44,7 +44,7 @@ class CudaGraph final : public DeviceGraph {
 
   ~CudaGraph() override {
     if (graph_ == nullptr) return;
-    cudaDeviceSynchronize();  // a replay may be under way
+    guard_.synchronizeDevice(device_.index());  // a replay may be under way
     cudaGraphExecDestroy(graph_);
     allocator_->releasePool(device_.index(), pool_);
   }

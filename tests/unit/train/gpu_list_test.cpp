@@ -76,6 +76,7 @@ TEST(GpuCode, RunsWhereItWasCompiledFor) {
   EXPECT_TRUE(code_runs_on("80-virtual", 8, 6));
   EXPECT_FALSE(code_runs_on("90a", 10, 0));
   EXPECT_TRUE(code_runs_on("100-real", 10, 3));
+  EXPECT_TRUE(code_runs_on("all-major", 12, 0));
   EXPECT_FALSE(code_runs_on("", 9, 0));
 }
 

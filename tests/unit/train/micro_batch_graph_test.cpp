@@ -5,10 +5,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/zeros.h>
 
 #include "longhaul/core/error.h"
 #include "longhaul/model/layer_spec.h"
 #include "longhaul/recipes/library.h"
+#include "ops/device_borders.h"
 #include "train/global_step.h"
 #include "unit/train/layout_run.h"
 
@@ -72,6 +74,34 @@ TEST(MicroBatchGraph, ReplaysGiveTheSameBits) {
     EXPECT_EQ(counts.replays, 4 * 3 - MicroBatchGraph::kWarmUps) << "every micro-batch counts once";
     EXPECT_NE(plain.losses[0], plain.losses[3]);
   }
+}
+
+// Attention asks for the borders on the device, where the latest of the thread are kept: an evaluation's, too.
+TEST(MicroBatchGraph, RecordsBordersOfItsOwn) {
+  const std::vector<int32_t> own{0, 4, 8}, of_an_evaluation{0, 8};
+  std::vector<const void*> seen;
+  std::vector<at::Tensor> held;  // so that no place is used twice
+  const auto borders_of = [&](const std::vector<int32_t>& borders) {
+    held.push_back(ops::borders_on(borders, at::kCPU));
+    return held.back().data_ptr();
+  };
+  Counts counts;
+  MicroBatchGraph graph(std::make_unique<FakeGraph>(counts),
+                        [&](const DeviceBatch&, const LayerContext& context) { seen.push_back(borders_of(context.cu_seqlens)); });
+  const at::Tensor zeros = at::zeros({8}, at::kLong);
+  const DeviceBatch batch{.tokens = zeros, .labels = zeros, .weights = zeros.to(at::kFloat)};
+  LayerContext context;
+  context.cu_seqlens = own;
+  for (int i = 0; i < MicroBatchGraph::kWarmUps; ++i) graph.run(batch, context);
+  borders_of(of_an_evaluation);
+  held.clear();
+  graph.run(batch, context);  // recorded
+  const void* const recorded = seen.back();
+  held.clear();
+  borders_of(of_an_evaluation);
+  // Whoever asks for memory now does not get the recording's.
+  for (int i = 0; i < 100; ++i) held.push_back(at::zeros({3}, at::kInt));
+  for (const at::Tensor& other : held) EXPECT_NE(other.data_ptr(), recorded);
 }
 
 TEST(MicroBatchGraph, RefusesOtherBorders) {
