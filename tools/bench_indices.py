@@ -11,6 +11,7 @@ average when an index is done: above the number of cores, the times are those of
 """
 
 import argparse
+import ctypes
 import filecmp
 import json
 import os
@@ -60,6 +61,13 @@ def write_corpus(prefix, lengths, borders=None):
         borders.tofile(file)
     with open(f"{prefix}.bin", "wb") as file:
         file.truncate(int(ends[-1]))
+
+
+def keep_memory():
+    """malloc keeps what is freed, as in index_bench: so the helpers, too, find memory that is at hand."""
+    trim_threshold, mmap_max = -1, -4
+    libc = ctypes.CDLL(None)
+    assert libc.mallopt(mmap_max, 0) == 1 and libc.mallopt(trim_threshold, -1) == 1
 
 
 class Comparison:
@@ -175,6 +183,7 @@ def comparisons(samples, folder):
 
 
 def main():
+    keep_memory()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--samples", type=int, nargs="+", default=[10**7, 10**8])
     parser.add_argument("--only", default="", help="the indices whose name begins so")
