@@ -19,12 +19,12 @@ void plan_layout(const std::string& name, const std::vector<std::string>& overri
   if (recipe.model.vocab_size == 0)
     throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
   if (ranks == 0) ranks = recipe.parallel.model_ranks();
-  fmt::print("{}", layout_report(recipe, ranks, all));
   try {
     require_layout(recipe, ranks);
   } catch (const UserError& error) {  // what can be drawn, but not be trained with
-    fmt::print("\n`pretrain` would refuse this: {}\n", error.what());
+    fmt::print("`pretrain` would refuse this: {}\n\n", error.what());
   }
+  fmt::print("{}", layout_report(recipe, ranks, all));
 }
 
 void add_layout(CLI::App& plan) {
@@ -45,8 +45,8 @@ void add_layout(CLI::App& plan) {
   command->add_flag("--all", options->all, "list all ranks, however many");
   command->footer(
       "Examples:\n"
-      "  llm-pretrain plan layout llama3_8b --ranks 8\n"
-      "  llm-pretrain plan layout llama3_70b --ranks 64 parallel.tensor=8 parallel.pipeline=4");
+      "  llm-pretrain plan layout llama3_8b --ranks 8 parallel.context=1\n"
+      "  llm-pretrain plan layout llama3_70b --ranks 64 parallel.tensor=8 parallel.pipeline=4 parallel.context=1");
   command->callback(
       [options] { plan_layout(options->recipe, options->overrides, options->ranks, options->all); });
 }
@@ -56,7 +56,7 @@ void add_layout(CLI::App& plan) {
 void add_plan_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("plan", "Show what a run would do before it starts");
   command->require_subcommand(1);
-  command->footer("Example:\n  llm-pretrain plan layout llama3_8b --ranks 8");
+  command->footer("Example:\n  llm-pretrain plan layout llama3_8b --ranks 8 parallel.context=1");
   add_layout(*command);
 }
 

@@ -1,7 +1,11 @@
 // llm-pretrain pretrain: a recipe becomes a run.
+#include <ATen/Parallel.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 #include "commands.h"
@@ -37,8 +41,19 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
   fmt::print("next         llm-pretrain export --checkpoint {} --output OUT_HF_DIR\n", result.checkpoint);
 }
 
+// Ranks whose launcher gives them no share of their machine's cores would each take all of them.
+void share_cores(const comm::World& world) {
+  if (world.local_ranks == 1 || std::getenv("OMP_NUM_THREADS") != nullptr) return;
+  const auto share = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)) / world.local_ranks;
+  const int threads = std::max(1, std::min(at::get_num_threads(), share));
+  at::set_num_threads(threads);
+  log::info("{} ranks share this machine, with {} thread{} each; OMP_NUM_THREADS gives them another number", world.local_ranks, threads,
+            threads == 1 ? "" : "s");
+}
+
 void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
   comm::run_in_world({}, [&](comm::World& world) {
+    share_cores(world);
     const bool alone = world.communicator->size() == 1, leads = world.communicator->rank() == 0;
     Recipe wanted;
     comm::all_or_none(world.communicator.get(), [&] {

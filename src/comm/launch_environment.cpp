@@ -28,6 +28,7 @@ LaunchEnvironment from_torch_style_variables(const GetVariable& get) {
   LaunchEnvironment found{LaunchEnvironment::Kind::tcp, number(get, "RANK"), number(get, "WORLD_SIZE"), {}, number(get, "MASTER_PORT")};
   found.host = get("MASTER_ADDR").value_or("");
   if (found.host.empty()) throw UserError("the environment variable MASTER_ADDR is not set. It names the machine of rank 0.");
+  if (get("TORCHELASTIC_USE_AGENT_STORE") == "True") ++found.port;  // torchrun itself listens on MASTER_PORT
   if (found.port < 1 || found.port > 65535) throw UserError("MASTER_PORT={} is no port: choose one from 1024 to 65535.", found.port);
   return checked(std::move(found), "RANK", "WORLD_SIZE");
 }

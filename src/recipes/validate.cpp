@@ -113,10 +113,11 @@ void validate_parallel(const Recipe& r) {
         p.virtual_pipeline);
   if ((p.virtual_pipeline > 1) != (p.schedule == PipelineSchedule::interleaved))
     throw UserError(
-        "parallel.virtual_pipeline {} and parallel.schedule {} disagree: only the interleaved schedule has "
-        "more "
-        "than one chunk a stage, and it needs them",
-        p.virtual_pipeline, name_of(p.schedule));
+        "parallel.virtual_pipeline {} and parallel.schedule {} disagree: only the interleaved schedule has more than one chunk a stage, "
+        "and it needs them. Set {}",
+        p.virtual_pipeline, name_of(p.schedule),
+        p.virtual_pipeline > 1 ? "parallel.schedule=interleaved, or parallel.virtual_pipeline=1"
+                               : "parallel.virtual_pipeline=2 or more, or parallel.schedule=1f1b");
   if (p.schedule == PipelineSchedule::zero_bubble && p.sharding >= Sharding::gradients)
     throw UserError(
         "parallel.schedule zero_bubble leaves weight gradients for later, so they can't be handed out after each micro-batch, as "

@@ -13,6 +13,9 @@
 namespace longhaul {
 namespace {
 
+// On the CPU tensors below 1 MiB are not counted: of a small model they are a large part.
+constexpr double kComparable = 64 << 20;
+
 // A graph's memory is nobody else's, even between its replays.
 double kept_by_graph(const MemoryEstimate& estimate) { return estimate.activations + estimate.working; }
 
@@ -66,6 +69,7 @@ MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c
 void MemoryReport::finish() const {
   const double measured = static_cast<double>(tensor_peak(device_) + registered_bytes_);
   const double estimated = estimate_.total() + (device_.is_cpu() ? estimate_.host : 0);
+  if (device_.is_cpu() && estimated < kComparable) return;
   log::info("memory of this rank's tensors at the peak: estimated {}, measured {} ({:+.1f} %{})", format_bytes(estimated),
             format_bytes(measured), 100 * (measured / estimated - 1),
             device_.is_cpu() ? "; on the CPU without tensors below 1 MiB" : "");

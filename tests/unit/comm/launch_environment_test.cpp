@@ -35,6 +35,11 @@ TEST(LaunchEnvironment, TakesAnyLaunchersVariables) {
   EXPECT_EQ(found.port, 29500);
 }
 
+TEST(LaunchEnvironment, LeavesTorchrunItsPort) {
+  EXPECT_EQ(with({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}}).port,
+            29501);
+}
+
 TEST(LaunchEnvironment, TakesSlurmsVariables) {
   std::map<std::string, std::string> step{{"SLURM_PROCID", "2"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_JOB_ID", "11"},
                                           {"SLURM_STEP_ID", "3"}, {"SLURM_STEP_NODELIST", "n[08-09]"}};
