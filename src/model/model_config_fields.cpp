@@ -4,6 +4,13 @@
 #include "longhaul/model/model_config.h"
 
 namespace longhaul {
+namespace {
+
+// Far above any model; with them sizes in bytes of the whole fit 64 bits.
+constexpr double kMostLayers = 1 << 12, kWidest = 1 << 18, kMostHeads = 1 << 14, kWidestHead = 1 << 14, kWidestMlp = 1 << 20;
+constexpr double kMostRows = 2147483647;  // of a table: ids have 32 bits
+
+}  // namespace
 
 template <>
 std::span<const std::string_view> enum_names<Activation>() {
@@ -72,34 +79,43 @@ const FieldTable& fields<ModelConfig>() {
                             "norm, activation, positions, biases and tying"),
           field<&C::layers>("layers", "transformer layers")
               .at_least(1)
+              .at_most(kMostLayers)
               .known_as("num_layers", "num_hidden_layers"),
           field<&C::hidden>("hidden", "width of the residual stream")
               .at_least(1)
+              .at_most(kWidest)
               .known_as("hidden_size", "hidden_size"),
           field<&C::heads>("heads", "query heads")
               .at_least(1)
+              .at_most(kMostHeads)
               .known_as("num_attention_heads", "num_attention_heads"),
           field<&C::kv_heads>("kv_heads", "key/value heads; 0: as many as heads")
               .at_least(0)
+              .at_most(kMostHeads)
               .known_as("num_query_groups", "num_key_value_heads"),
           field<&C::head_dim>("head_dim", "channels of a head; 0: hidden / heads")
               .at_least(0)
+              .at_most(kWidestHead)
               .known_as("kv_channels", "head_dim"),
           field<&C::ffn_hidden>("ffn_hidden", "inner width of the MLP; 0: 4 × hidden")
               .at_least(0)
+              .at_most(kWidestMlp)
               .known_as("ffn_hidden_size", "intermediate_size"),
           field<&C::vocab_size>("vocab_size",
                                 "rows of the token embedding without padding; 0: the tokenizer's")
               .at_least(0)
+              .at_most(kMostRows)
               .known_as("vocab_size", "vocab_size"),
           field<&C::vocab_multiple>("vocab_multiple",
                                     "in memory, rows are padded to a multiple of this; padding never counts")
               .at_least(1)
+              .at_most(kWidestMlp)
               .known_as("make_vocab_size_divisible_by"),
           field<&C::max_positions>("max_positions",
                                    "rows of a learned position table; longest context of a rotary model")
               .in("tokens")
               .at_least(1)
+              .at_most(kMostRows)
               .known_as("max_position_embeddings", "max_position_embeddings"),
           field<&C::normalization>("normalization", "kind of norm").known_as("normalization"),
           field<&C::norm_eps>("norm_eps", "added to the variance")

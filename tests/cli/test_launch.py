@@ -1,7 +1,9 @@
 """`launch local`: output by rank, failures, signals. launch_tool does for any program what the command does for its own."""
 import os
 import pathlib
+import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -36,6 +38,21 @@ def test_cores_and_threads_are_divided():
     if cores >= 2:
         sets = [set(eval(held)) for _, held in lines]
         assert not sets[0] & sets[1] and sets[0] | sets[1] == os.sched_getaffinity(0)
+
+
+def test_ranks_without_a_launchers_share_divide_the_cores(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if key not in ("LD_LIBRARY_PATH", "OMP_NUM_THREADS")}
+    command = [cli_support.PROGRAM, "pretrain", "llama_tiny", "data.mock=true", "trainer.device=cpu", "schedule.warmup_steps=0", "trainer.max_steps=1",
+               f"trainer.run_dir={tmp_path / 'run'}"]
+    ranks = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                              env=environment | {"RANK": str(r), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}) for r in (0, 1)]
+    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], errors
+    told = re.search(r"2 ranks share this machine, with (\d+) threads? each", errors[0])
+    assert told and int(told[1]) <= max(1, os.cpu_count() // 2), errors[0]
 
 
 def test_the_first_failure_is_shown_last_and_its_exit_code_returned():
