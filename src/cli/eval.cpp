@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
@@ -71,6 +72,7 @@ void check_data(const Options& options, const std::string& prefix, const ModelFo
 }
 
 void eval(const Options& options) {
+  comm::require_one_process("eval");
   const ModelFolder folder(options.model.folder);
   const int64_t positions = folder.config().max_positions;
   if (options.sequence_length > positions) {

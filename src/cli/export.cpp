@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "longhaul/checkpoint/hf_export.h"
+#include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/unfinished.h"
 #include "longhaul/model/family.h"
@@ -31,6 +32,7 @@ void add_export_command(CLI::App& app) {
   command->add_flag("--overwrite", options->overwrite, "replace an existing model folder");
   command->footer("Example:\n  llm-pretrain export --checkpoint runs/my_run/checkpoints/step_00000500 --output my_model --dtype bf16");
   command->callback([options] {
+    comm::require_one_process("export");
     const StopGuard stop;
     const ModelFolder folder(options->checkpoint);
     if (!folder.is_checkpoint()) throw UserError("{} is a Hugging Face folder already", options->checkpoint);

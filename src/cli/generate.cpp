@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "longhaul/data/tokenizer/stream_decoder.h"
+#include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/train/generate.h"
@@ -29,6 +30,7 @@ void print_now(const std::string& text) {
 }
 
 void generate(const Options& options) {
+  comm::require_one_process("generate");
   const ModelFolder folder(options.model.folder);
   const auto tokenizer = folder.tokenizer();
   const auto model = load_model(folder, options.model);

@@ -53,6 +53,13 @@ LaunchEnvironment launch_environment(const GetVariable& get) {
   return {};
 }
 
+int launched_ranks(const GetVariable& get) {
+  for (const char* const name : {"OMPI_COMM_WORLD_SIZE", "WORLD_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    if (get(name)) return number(get, name);
+  }
+  return 1;
+}
+
 std::string first_host(const std::string& list) {
   const size_t bracket = list.find('['), comma = list.find(',');
   if (bracket == std::string::npos || comma < bracket) return list.substr(0, comma);

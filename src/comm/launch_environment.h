@@ -25,6 +25,9 @@ using GetVariable = std::function<std::optional<std::string>(const char* name)>;
 // Throws UserError where the variables contradict themselves or some are missing.
 LaunchEnvironment launch_environment(const GetVariable& get);
 
+// How many processes a launcher says that it has started; 1 without a launcher.
+int launched_ranks(const GetVariable& get);
+
 // The first host of a list as Slurm writes it: "gpu[03-07,9],cpu1" gives "gpu03".
 std::string first_host(const std::string& list);
 

@@ -69,6 +69,13 @@ World join_world(const RendezvousOptions& options) {
   return world;
 }
 
+void require_one_process(const std::string& command) {
+  if (const int ranks = launched_ranks(variable); ranks > 1) {
+    throw UserError("`{}` works on one process, but the environment tells of {}, each of which would do the same: start it without a launcher",
+                    command, ranks);
+  }
+}
+
 void run_in_world(const RendezvousOptions& options, const std::function<void(World&)>& body) {
   World world = join_world(options);
   const auto tell_all = [&world](int exit_code, const std::string& cause) {

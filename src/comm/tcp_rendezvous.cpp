@@ -7,13 +7,15 @@
 #include <cstdio>
 
 #include "longhaul/comm/error.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr uint64_t kMagic = 0x6c6f6e676861756cULL;
-constexpr std::chrono::seconds kGrace{10};  // that the others give rank 0 for its word on who is missing
+constexpr std::chrono::seconds kSilence{10};  // before a rank says whom it waits for
+constexpr std::chrono::seconds kGrace{10};    // that the others give rank 0 for its word on who is missing
 
 // What a rank says of itself, and the list's entries. All ranks are the same program on the same kind of machine.
 struct Hello {
@@ -51,10 +53,15 @@ std::vector<Socket> gather_all(const MeetingPlace& place, const Hello& mine, Dea
   std::vector<Hello> hellos(place.size);
   hellos[0] = mine;
   std::string problem;
+  Deadline notice = Clock::now() + kSilence;
   for (int present = 1; present < place.size && problem.empty();) {
-    Socket socket = accept_from(listener, deadline);
+    Socket socket = accept_from(listener, std::min(deadline, notice));
     Hello hello;
-    if (!socket) {
+    if (!socket && notice < deadline) {
+      log::warning_here("rank 0 on {} still waits for {} of {} ranks to come to {}:{}", mine.host, place.size - present, place.size,
+                        place.host, place.port);
+      notice = deadline;
+    } else if (!socket) {
       problem = missing_ranks(hellos, place);
     } else if (!socket.receive_all(&hello, sizeof hello, std::min(deadline, Clock::now() + kGrace)) || hello.magic != kMagic) {
       continue;  // a stranger
@@ -83,7 +90,13 @@ std::vector<Socket> join(const MeetingPlace& place, Hello mine, Deadline deadlin
   const Socket listener = listen_on(0);
   mine.port = listener.local_port();
   std::vector<Socket> sockets(place.size);
-  sockets[0] = connect_to(place.host, place.port, deadline);
+  sockets[0] = connect_to(place.host, place.port, std::min(deadline, Clock::now() + kSilence));
+  if (!sockets[0] && Clock::now() < deadline) {
+    log::warning_here("rank {} on {} has not found rank 0 at {}:{} yet, and goes on trying: does rank 0 run there, and can MASTER_ADDR be "
+                      "reached from here?",
+                      place.rank, mine.host, place.host, place.port);
+    sockets[0] = connect_to(place.host, place.port, deadline);
+  }
   if (!sockets[0]) {
     throw CommunicationError("rank {} on {} found no rank 0 at {}:{} within {:.0f} s. Check that rank 0 runs and that "
                              "MASTER_ADDR and MASTER_PORT can be reached from here.",

@@ -33,6 +33,9 @@ struct World {
 // ranks come in time, EnvironmentError when MPI cannot start.
 World join_world(const RendezvousOptions& options);
 
+// For what works on one process. UserError where a launcher has started several, each of which would do the same.
+void require_one_process(const std::string& command);
+
 // Joins, runs the body, and where it throws tells all ranks before the exception goes on.
 void run_in_world(const RendezvousOptions& options, const std::function<void(World&)>& body);
 

@@ -35,6 +35,20 @@ TEST(LaunchEnvironment, TakesAnyLaunchersVariables) {
   EXPECT_EQ(found.port, 29500);
 }
 
+TEST(LaunchEnvironment, CountsTheProcesses) {
+  const auto count = [](const std::map<std::string, std::string>& variables) {
+    return launched_ranks([&](const char* name) {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional(found->second);
+    });
+  };
+  EXPECT_EQ(count({}), 1);
+  EXPECT_EQ(count({{"OMPI_COMM_WORLD_SIZE", "4"}}), 4);
+  EXPECT_EQ(count({{"RANK", "0"}, {"WORLD_SIZE", "2"}}), 2);
+  EXPECT_EQ(count({{"SLURM_STEP_NUM_TASKS", "8"}}), 8);
+  EXPECT_EQ(count({{"SLURM_NTASKS", "8"}}), 1) << "a batch script";
+}
+
 TEST(LaunchEnvironment, LeavesTorchrunItsPort) {
   EXPECT_EQ(with({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}}).port,
             29501);
