@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "comm/seconds.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/comm/time_spent.h"
 #include "longhaul/core/log.h"
@@ -23,8 +24,6 @@ class Stopwatch {
  private:
   const Clock::time_point start_ = Clock::now();
 };
-
-double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 
 // How a waiting rank leaves the core to those it waits for: at first it only yields, later it sleeps.
 void pause(Clock::duration idle) {

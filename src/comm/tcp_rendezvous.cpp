@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "comm/seconds.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/core/log.h"
 
@@ -43,7 +44,7 @@ std::string missing_ranks(const std::vector<Hello>& hellos, const MeetingPlace& 
     }
   }
   return fmt::format("after {:.0f} s rank{} {} of {} had not come to {}:{}. There were: {}.",
-                     static_cast<double>(place.timeout.count()) / 1000, missing.size() == 1 ? "" : "s",
+                     seconds(place.timeout), missing.size() == 1 ? "" : "s",
                      fmt::join(missing, ", "), place.size, place.host, place.port, fmt::join(present, ", "));
 }
 
@@ -100,7 +101,7 @@ std::vector<Socket> join(const MeetingPlace& place, Hello mine, Deadline deadlin
   if (!sockets[0]) {
     throw CommunicationError("rank {} on {} found no rank 0 at {}:{} within {:.0f} s. Check that rank 0 runs and that "
                              "MASTER_ADDR and MASTER_PORT can be reached from here.",
-                             place.rank, mine.host, place.host, place.port, static_cast<double>(place.timeout.count()) / 1000);
+                             place.rank, mine.host, place.host, place.port, seconds(place.timeout));
   }
   const Deadline last = deadline + kGrace;
   Verdict verdict;

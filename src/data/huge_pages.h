@@ -9,24 +9,21 @@
 
 namespace longhaul {
 
+// Of the pages that lie within the memory as a whole. Advice: the system may refuse it.
+inline void advise_whole_pages(void* data, size_t bytes, uintptr_t page, int advice) {
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
 // Has the system give pages to memory that is still without, as writing to it would. Its contents stay.
-inline void touch_pages(void* data, size_t bytes) {
-  constexpr uintptr_t kPage = uintptr_t{4} << 10;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
+inline void touch_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
 #ifdef MADV_POPULATE_WRITE  // Linux 5.14; before it, writing does it
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);  // advice: it may be refused
-#else
-  static_cast<void>(begin), static_cast<void>(end);
+  advise_whole_pages(data, bytes, uintptr_t{4} << 10, MADV_POPULATE_WRITE);
 #endif
 }
 
-inline void prefer_huge_pages(void* data, size_t bytes) {
-  constexpr uintptr_t kPage = uintptr_t{2} << 20;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice: it may be refused
-}
+inline void prefer_huge_pages(void* data, size_t bytes) { advise_whole_pages(data, bytes, uintptr_t{2} << 20, MADV_HUGEPAGE); }
 
 // A vector of `size` zeros.
 template <typename T>

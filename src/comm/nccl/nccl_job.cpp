@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "comm/nccl/ras.h"
+#include "comm/seconds.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/core/log.h"
 
@@ -15,8 +16,6 @@ constexpr std::chrono::microseconds kPoll{20};    // while NCCL takes a call in
 
 constexpr int kFirstRas = NCCL_VERSION(2, 24, 0);
 constexpr std::chrono::milliseconds kRasWait{10'000};  // it asks all nodes itself, and gives up on each after 5 s
-
-double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 
 }  // namespace
 

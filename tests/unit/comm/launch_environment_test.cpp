@@ -11,12 +11,16 @@ namespace {
 
 using Kind = LaunchEnvironment::Kind;
 
-LaunchEnvironment with(const std::map<std::string, std::string>& variables) {
-  return launch_environment([&](const char* name) {
+using Variables = std::map<std::string, std::string>;
+
+GetVariable look_up(const Variables& variables) {
+  return [&variables](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional(found->second);
-  });
+  };
 }
+
+LaunchEnvironment with(const Variables& variables) { return launch_environment(look_up(variables)); }
 
 TEST(LaunchEnvironment, KnowsWhoStartedIt) {
   EXPECT_EQ(with({}).kind, Kind::single);
@@ -36,12 +40,7 @@ TEST(LaunchEnvironment, TakesAnyLaunchersVariables) {
 }
 
 TEST(LaunchEnvironment, CountsTheProcesses) {
-  const auto count = [](const std::map<std::string, std::string>& variables) {
-    return launched_ranks([&](const char* name) {
-      const auto found = variables.find(name);
-      return found == variables.end() ? std::nullopt : std::optional(found->second);
-    });
-  };
+  const auto count = [](const Variables& variables) { return launched_ranks(look_up(variables)); };
   EXPECT_EQ(count({}), 1);
   EXPECT_EQ(count({{"OMPI_COMM_WORLD_SIZE", "4"}}), 4);
   EXPECT_EQ(count({{"RANK", "0"}, {"WORLD_SIZE", "2"}}), 2);
