@@ -2,26 +2,24 @@
 // called.
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include "cli/command_line.h"
 
 namespace longhaul::cli {
 
-void add_prepare_command(CLI::App& app);
-void add_pretrain_command(CLI::App& app);
-void add_eval_command(CLI::App& app);
-void add_generate_command(CLI::App& app);
-void add_export_command(CLI::App& app);
-void add_import_command(CLI::App& app);
-void add_recipes_command(CLI::App& app);
-void add_plan_command(CLI::App& app);
-void add_schema_command(CLI::App& app);
-void add_verify_command(CLI::App& app);
-void add_inspect_command(CLI::App& app);
-void add_launch_command(CLI::App& app);
-void add_data_command(CLI::App& app);
-void add_tokenizer_command(CLI::App& app);
-void add_doctor_command(CLI::App& app);
+void add_prepare_command(const Command& app);
+void add_pretrain_command(const Command& app);
+void add_eval_command(const Command& app);
+void add_generate_command(const Command& app);
+void add_export_command(const Command& app);
+void add_import_command(const Command& app);
+void add_recipes_command(const Command& app);
+void add_plan_command(const Command& app);
+void add_schema_command(const Command& app);
+void add_verify_command(const Command& app);
+void add_inspect_command(const Command& app);
+void add_launch_command(const Command& app);
+void add_data_command(const Command& app);
+void add_tokenizer_command(const Command& app);
+void add_doctor_command(const Command& app);
 
 }  // namespace longhaul::cli

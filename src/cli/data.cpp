@@ -1,14 +1,13 @@
 // llm-pretrain data preview: what a run will read, before it reads it.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "commands.h"
-#include "data_commands.h"
+#include "cli/commands.h"
+#include "cli/data_commands.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
@@ -92,38 +91,36 @@ void preview(const Options& options) {
   fmt::print("\n{}", table.str());
 }
 
-void add_preview(CLI::App& parent) {
+void add_preview(const Command& parent) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("preview", "Print the first batches of a run as text, with their sources");
-  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
-  command->add_option("--batches", options->batches, "global batches to print")
-      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
-      ->capture_default_str();
-  command->add_option("--first-step", options->first_step, "the step whose batch is printed first")
-      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
-      ->capture_default_str();
-  command->add_option("--characters", options->characters, "of each sample; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->footer(
+  const Command command = parent.subcommand("preview", "Print the first batches of a run as text, with their sources");
+  command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
+  command.option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
+  command.option("--batches", options->batches, "global batches to print")
+      .between(int64_t{1}, int64_t{1'000'000'000})
+      .show_default();
+  command.option("--first-step", options->first_step, "the step whose batch is printed first")
+      .between(int64_t{1}, int64_t{1'000'000'000})
+      .show_default();
+  command.option("--characters", options->characters, "of each sample; 0: all").not_negative().show_default();
+  command.examples(
       "Examples:\n"
       "  llm-pretrain data preview mine.json model.from=HF_DIR\n"
       "  llm-pretrain data preview llama_tiny model.from=HF_DIR data.train=\"0.3 data/a 0.7 data/b\" --batches 4\n"
       "Documents count from 0, and so do tokens in them. Without a tokenizer (model.from, data.tokenizer) ids are printed.");
-  command->callback([options] { preview(*options); });
+  command.run([options] { preview(*options); });
 }
 
 }  // namespace
 
-void add_data_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("data", "Look at the training data of a recipe, build its order, merge prepared data");
-  command->require_subcommand(1);
-  command->footer("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
-  add_preview(*command);
-  add_index(*command);
-  add_masked(*command);
-  add_merge(*command);
+void add_data_command(const Command& app) {
+  const Command command = app.subcommand("data", "Look at the training data of a recipe, build its order, merge prepared data");
+  command.needs_subcommand();
+  command.examples("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
+  add_preview(command);
+  add_index(command);
+  add_masked(command);
+  add_merge(command);
 }
 
 }  // namespace longhaul::cli

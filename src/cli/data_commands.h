@@ -1,14 +1,12 @@
 // The verbs of `llm-pretrain data` that have files of their own.
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include "cli/command_line.h"
 
 namespace longhaul::cli {
 
-void add_index(CLI::App& parent);
-void add_masked(CLI::App& parent);
-void add_merge(CLI::App& parent);
+void add_index(const Command& parent);
+void add_masked(const Command& parent);
+void add_merge(const Command& parent);
 
 }  // namespace longhaul::cli

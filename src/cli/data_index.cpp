@@ -1,11 +1,10 @@
 // llm-pretrain data index: the order of a run's samples, built before the run.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 
-#include "data_commands.h"
+#include "cli/data_commands.h"
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/load.h"
 #include "train/model_source.h"
@@ -37,17 +36,17 @@ void build_index(const Options& options) {
 
 }  // namespace
 
-void add_index(CLI::App& parent) {
+void add_index(const Command& parent) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("index", "Build and cache the order of a run's samples, on a machine without GPUs");
-  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: the run's own");
-  command->footer(
+  const Command command = parent.subcommand("index", "Build and cache the order of a run's samples, on a machine without GPUs");
+  command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
+  command.option("OVERRIDES", options->overrides, "KEY=VALUE: the run's own");
+  command.examples(
       "Example:\n"
       "  llm-pretrain data index mine.json model.from=HF_DIR data.cache_dir=/shared/cache\n"
       "Give it what `pretrain` will get: the order depends on the data, data.seed, data.sequence_length, trainer.max_steps and the\n"
       "batch. The run then reads the order and builds nothing; equal ids mean equal orders.");
-  command->callback([options] { build_index(*options); });
+  command.run([options] { build_index(*options); });
 }
 
 }  // namespace longhaul::cli

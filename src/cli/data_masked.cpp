@@ -1,12 +1,11 @@
 // llm-pretrain data masked: samples for BERT or T5, as text.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data_commands.h"
+#include "cli/data_commands.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/bert_dataset.h"
 #include "longhaul/data/indexed_dataset.h"
@@ -97,30 +96,26 @@ void masked(const Options& options) {
 
 }  // namespace
 
-void add_masked(CLI::App& parent) {
+void add_masked(const Command& parent) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("masked", "Print samples for BERT or T5 from sentence-level data, with what is hidden");
-  command->add_option("PREFIX", options->prefix, "data whose documents are cut into sentences")->required();
-  command->add_option("--as", options->kind, "bert or t5")->required()->check(CLI::IsMember({"bert", "t5"}));
-  command->add_option("--tokenizer", options->tokenizer, "folder of the tokenizer that the data was prepared with")->required();
-  command->add_option("--samples", options->count, "to print")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--sequence-length", options->sequence_length, "tokens of a sample; for T5 of the encoder")
-      ->capture_default_str();
-  command->add_option("--decoder-length", options->decoder_length, "T5: tokens for the decoder")->capture_default_str();
-  command->add_option("--mask-probability", options->mask_probability, "share of the tokens that is hidden")->capture_default_str();
-  command->add_option("--short-probability", options->short_probability, "share of samples meant to be shorter")
-      ->capture_default_str();
-  command->add_option("--max-ngram", options->max_ngram, "words hidden in a row, at most; 0: 3 for BERT, 10 for T5")
-      ->capture_default_str();
-  command->add_flag("--no-pairs", options->single_sentences, "BERT: no second part, whose order is to be told");
-  command->add_option("--seed", options->seed, "of the order and the masks")
-      ->check(CLI::Range(int64_t{1}, int64_t{2147483647}))
-      ->capture_default_str();
-  command->footer(
+  const Command command =
+      parent.subcommand("masked", "Print samples for BERT or T5 from sentence-level data, with what is hidden");
+  command.option("PREFIX", options->prefix, "data whose documents are cut into sentences").required();
+  command.option("--as", options->kind, "bert or t5").required().one_of({"bert", "t5"});
+  command.option("--tokenizer", options->tokenizer, "folder of the tokenizer that the data was prepared with").required();
+  command.option("--samples", options->count, "to print").positive().show_default();
+  command.option("--sequence-length", options->sequence_length, "tokens of a sample; for T5 of the encoder").show_default();
+  command.option("--decoder-length", options->decoder_length, "T5: tokens for the decoder").show_default();
+  command.option("--mask-probability", options->mask_probability, "share of the tokens that is hidden").show_default();
+  command.option("--short-probability", options->short_probability, "share of samples meant to be shorter").show_default();
+  command.option("--max-ngram", options->max_ngram, "words hidden in a row, at most; 0: 3 for BERT, 10 for T5").show_default();
+  command.flag("--no-pairs", options->single_sentences, "BERT: no second part, whose order is to be told");
+  command.option("--seed", options->seed, "of the order and the masks").between(int64_t{1}, int64_t{2147483647}).show_default();
+  command.examples(
       "Example:\n"
       "  llm-pretrain data masked data/books_text_sentence --as bert --tokenizer BERT_DIR\n"
       "The samples are Megatron's, token for token. Longhaul doesn't train BERT and T5 models; its library serves them the data.");
-  command->callback([options] { masked(*options); });
+  command.run([options] { masked(*options); });
 }
 
 }  // namespace longhaul::cli

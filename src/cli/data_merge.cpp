@@ -1,31 +1,29 @@
 // llm-pretrain data merge: several prepared datasets become one.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
-#include "data_commands.h"
+#include "cli/data_commands.h"
 #include "longhaul/core/table.h"
 #include "longhaul/core/unfinished.h"
 #include "longhaul/data/merge.h"
 
 namespace longhaul::cli {
 
-void add_merge(CLI::App& parent) {
+void add_merge(const Command& parent) {
   struct Options {
     std::vector<std::string> inputs;
     std::string output_prefix;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("merge", "Join prepared datasets, in the order given");
-  command->add_option("--input", options->inputs, "prefixes, or their .idx files")->required();
-  command->add_option("--output-prefix", options->output_prefix, "the files are PREFIX.bin, PREFIX.idx and PREFIX.json")
-      ->required();
-  command->footer(
+  const Command command = parent.subcommand("merge", "Join prepared datasets, in the order given");
+  command.option("--input", options->inputs, "prefixes, or their .idx files").required();
+  command.option("--output-prefix", options->output_prefix, "the files are PREFIX.bin, PREFIX.idx and PREFIX.json").required();
+  command.examples(
       "Examples:\n"
       "  llm-pretrain data merge --input data/corpus_part*of8_text_document.idx --output-prefix data/corpus_text_document\n"
       "Partitions of one corpus give what a single run of `prepare` gives; all of them must be there.");
-  command->callback([options] {
+  command.run([options] {
     const StopGuard stop;
     const MergeReport report = merge_datasets(options->inputs, options->output_prefix);
     TextTable table({"dataset", "merged", "documents", "tokens"});

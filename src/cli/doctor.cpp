@@ -4,15 +4,13 @@
 #include <fmt/ranges.h>
 #include <torch/headeronly/version.h>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/commands.h"
+#include "cli/gpu_report.h"
+#include "cli/system_info.h"
 #include "cli/verify/python_reference.h"
-#include "commands.h"
-#include "gpu_report.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/system_memory.h"
 #include "longhaul/core/table.h"
-#include "system_info.h"
 
 namespace longhaul::cli {
 namespace {
@@ -91,11 +89,10 @@ void report() {
 
 }  // namespace
 
-void add_doctor_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("doctor", "Show what this machine offers for training, and what is missing");
-  command->footer("Example:\n  llm-pretrain doctor");
-  command->callback(report);
+void add_doctor_command(const Command& app) {
+  const Command command = app.subcommand("doctor", "Show what this machine offers for training, and what is missing");
+  command.examples("Example:\n  llm-pretrain doctor");
+  command.run(report);
 }
 
 }  // namespace longhaul::cli

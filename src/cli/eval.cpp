@@ -1,22 +1,21 @@
 // llm-pretrain eval: the loss of a model on prepared data.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <memory>
 
-#include "commands.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
+#include "data/build_blend.h"
 #include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
-#include "data/build_blend.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/model_folder.h"
 #include "longhaul/train/tokenizer_check.h"
-#include "model_options.h"
 
 namespace longhaul::cli {
 namespace {
@@ -104,28 +103,28 @@ void eval(const Options& options) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app) {
+void add_eval_command(const Command& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("eval", "Measure a model's loss on prepared data");
-  add_model_options(*command, options->model);
-  command->add_option("--data", options->data, "prefix of .bin/.idx files, or a blend of several, as data.train")->required();
-  command->add_option("--split", options->split, "which part: train, valid, test (as training cuts it), or all")
-      ->check(CLI::IsMember({"train", "valid", "test", "all"}))
-      ->capture_default_str();
-  command->add_option("--shares", options->shares, "shares of train, valid and test, as data.split")->capture_default_str();
-  command->add_option("--sequence-length", options->sequence_length, "tokens; 0: 1024 or the model's positions, if fewer")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--micro-batch", options->micro_batch, "sequences at once")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--samples", options->samples, "sequences to evaluate; 0: all")->check(CLI::NonNegativeNumber);
-  command->add_option("--seed", options->seed, "of the order, as data.seed")->check(CLI::Range(int64_t{0}, int64_t{0xFFFFFFFF}))->capture_default_str();
-  command->add_flag("--any-tokenizer", options->any_tokenizer, "take data prepared with another tokenizer than the model's");
-  command->add_flag("--json", options->json, "print one JSON object");
-  command->footer(
+  const Command command = app.subcommand("eval", "Measure a model's loss on prepared data");
+  add_model_options(command, options->model);
+  command.option("--data", options->data, "prefix of .bin/.idx files, or a blend of several, as data.train").required();
+  command.option("--split", options->split, "which part: train, valid, test (as training cuts it), or all")
+      .one_of({"train", "valid", "test", "all"})
+      .show_default();
+  command.option("--shares", options->shares, "shares of train, valid and test, as data.split").show_default();
+  command.option("--sequence-length", options->sequence_length, "tokens; 0: 1024 or the model's positions, if fewer")
+      .not_negative();
+  command.option("--micro-batch", options->micro_batch, "sequences at once").positive().show_default();
+  command.option("--samples", options->samples, "sequences to evaluate; 0: all").not_negative();
+  command.option("--seed", options->seed, "of the order, as data.seed").between(int64_t{0}, int64_t{0xFFFFFFFF}).show_default();
+  command.flag("--any-tokenizer", options->any_tokenizer, "take data prepared with another tokenizer than the model's");
+  command.flag("--json", options->json, "print one JSON object");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain eval --model HF_DIR --data data/corpus_text_document --split valid\n"
       "  llm-pretrain eval --model runs/my_run --data data/other_text_document\n"
       "  llm-pretrain eval --model runs/my_run --data \"0.3 data/a_text_document 0.7 data/b_text_document\" --samples 1000");
-  command->callback([options] { eval(*options); });
+  command.run([options] { eval(*options); });
 }
 
 }  // namespace longhaul::cli

@@ -1,10 +1,9 @@
 // llm-pretrain export: a checkpoint becomes a Hugging Face folder.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "longhaul/checkpoint/hf_export.h"
 #include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/error.h"
@@ -14,24 +13,23 @@
 
 namespace longhaul::cli {
 
-void add_export_command(CLI::App& app) {
+void add_export_command(const Command& app) {
   struct Options {
     std::string checkpoint, output, dtype;
     double shard_gigabytes = 5;
     bool overwrite = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "Write a checkpoint as a Hugging Face folder");
-  command->add_option("--checkpoint", options->checkpoint, "a checkpoint, or a run folder for its newest")->required();
-  command->add_option("--output", options->output, "the folder to make")->required();
-  command->add_option("--dtype", options->dtype, "of the weights; default: that of the folder that training began from")
-      ->check(CLI::IsMember({"bf16", "fp16", "fp32"}));
-  command->add_option("--max-shard-gigabytes", options->shard_gigabytes, "size of a weight file")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_flag("--overwrite", options->overwrite, "replace an existing model folder");
-  command->footer("Example:\n  llm-pretrain export --checkpoint runs/my_run/checkpoints/step_00000500 --output my_model --dtype bf16");
-  command->callback([options] {
+  const Command command = app.subcommand("export", "Write a checkpoint as a Hugging Face folder");
+  command.option("--checkpoint", options->checkpoint, "a checkpoint, or a run folder for its newest").required();
+  command.option("--output", options->output, "the folder to make").required();
+  command.option("--dtype", options->dtype, "of the weights; default: that of the folder that training began from")
+      .one_of({"bf16", "fp16", "fp32"});
+  command.option("--max-shard-gigabytes", options->shard_gigabytes, "size of a weight file").positive().show_default();
+  command.flag("--overwrite", options->overwrite, "replace an existing model folder");
+  command.examples(
+      "Example:\n  llm-pretrain export --checkpoint runs/my_run/checkpoints/step_00000500 --output my_model --dtype bf16");
+  command.run([options] {
     comm::require_one_process("export");
     const StopGuard stop;
     const ModelFolder folder(options->checkpoint);

@@ -1,18 +1,17 @@
 // llm-pretrain generate: a model continues a prompt.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
-#include "commands.h"
-#include "longhaul/data/tokenizer/stream_decoder.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
 #include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
+#include "longhaul/data/tokenizer/stream_decoder.h"
 #include "longhaul/train/generate.h"
 #include "longhaul/train/model_folder.h"
-#include "model_options.h"
 
 namespace longhaul::cli {
 namespace {
@@ -62,29 +61,27 @@ void generate(const Options& options) {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
+void add_generate_command(const Command& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("generate", "Let a model continue a text");
-  add_model_options(*command, options->model);
-  command->add_option("--prompt", options->prompt, "the text to continue")->required();
-  command->add_option("--max-new-tokens", options->generate.max_new_tokens)->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--temperature", options->generate.temperature, "0 is greedy")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--top-p", options->generate.top_p, "sample from the likeliest tokens that together reach this probability")
-      ->check(CLI::Range(1e-6, 1.0))
-      ->capture_default_str();
-  command->add_option("--top-k", options->generate.top_k, "sample from the k likeliest tokens; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--seed", options->generate.seed, "of the sampling")->capture_default_str();
-  command->add_flag("--ignore-eos", options->ignore_eos, "go on after an end-of-text token");
-  command->add_flag("--no-echo", options->no_echo, "print the new text alone, without a newline at its end");
-  command->footer(
+  const Command command = app.subcommand("generate", "Let a model continue a text");
+  add_model_options(command, options->model);
+  command.option("--prompt", options->prompt, "the text to continue").required();
+  command.option("--max-new-tokens", options->generate.max_new_tokens).positive().show_default();
+  command.option("--temperature", options->generate.temperature, "0 is greedy").not_negative().show_default();
+  command.option("--top-p", options->generate.top_p, "sample from the likeliest tokens that together reach this probability")
+      .between(1e-6, 1.0)
+      .show_default();
+  command.option("--top-k", options->generate.top_k, "sample from the k likeliest tokens; 0: all")
+      .not_negative()
+      .show_default();
+  command.option("--seed", options->generate.seed, "of the sampling").show_default();
+  command.flag("--ignore-eos", options->ignore_eos, "go on after an end-of-text token");
+  command.flag("--no-echo", options->no_echo, "print the new text alone, without a newline at its end");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain generate --model HF_DIR --prompt \"The first step is\" --max-new-tokens 64\n"
       "  llm-pretrain generate --model runs/my_run --prompt \"def main\" --temperature 0.8 --top-p 0.95 --seed 1");
-  command->callback([options] { generate(*options); });
+  command.run([options] { generate(*options); });
 }
 
 }  // namespace longhaul::cli

@@ -1,4 +1,4 @@
-#include "gpu_report.h"
+#include "cli/gpu_report.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

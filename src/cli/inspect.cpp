@@ -3,12 +3,11 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 
+#include "cli/commands.h"
 #include "cli/inspect/dataset.h"
-#include "commands.h"
 #include "longhaul/core/error.h"
 
 namespace longhaul::cli {
@@ -65,49 +64,48 @@ void inspect_data(const DataOptions& options) {
   verify_dataset(data, tokenizer.get());
 }
 
-CLI::App* add_data(CLI::App& parent) {
+Command add_data(const Command& parent) {
   auto options = std::make_shared<DataOptions>();
-  CLI::App* command = parent.add_subcommand("data", "Show a dataset closer: one document, or check all of it");
-  command->add_option("PREFIX", options->prefix, "of .bin/.idx files")->required();
-  command->add_option("--document", options->document, "print the ids of this document, counted from 0");
-  command->add_flag("--decode", options->decode, "with the text of each id, and where it stands");
-  command->add_option("--tokenizer", options->tokenizer, "the folder of the tokenizer that the data was prepared with");
-  command->add_flag("--verify", options->verify, "read every id, compare it with the vocabulary, print checksums");
-  command->footer(
+  const Command command = parent.subcommand("data", "Show a dataset closer: one document, or check all of it");
+  command.option("PREFIX", options->prefix, "of .bin/.idx files").required();
+  command.option("--document", options->document, "print the ids of this document, counted from 0");
+  command.flag("--decode", options->decode, "with the text of each id, and where it stands");
+  command.option("--tokenizer", options->tokenizer, "the folder of the tokenizer that the data was prepared with");
+  command.flag("--verify", options->verify, "read every id, compare it with the vocabulary, print checksums");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain inspect data data/corpus_text_document --verify\n"
       "  llm-pretrain inspect data data/corpus_text_document --document 17 --decode --tokenizer HF_DIR");
-  command->callback([options] { inspect_data(*options); });
+  command.run([options] { inspect_data(*options); });
   return command;
 }
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app) {
+void add_inspect_command(const Command& app) {
   struct Options {
     std::string path;
     InspectOptions inspect;
     bool quick = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("inspect", "Show what a model, a checkpoint, a dataset or a run holds");
-  command
-      ->add_option("FOLDER_OR_FILE", options->path,
-                   "a Hugging Face folder, a checkpoint, a run folder, a dataset's prefix or .idx, a "
-                   ".safetensors file");
-  command->add_flag("--tensors", options->inspect.tensors, "list every tensor");
-  command->add_flag("--quick", options->quick, "leave the weights' bytes unread: no checksums");
-  command->footer(
+  const Command command = app.subcommand("inspect", "Show what a model, a checkpoint, a dataset or a run holds");
+  command.option("FOLDER_OR_FILE", options->path,
+                 "a Hugging Face folder, a checkpoint, a run folder, a dataset's prefix or .idx, a "
+                 ".safetensors file");
+  command.flag("--tensors", options->inspect.tensors, "list every tensor");
+  command.flag("--quick", options->quick, "leave the weights' bytes unread: no checksums");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain inspect HF_DIR\n"
       "  llm-pretrain inspect runs/my_run\n"
       "  llm-pretrain inspect runs/my_run/checkpoints/step_00000500\n"
       "  llm-pretrain inspect data/corpus_text_document");
-  const CLI::App* data = add_data(*command);
-  command->callback([options, data] {
-    if (data->parsed()) return;
-    if (options->path.empty()) throw CLI::RequiredError("FOLDER_OR_FILE");
+  const Command data = add_data(command);
+  command.run([options, data] {
+    if (data.given()) return;
+    if (options->path.empty())
+      throw UserError("FOLDER_OR_FILE is required: `llm-pretrain inspect --help` shows what it can be");
     options->inspect.read_bytes = !options->quick;
     inspect(options->path, options->inspect);
   });

@@ -1,9 +1,8 @@
 // llm-pretrain launch: starts a command as several ranks.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "longhaul/launch/local.h"
 
 namespace longhaul::cli {
@@ -11,46 +10,48 @@ namespace {
 
 std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
-void add_local(CLI::App& launch) {
+void add_local(const Command& launch) {
   auto options = std::make_shared<launch::LocalLaunch>();
-  CLI::App* command = launch.add_subcommand("local", "Start ranks on this machine, under Open MPI");
-  command->add_option("--ranks", options->ranks, "how many")->required()->type_name("N")->check(CLI::PositiveNumber);
-  command->add_option("--threads-per-rank", options->threads_per_rank, "(default: the cores divided among the ranks)")
-      ->type_name("T")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--output-dir", options->output_dir, "write each rank's output to rank_N.log there; the terminal shows rank 0's alone")
-      ->type_name("D");
-  command->add_option("COMMAND", options->command, "what each rank runs, behind \"--\"")->required();
-  command->footer("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
-  command->callback([options] {
+  const Command command = launch.subcommand("local", "Start ranks on this machine, under Open MPI");
+  command.option("--ranks", options->ranks, "how many").required().value_name("N").positive();
+  command.option("--threads-per-rank", options->threads_per_rank, "(default: the cores divided among the ranks)")
+      .value_name("T")
+      .positive();
+  command
+      .option("--output-dir", options->output_dir,
+              "write each rank's output to rank_N.log there; the terminal shows rank 0's alone")
+      .value_name("D");
+  command.option("COMMAND", options->command, "what each rank runs, behind \"--\"").required();
+  command.examples("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
+  command.run([options] {
     const std::string self = own_program();
     options->command.insert(options->command.begin(), self);
     options->rank_starter = {self, "launch", "rank", "--"};
     const int code = launch::launch_local(*options);
-    if (code != 0) throw CLI::RuntimeError(code);
+    if (code != 0) throw Exit{code};
   });
 }
 
 // For launch_local alone, so that no help shows it.
-void add_rank(CLI::App& launch) {
+void add_rank(const Command& launch) {
   auto arguments = std::make_shared<std::vector<std::string>>();
-  CLI::App* command = launch.add_subcommand("rank", "Start one rank; used by `launch local`");
-  command->group("");
-  command->add_option("ARGUMENTS", *arguments)->required();
-  command->callback([arguments] {
+  const Command command = launch.subcommand("rank", "Start one rank; used by `launch local`");
+  command.hide();
+  command.option("ARGUMENTS", *arguments).required();
+  command.run([arguments] {
     const int code = launch::start_rank(*arguments);
-    if (code != 0) throw CLI::RuntimeError(code);
+    if (code != 0) throw Exit{code};
   });
 }
 
 }  // namespace
 
-void add_launch_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("launch", "Start a command as several ranks");
-  command->require_subcommand(1);
-  command->footer("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
-  add_local(*command);
-  add_rank(*command);
+void add_launch_command(const Command& app) {
+  const Command command = app.subcommand("launch", "Start a command as several ranks");
+  command.needs_subcommand();
+  command.examples("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
+  add_local(command);
+  add_rank(command);
 }
 
 }  // namespace longhaul::cli

@@ -1,4 +1,4 @@
-#include "layout_report.h"
+#include "cli/layout_report.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

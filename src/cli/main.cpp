@@ -3,17 +3,14 @@
 #include <c10/util/Exception.h>
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <new>
 #include <string>
-#include <vector>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "longhaul/comm/error.h"
-#include "longhaul/core/config/suggest.h"
 #include "longhaul/core/error.h"
 
 namespace longhaul::cli {
@@ -29,46 +26,11 @@ constexpr const char* kExamples =
     "  llm-pretrain doctor\n"
     "`llm-pretrain COMMAND --help` explains a command.";
 
-std::vector<std::string> names_of(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (!command->get_group().empty()) names.push_back(command->get_name());  // others no help shows
-  }
-  return names;
-}
-
-// A word or an option that a command does not know, with what may be meant; "" when something else is wrong. CLI11
-// would say that an argument was not expected, or that another is missing.
-std::string unknown_word(const CLI::App& app) {
-  const CLI::App* command = &app;
-  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-  const auto text = [](const std::string& problem, const std::string& close) {
-    return close.empty() ? problem : fmt::format("{}. Did you mean {}?", problem, close);
-  };
-  std::vector<std::string> options;
-  for (const CLI::Option* option : command->get_options()) {
-    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
-  }
-  const std::vector<std::string> commands = names_of(*command);
-  for (const std::string& word : command->remaining()) {
-    if (word.starts_with("--")) {
-      return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
-    }
-    if (commands.empty()) continue;
-    const std::string close = nearest(word, commands);
-    return text(fmt::format("there is no command \"{}{}\"", command == &app ? "" : command->get_name() + " ", word),
-                close.empty() ? "" : fmt::format("\"{}\"", close));
-  }
-  return "";
-}
-
 int run(int argc, char** argv) {
-  CLI::App app(
-      "Longhaul: pre-trains large language models, and continues to pre-train Hugging Face checkpoints.",
-      "llm-pretrain");
-  app.set_version_flag("--version", "llm-pretrain " LONGHAUL_VERSION);
-  app.require_subcommand(1);
-  app.footer(kExamples);
+  const CommandLine line("llm-pretrain", LONGHAUL_VERSION,
+                         "Longhaul: pre-trains large language models, and continues to pre-train Hugging Face checkpoints.",
+                         kExamples);
+  const Command app = line.root();
   add_prepare_command(app);
   add_pretrain_command(app);
   add_eval_command(app);
@@ -84,18 +46,7 @@ int run(int argc, char** argv) {
   add_schema_command(app);
   add_launch_command(app);
   add_doctor_command(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help_or_version) {
-    return app.exit(help_or_version);
-  } catch (const CLI::RuntimeError& ended) {  // a command that ends with an exit code and has told why
-    return ended.get_exit_code();
-  } catch (const CLI::ParseError& error) {
-    const std::string unknown = unknown_word(app), problem = unknown.empty() ? error.what() : unknown;
-    fmt::print(stderr, "error: {}{} `--help` lists what there is.\n", problem, problem.ends_with("?") ? "" : ".");
-    return 2;
-  }
-  return 0;
+  return line.run(argc, argv);
 }
 
 bool lacks_memory(const std::string& message) {

@@ -1,23 +1,17 @@
-#include "model_options.h"
+#include "cli/model_options.h"
 
 #include <ATen/Parallel.h>
-
-#include <CLI/CLI.hpp>
 
 #include "longhaul/train/device.h"
 #include "longhaul/train/model_folder.h"
 
 namespace longhaul::cli {
 
-void add_model_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("--model", options.folder, "a Hugging Face folder, a checkpoint, or a run folder")->required();
-  command.add_option("--precision", options.precision, "of the arithmetic")
-      ->check(CLI::IsMember({"fp32", "bf16"}))
-      ->capture_default_str();
-  command.add_option("--device", options.device, "where to compute")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  command.add_option("--threads", options.threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
+void add_model_options(const Command& command, ModelOptions& options) {
+  command.option("--model", options.folder, "a Hugging Face folder, a checkpoint, or a run folder").required();
+  command.option("--precision", options.precision, "of the arithmetic").one_of({"fp32", "bf16"}).show_default();
+  command.option("--device", options.device, "where to compute").one_of({"auto", "cpu", "cuda"}).show_default();
+  command.option("--threads", options.threads, "CPU threads; 0: all cores").not_negative();
 }
 
 std::unique_ptr<Transformer> load_model(const ModelFolder& folder, const ModelOptions& options) {

@@ -5,9 +5,7 @@
 #include <memory>
 #include <string>
 
-namespace CLI {
-class App;
-}
+#include "cli/command_line.h"
 
 namespace longhaul {
 class ModelFolder;
@@ -23,7 +21,7 @@ struct ModelOptions {
   int64_t threads = 0;
 };
 
-void add_model_options(CLI::App& command, ModelOptions& options);
+void add_model_options(const Command& command, ModelOptions& options);
 std::unique_ptr<Transformer> load_model(const ModelFolder& folder, const ModelOptions& options);
 
 }  // namespace longhaul::cli

@@ -1,11 +1,10 @@
 // llm-pretrain plan: what a run would do, before it starts.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
-#include "commands.h"
-#include "layout_report.h"
+#include "cli/commands.h"
+#include "cli/layout_report.h"
 #include "longhaul/core/error.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/model_folder.h"
@@ -27,7 +26,7 @@ void plan_layout(const std::string& name, const std::vector<std::string>& overri
   fmt::print("{}", layout_report(recipe, ranks, all));
 }
 
-void add_layout(CLI::App& plan) {
+void add_layout(const Command& plan) {
   struct Options {
     std::string recipe;
     std::vector<std::string> overrides;
@@ -35,29 +34,26 @@ void add_layout(CLI::App& plan) {
     bool all = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = plan.add_subcommand("layout", "Show which rank holds what, and who talks to whom");
-  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings to change first");
-  command
-      ->add_option("--ranks", options->ranks,
-                   "ranks of the run; default: one copy of the model in the recipe's layout")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
-  command->add_flag("--all", options->all, "list all ranks, however many");
-  command->footer(
+  const Command command = plan.subcommand("layout", "Show which rank holds what, and who talks to whom");
+  command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
+  command.option("OVERRIDES", options->overrides, "KEY=VALUE: settings to change first");
+  command.option("--ranks", options->ranks, "ranks of the run; default: one copy of the model in the recipe's layout")
+      .between(int64_t{1}, int64_t{1} << 20);
+  command.flag("--all", options->all, "list all ranks, however many");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain plan layout llama3_8b --ranks 8 parallel.context=1\n"
       "  llm-pretrain plan layout llama3_70b --ranks 64 parallel.tensor=8 parallel.pipeline=4 parallel.context=1");
-  command->callback(
-      [options] { plan_layout(options->recipe, options->overrides, options->ranks, options->all); });
+  command.run([options] { plan_layout(options->recipe, options->overrides, options->ranks, options->all); });
 }
 
 }  // namespace
 
-void add_plan_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("plan", "Show what a run would do before it starts");
-  command->require_subcommand(1);
-  command->footer("Example:\n  llm-pretrain plan layout llama3_8b --ranks 8 parallel.context=1");
-  add_layout(*command);
+void add_plan_command(const Command& app) {
+  const Command command = app.subcommand("plan", "Show what a run would do before it starts");
+  command.needs_subcommand();
+  command.examples("Example:\n  llm-pretrain plan layout llama3_8b --ranks 8 parallel.context=1");
+  add_layout(command);
 }
 
 }  // namespace longhaul::cli

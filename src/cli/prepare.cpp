@@ -1,13 +1,12 @@
 // llm-pretrain prepare: text becomes .bin/.idx files of token ids.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
 #include "longhaul/core/progress.h"
@@ -113,74 +112,67 @@ std::shared_ptr<const SentenceSplitter> sentence_splitter(const SentenceOptions&
 
 }  // namespace
 
-void add_prepare_command(CLI::App& app) {
+void add_prepare_command(const Command& app) {
   struct Options {
     PrepareOptions prepare;
     std::string tokenizer;
     bool no_special_tokens = false;
-    std::string on_bad_line = "fail";
-    std::string text_documents = "files";
     std::string partition = "1/1";
     bool round_robin = false;
     int64_t seal_every = 256;
     SentenceOptions sentences;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("prepare", "Turn text into .bin/.idx files of token ids");
+  const Command command = app.subcommand("prepare", "Turn text into .bin/.idx files of token ids");
   PrepareOptions& prepare_options = options->prepare;
   command
-      ->add_option("--input", prepare_options.inputs,
-                   "JSONL or text file (.gz, .zst, too), glob or folder, or - for standard input; may be given more than once")
-      ->required();
-  command->add_option("--tokenizer", options->tokenizer, "Hugging Face folder with tokenizer.json")->required();
-  command->add_option("--output-prefix", prepare_options.output_prefix, "the files are PREFIX_<key>_document.bin and .idx")
-      ->required();
-  command->add_option("--json-keys", prepare_options.json_keys, "keys of the JSON objects, each into files of its own")
-      ->delimiter(',')
-      ->default_str("text");
-  command->add_flag("--append-eod", prepare_options.append_eod, "end each document with the tokenizer's end-of-text token");
-  command->add_option("--workers", prepare_options.workers, "threads; 0: one a core")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_flag("--no-special-tokens", options->no_special_tokens,
-                    "leave out what the tokenizer adds to a text of its own accord, such as a first token");
+      .option("--input", prepare_options.inputs,
+              "JSONL or text file (.gz, .zst, too), glob or folder, or - for standard input; may be given more than once")
+      .required();
+  command.option("--tokenizer", options->tokenizer, "Hugging Face folder with tokenizer.json").required();
+  command.option("--output-prefix", prepare_options.output_prefix, "the files are PREFIX_<key>_document.bin and .idx")
+      .required();
+  command.option("--json-keys", prepare_options.json_keys, "keys of the JSON objects, each into files of its own")
+      .separated_by(',')
+      .show_default("text");
+  command.flag("--append-eod", prepare_options.append_eod, "end each document with the tokenizer's end-of-text token");
+  command.option("--workers", prepare_options.workers, "threads; 0: one a core").not_negative().show_default();
+  command.flag("--no-special-tokens", options->no_special_tokens,
+               "leave out what the tokenizer adds to a text of its own accord, such as a first token");
   SentenceOptions& sentences = options->sentences;
-  CLI::Option* split = command->add_flag("--split-sentences", sentences.split,
-                                         "each sentence is a sequence, in PREFIX_<key>_sentence, as BERT and T5 need it");
-  CLI::Option* language =
-      command->add_option("--language", sentences.language, "whose sentence model of NLTK's punkt_tab to use; english if not given")
-          ->needs(split);
-  command->add_option("--sentence-model", sentences.model, "folder of that model, instead of where NLTK looks for it")
-      ->needs(split)
-      ->excludes(language);
-  command->add_flag("--keep-newlines", sentences.keep_newlines, "sentences keep the spaces and newlines behind them")->needs(split);
-  command->add_option("--on-bad-line", options->on_bad_line, "what to do about a line that is no JSON object with the keys")
-      ->check(CLI::IsMember({"fail", "skip", "quarantine"}))
-      ->capture_default_str();
-  command->add_option("--text-documents", options->text_documents, "what a document is in text files: a file, or each line")
-      ->check(CLI::IsMember({"files", "lines"}))
-      ->capture_default_str();
-  command->add_option("--partition", options->partition, "I/N: the share of one of N machines; join them with `data merge`")
-      ->capture_default_str();
-  command->add_flag("--round-robin", options->round_robin, "deal documents to partitions in turn, as Megatron does without "
-                                                           "--keep-sequential-samples");
-  command->add_option("--seal-every", options->seal_every, "MiB of text between points that a stopped run goes on from")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->footer(
+  const Option split = command.flag("--split-sentences", sentences.split,
+                                    "each sentence is a sequence, in PREFIX_<key>_sentence, as BERT and T5 need it");
+  const Option language =
+      command.option("--language", sentences.language, "whose sentence model of NLTK's punkt_tab to use; english if not given")
+          .needs(split);
+  command.option("--sentence-model", sentences.model, "folder of that model, instead of where NLTK looks for it")
+      .needs(split)
+      .excludes(language);
+  command.flag("--keep-newlines", sentences.keep_newlines, "sentences keep the spaces and newlines behind them").needs(split);
+  command.choice("--on-bad-line", prepare_options.on_bad_line,
+                 {{"fail", OnBadLine::fail}, {"skip", OnBadLine::skip}, {"quarantine", OnBadLine::quarantine}},
+                 "what to do about a line that is no JSON object with the keys");
+  command.choice("--text-documents", prepare_options.text_documents,
+                 {{"files", TextDocuments::files}, {"lines", TextDocuments::lines}},
+                 "what a document is in text files: a file, or each line");
+  command.option("--partition", options->partition, "I/N: the share of one of N machines; join them with `data merge`")
+      .show_default();
+  command.flag("--round-robin", options->round_robin,
+               "deal documents to partitions in turn, as Megatron does without "
+               "--keep-sequential-samples");
+  command.option("--seal-every", options->seal_every, "MiB of text between points that a stopped run goes on from")
+      .positive()
+      .show_default();
+  command.examples(
       "Examples:\n"
       "  llm-pretrain prepare --input corpus.jsonl --tokenizer llama-3/ --output-prefix data/corpus --append-eod\n"
       "  llm-pretrain prepare --input 'part-*.jsonl' --input notes/ --tokenizer gpt2/ --output-prefix data/all --append-eod\n"
       "  llm-pretrain prepare --input 'cc/*.jsonl.zst' --tokenizer gpt2/ --output-prefix data/cc --append-eod --partition 3/8\n"
       "A run that was stopped goes on where it was when the same command is given again.");
-  command->callback([options] {
+  command.run([options] {
     const StopGuard stop;
     PrepareOptions prepare_options = options->prepare;
     prepare_options.add_special_tokens = !options->no_special_tokens;
-    prepare_options.on_bad_line = options->on_bad_line == "quarantine" ? OnBadLine::quarantine
-                                  : options->on_bad_line == "skip"     ? OnBadLine::skip
-                                                                       : OnBadLine::fail;
-    prepare_options.text_documents = options->text_documents == "lines" ? TextDocuments::lines : TextDocuments::files;
     prepare_options.partition = parsed_partition(options->partition);
     prepare_options.partition.round_robin = options->round_robin;
     prepare_options.seal_bytes = options->seal_every << 20;

@@ -3,12 +3,11 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "longhaul/comm/exchange.h"
 #include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/log.h"
@@ -82,23 +81,23 @@ void pretrain(const std::string& name, const std::vector<std::string>& overrides
 
 }  // namespace
 
-void add_pretrain_command(CLI::App& app) {
+void add_pretrain_command(const Command& app) {
   struct Options {
     std::string recipe;
     std::vector<std::string> overrides;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("pretrain", "Train a model: from scratch, or on from a Hugging Face checkpoint");
-  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
-  command->footer(
+  const Command command = app.subcommand("pretrain", "Train a model: from scratch, or on from a Hugging Face checkpoint");
+  command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
+  command.option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain pretrain llama_tiny data.mock=true\n"
       "  llm-pretrain pretrain recipe.json model.from=HF_DIR data.train=data/corpus_text_document trainer.max_steps=500\n"
       "  llm-pretrain launch local --ranks 4 -- pretrain llama_tiny parallel.tensor=2   (or mpirun, srun)\n"
       "A run folder that has checkpoints is resumed, in whatever layout. SIGTERM and SIGINT save and end the run in order.\n"
       "docs/configuration.md lists all keys; `llm-pretrain recipes list` the recipes.");
-  command->callback([options] { pretrain(options->recipe, options->overrides); });
+  command.run([options] { pretrain(options->recipe, options->overrides); });
 }
 
 }  // namespace longhaul::cli

@@ -1,4 +1,4 @@
-#include "recipe_report.h"
+#include "cli/recipe_report.h"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
 // llm-pretrain recipes: what there is, what a recipe means, and a file to start from.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 
-#include "commands.h"
+#include "cli/commands.h"
+#include "cli/recipe_report.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/progress.h"
@@ -13,7 +13,6 @@
 #include "longhaul/recipes/library.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/model_folder.h"
-#include "recipe_report.h"
 
 namespace longhaul::cli {
 namespace {
@@ -38,36 +37,34 @@ void list_recipes(bool names_only) {
       table.str());
 }
 
-void add_list(CLI::App& recipes) {
+void add_list(const Command& recipes) {
   auto names_only = std::make_shared<bool>(false);
-  CLI::App* command = recipes.add_subcommand("list", "List the recipes that come with Longhaul");
-  command->add_flag("--names", *names_only, "names alone, one a line");
-  command->callback([names_only] { list_recipes(*names_only); });
-  command->footer("Example:\n  llm-pretrain recipes list");
+  const Command command = recipes.subcommand("list", "List the recipes that come with Longhaul");
+  command.flag("--names", *names_only, "names alone, one a line");
+  command.run([names_only] { list_recipes(*names_only); });
+  command.examples("Example:\n  llm-pretrain recipes list");
 }
 
-void add_show(CLI::App& recipes) {
+void add_show(const Command& recipes) {
   struct Options {
     std::string recipe;
     std::vector<std::string> overrides;
     bool full = false, file = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      recipes.add_subcommand("show", "Show what a recipe means: size, FLOPs, memory, settings");
-  command->add_option("RECIPE", options->recipe, "a recipe's name or a .json file")->required();
-  command->add_option("OVERRIDES", options->overrides, "KEY=VALUE: settings to change first");
-  auto* full = command->add_flag("--json", options->full, "print the full resolved configuration as JSON");
-  auto* file =
-      command->add_flag("--file", options->file, "print a recipe file with what differs from the defaults");
-  full->excludes(file);
-  command->footer(
+  const Command command = recipes.subcommand("show", "Show what a recipe means: size, FLOPs, memory, settings");
+  command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
+  command.option("OVERRIDES", options->overrides, "KEY=VALUE: settings to change first");
+  const Option full = command.flag("--json", options->full, "print the full resolved configuration as JSON");
+  const Option file = command.flag("--file", options->file, "print a recipe file with what differs from the defaults");
+  full.excludes(file);
+  command.examples(
       "Examples:\n"
       "  llm-pretrain recipes show llama3_8b\n"
       "  llm-pretrain recipes show llama3_70b parallel.tensor=8 recompute.mode=full\n"
       "  llm-pretrain recipes show my_run.json model.from=HF_DIR   (reads its config.json)\n"
       "  llm-pretrain recipes show my_run.json --json");
-  command->callback([options] {
+  command.run([options] {
     const Recipe recipe = load_recipe(options->recipe, options->overrides);
     fmt::print("{}", options->full   ? full_recipe_text(with_shape_of_model(recipe))
                      : options->file ? recipe_file_text(recipe)
@@ -75,22 +72,21 @@ void add_show(CLI::App& recipes) {
   });
 }
 
-void add_init(CLI::App& recipes) {
+void add_init(const Command& recipes) {
   struct Options {
     std::string recipe, output;
     bool force = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      recipes.add_subcommand("init", "Write a recipe file of your own that starts from a recipe");
-  command->add_option("RECIPE", options->recipe, "the recipe's name")->required();
-  command->add_option("-o,--output", options->output, "the file to write; default: standard output");
-  command->add_flag("--force", options->force, "replace the file when it is there");
-  command->footer(
+  const Command command = recipes.subcommand("init", "Write a recipe file of your own that starts from a recipe");
+  command.option("RECIPE", options->recipe, "the recipe's name").required();
+  command.option("-o,--output", options->output, "the file to write; default: standard output");
+  command.flag("--force", options->force, "replace the file when it is there");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain recipes init llama32_1b > my_run.json\n"
       "  llm-pretrain recipes init llama32_1b --output my_run.json");
-  command->callback([options] {
+  command.run([options] {
     const std::string& path = options->output;
     const std::string text = starter_file_text(find_recipe(options->recipe));
     if (path.empty()) {
@@ -108,17 +104,17 @@ void add_init(CLI::App& recipes) {
 
 }  // namespace
 
-void add_recipes_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("recipes", "List, show and start recipes");
-  command->require_subcommand(1);
-  command->footer(
+void add_recipes_command(const Command& app) {
+  const Command command = app.subcommand("recipes", "List, show and start recipes");
+  command.needs_subcommand();
+  command.examples(
       "Examples:\n"
       "  llm-pretrain recipes list\n"
       "  llm-pretrain recipes show llama3_8b\n"
       "  llm-pretrain recipes init llama_tiny > my_run.json");
-  add_list(*command);
-  add_show(*command);
-  add_init(*command);
+  add_list(command);
+  add_show(command);
+  add_init(command);
 }
 
 }  // namespace longhaul::cli

@@ -1,4 +1,4 @@
-#include "system_info.h"
+#include "cli/system_info.h"
 
 #include <fmt/core.h>
 #include <sched.h>

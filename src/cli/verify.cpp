@@ -6,14 +6,13 @@
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <utility>
 
+#include "cli/commands.h"
 #include "cli/verify/comparison.h"
 #include "cli/verify/python_reference.h"
-#include "commands.h"
 #include "longhaul/checkpoint/safetensors_reader.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/random.h"
@@ -198,28 +197,22 @@ void verify(const Options& options) {
 
 }  // namespace
 
-void add_verify_command(CLI::App& app) {
+void add_verify_command(const Command& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("verify", "Compare a model with what transformers computes");
-  command->add_option("--model", options->model, "the Hugging Face folder")->required();
-  command->add_option("--reference", options->reference,
-                      "the folder that transformers reads; default: the same");
-  command->add_option("--tokens", options->tokens, "how many token ids go through the layers")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--prompt", options->prompt, "the text to continue greedily")->capture_default_str();
-  command->add_option("--max-new-tokens", options->max_new_tokens, "of the greedy text")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "CPU threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber);
-  command->footer(
+  const Command command = app.subcommand("verify", "Compare a model with what transformers computes");
+  command.option("--model", options->model, "the Hugging Face folder").required();
+  command.option("--reference", options->reference, "the folder that transformers reads; default: the same");
+  command.option("--tokens", options->tokens, "how many token ids go through the layers").positive().show_default();
+  command.option("--prompt", options->prompt, "the text to continue greedily").show_default();
+  command.option("--max-new-tokens", options->max_new_tokens, "of the greedy text").positive().show_default();
+  command.option("--threads", options->threads, "CPU threads; 0: all cores").not_negative();
+  command.examples(
       "Examples:\n"
       "  llm-pretrain verify --model HF_DIR\n"
       "  llm-pretrain verify --model runs/my_run --reference EXPORTED_HF_DIR   (exported with --dtype fp32: BF16 rounds)\n"
       "Wants a Python with torch, transformers and safetensors: that of $LONGHAUL_PYTHON, else the one that\n"
       "scripts/setup --test installs, else python3. Exit code 0: equal; 1: not, or there is no such Python.");
-  command->callback([options] { verify(*options); });
+  command.run([options] { verify(*options); });
 }
 
 }  // namespace longhaul::cli

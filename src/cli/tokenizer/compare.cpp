@@ -1,8 +1,6 @@
 // llm-pretrain tokenizer compare: where two tokenizers cut the same text differently.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "cli/tokenizer/tokenizer.h"
 #include "longhaul/core/table.h"
 
@@ -111,21 +109,19 @@ void compare(const Options& options) {
 
 }  // namespace
 
-void add_tokenizer_compare(CLI::App& parent) {
+void add_tokenizer_compare(const Command& parent) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("compare", "Show where two tokenizers cut texts differently");
-  command->add_option("FIRST", options->first, "folder with a tokenizer, or tokenizer.json")->required();
-  command->add_option("SECOND", options->second, "the other one")->required();
-  add_text_input(*command, options->input);
-  command->add_flag("--no-special-tokens", options->no_special_tokens,
-                    "leave out what the tokenizers add to a text of their own accord");
-  command->add_option("--limit", options->limit, "print at most so many places")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->footer(
+  const Command command = parent.subcommand("compare", "Show where two tokenizers cut texts differently");
+  command.option("FIRST", options->first, "folder with a tokenizer, or tokenizer.json").required();
+  command.option("SECOND", options->second, "the other one").required();
+  add_text_input(command, options->input);
+  command.flag("--no-special-tokens", options->no_special_tokens,
+               "leave out what the tokenizers add to a text of their own accord");
+  command.option("--limit", options->limit, "print at most so many places").not_negative().show_default();
+  command.examples(
       "Example:\n"
       "  llm-pretrain tokenizer compare llama-2/ llama-3/ --jsonl sample.jsonl");
-  command->callback([options] { compare(*options); });
+  command.run([options] { compare(*options); });
 }
 
 }  // namespace longhaul::cli

@@ -1,7 +1,6 @@
 // llm-pretrain tokenizer decode: the text of ids.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -74,21 +73,21 @@ void decode(const Options& options) {
 
 }  // namespace
 
-void add_tokenizer_decode(CLI::App& parent) {
+void add_tokenizer_decode(const Command& parent) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("decode", "Print the text of ids");
-  command->add_option("--tokenizer", options->tokenizer, "folder with the tokenizer, or tokenizer.json")->required();
-  auto* ids = command->add_option("--ids", options->ids, "the ids; without them and --jsonl, standard input is read");
+  const Command command = parent.subcommand("decode", "Print the text of ids");
+  command.option("--tokenizer", options->tokenizer, "folder with the tokenizer, or tokenizer.json").required();
+  const Option ids = command.option("--ids", options->ids, "the ids; without them and --jsonl, standard input is read");
   command
-      ->add_option("--jsonl", options->jsonl,
-                   "file of {\"ids\": [...]} lines, each of which gives a {\"text\": ...} line; - is standard input")
-      ->excludes(ids);
-  command->add_flag("--skip-special-tokens", options->skip_special_tokens, "leave out special tokens");
-  command->footer(
+      .option("--jsonl", options->jsonl,
+              "file of {\"ids\": [...]} lines, each of which gives a {\"text\": ...} line; - is standard input")
+      .excludes(ids);
+  command.flag("--skip-special-tokens", options->skip_special_tokens, "leave out special tokens");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain tokenizer decode --tokenizer HF_DIR --ids '9906, 1917'\n"
       "  llm-pretrain tokenizer encode --tokenizer A --jsonl c.jsonl | llm-pretrain tokenizer decode --tokenizer A --jsonl -");
-  command->callback([options] { decode(*options); });
+  command.run([options] { decode(*options); });
 }
 
 }  // namespace longhaul::cli

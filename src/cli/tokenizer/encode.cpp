@@ -1,8 +1,6 @@
 // llm-pretrain tokenizer encode: the ids of texts, and where each token stands.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "cli/tokenizer/tokenizer.h"
 #include "longhaul/core/table.h"
 
@@ -42,20 +40,20 @@ void print_places(const Tokenizer& tokenizer, const Options& options) {
 
 }  // namespace
 
-void add_tokenizer_encode(CLI::App& parent) {
+void add_tokenizer_encode(const Command& parent) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = parent.add_subcommand("encode", "Print the ids of texts, one {\"ids\": [...]} a line");
-  command->add_option("--tokenizer", options->tokenizer, "folder with the tokenizer, or tokenizer.json")->required();
-  add_text_input(*command, options->input);
-  command->add_flag("--no-special-tokens", options->no_special_tokens,
-                    "leave out what the tokenizer adds to a text of its own accord, such as a first token");
-  command->add_flag("--offsets", options->offsets,
-                    "print a table of the tokens, with the bytes and the characters of the text that each stands for");
-  command->footer(
+  const Command command = parent.subcommand("encode", "Print the ids of texts, one {\"ids\": [...]} a line");
+  command.option("--tokenizer", options->tokenizer, "folder with the tokenizer, or tokenizer.json").required();
+  add_text_input(command, options->input);
+  command.flag("--no-special-tokens", options->no_special_tokens,
+               "leave out what the tokenizer adds to a text of its own accord, such as a first token");
+  command.flag("--offsets", options->offsets,
+               "print a table of the tokens, with the bytes and the characters of the text that each stands for");
+  command.examples(
       "Examples:\n"
       "  llm-pretrain tokenizer encode --tokenizer HF_DIR --text 'Hello world' --offsets\n"
       "  llm-pretrain tokenizer encode --tokenizer HF_DIR --no-special-tokens --jsonl corpus.jsonl");
-  command->callback([options] {
+  command.run([options] {
     const auto tokenizer = open_tokenizer(options->tokenizer);
     options->offsets ? print_places(*tokenizer, *options) : print_ids(*tokenizer, *options);
   });

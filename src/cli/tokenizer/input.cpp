@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -14,11 +13,10 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const std::string& path) {
   return path.ends_with(".json") ? Tokenizer::from_file(path) : Tokenizer::from_folder(path);
 }
 
-void add_text_input(CLI::App& command, TextInput& input) {
-  auto* text = command.add_option("--text", input.text, "the text; without it and --jsonl, standard input is read");
-  command.add_option("--jsonl", input.jsonl, "file of JSON lines with one text each; - is standard input")
-      ->excludes(text);
-  command.add_option("--key", input.key, "where in a JSON line the text is")->capture_default_str();
+void add_text_input(const Command& command, TextInput& input) {
+  const Option text = command.option("--text", input.text, "the text; without it and --jsonl, standard input is read");
+  command.option("--jsonl", input.jsonl, "file of JSON lines with one text each; - is standard input").excludes(text);
+  command.option("--key", input.key, "where in a JSON line the text is").show_default();
 }
 
 std::string read_standard_input() {

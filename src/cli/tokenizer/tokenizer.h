@@ -7,18 +7,15 @@
 #include <string>
 #include <string_view>
 
+#include "cli/command_line.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
-
-namespace CLI {
-class App;
-}
 
 namespace longhaul::cli {
 
-void add_tokenizer_encode(CLI::App& parent);
-void add_tokenizer_decode(CLI::App& parent);
-void add_tokenizer_compare(CLI::App& parent);
-void add_tokenizer_train(CLI::App& parent);
+void add_tokenizer_encode(const Command& parent);
+void add_tokenizer_decode(const Command& parent);
+void add_tokenizer_compare(const Command& parent);
+void add_tokenizer_train(const Command& parent);
 
 // A folder with a tokenizer, or a tokenizer.json by itself.
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::string& path);
@@ -29,7 +26,7 @@ struct TextInput {
   std::optional<std::string> jsonl;  // "-" is standard input
   std::string key = "text";
 };
-void add_text_input(CLI::App& command, TextInput& input);
+void add_text_input(const Command& command, TextInput& input);
 // Calls `use` with each text. Throws UserError, naming the line, where a line is no JSON with a text.
 void for_each_text(const TextInput& input, const std::function<void(std::string_view)>& use);
 // Calls `use` with each line of a file ("-": of standard input) and its number, from 1.

@@ -1,0 +1,209 @@
+#include "cli/command_line.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "longhaul/core/config/suggest.h"
+
+namespace longhaul::cli {
+
+const Option& Option::required() const {
+  option_->required();
+  return *this;
+}
+
+const Option& Option::show_default() const {
+  option_->capture_default_str();
+  return *this;
+}
+
+const Option& Option::show_default(const std::string& text) const {
+  option_->default_str(text);
+  return *this;
+}
+
+const Option& Option::value_name(const std::string& name) const {
+  option_->type_name(name);
+  return *this;
+}
+
+const Option& Option::one_of(const std::vector<std::string>& words) const {
+  option_->check(CLI::IsMember(words));
+  return *this;
+}
+
+const Option& Option::positive() const {
+  option_->check(CLI::PositiveNumber);
+  return *this;
+}
+
+const Option& Option::not_negative() const {
+  option_->check(CLI::NonNegativeNumber);
+  return *this;
+}
+
+const Option& Option::between(int64_t least, int64_t most) const {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+const Option& Option::between(double least, double most) const {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+const Option& Option::separated_by(char delimiter) const {
+  option_->delimiter(delimiter);
+  return *this;
+}
+
+const Option& Option::needs(const Option& other) const {
+  option_->needs(other.option_);
+  return *this;
+}
+
+const Option& Option::excludes(const Option& other) const {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Command Command::subcommand(const std::string& name, const std::string& description) const {
+  return Command(app_->add_subcommand(name, description));
+}
+
+void Command::needs_subcommand() const {
+  app_->require_subcommand(1);
+}
+
+void Command::hide() const {
+  app_->group("");
+}
+
+void Command::examples(const std::string& text) const {
+  app_->footer(text);
+}
+
+void Command::run(std::function<void()> function) const {
+  app_->callback(std::move(function));
+}
+
+bool Command::given() const {
+  return app_->parsed();
+}
+
+Option Command::option(const std::string& name, std::string& value, const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, std::filesystem::path& value, const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, std::optional<std::string>& value,
+                       const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, std::vector<std::string>& values,
+                       const std::string& help) const {
+  return Option(app_->add_option(name, values, help));
+}
+
+Option Command::option(const std::string& name, int& value, const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, int64_t& value, const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, uint64_t& value, const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, std::optional<int64_t>& value,
+                       const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::option(const std::string& name, double& value, const std::string& help) const {
+  return Option(app_->add_option(name, value, help));
+}
+
+Option Command::flag(const std::string& name, bool& value, const std::string& help) const {
+  return Option(app_->add_flag(name, value, help));
+}
+
+CLI::Option* Command::word_option(const std::string& name, std::function<void(const std::string&)> use,
+                                  const std::string& help) const {
+  return app_->add_option_function<std::string>(name, use, help);
+}
+
+namespace {
+
+std::vector<std::string> names_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (!command->get_group().empty()) names.push_back(command->get_name());  // others no help shows
+  }
+  return names;
+}
+
+// A word or an option that a command does not know, with what may be meant; "" when something else is wrong.
+// CLI11 would say that an argument was not expected, or that another is missing.
+std::string unknown_word(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  const auto text = [](const std::string& problem, const std::string& close) {
+    return close.empty() ? problem : fmt::format("{}. Did you mean {}?", problem, close);
+  };
+  std::vector<std::string> options;
+  for (const CLI::Option* option : command->get_options()) {
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  }
+  const std::vector<std::string> commands = names_of(*command);
+  for (const std::string& word : command->remaining()) {
+    if (word.starts_with("--")) {
+      return text(fmt::format("`{}` has no option {}", command->get_name(), word),
+                  nearest(word.substr(0, word.find('=')), options));
+    }
+    if (commands.empty()) continue;
+    const std::string close = nearest(word, commands);
+    return text(
+        fmt::format("there is no command \"{}{}\"", command == &app ? "" : command->get_name() + " ", word),
+        close.empty() ? "" : fmt::format("\"{}\"", close));
+  }
+  return "";
+}
+
+}  // namespace
+
+CommandLine::CommandLine(const std::string& program, const std::string& version,
+                         const std::string& description, const std::string& examples)
+    : app_(std::make_unique<CLI::App>(description, program)) {
+  app_->set_version_flag("--version", program + " " + version);
+  root().needs_subcommand();
+  root().examples(examples);
+}
+
+CommandLine::~CommandLine() = default;
+
+int CommandLine::run(int argc, char** argv) const {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app_->exit(help_or_version);
+  } catch (const CLI::ParseError& error) {
+    const std::string unknown = unknown_word(*app_), problem = unknown.empty() ? error.what() : unknown;
+    fmt::print(stderr, "error: {}{} `--help` lists what there is.\n", problem,
+               problem.ends_with("?") ? "" : ".");
+    return 2;
+  } catch (const Exit& ended) {
+    return ended.code;
+  }
+  return 0;
+}
+
+}  // namespace longhaul::cli
