@@ -62,7 +62,7 @@ bool widen(TokenType type, const std::byte* source, std::span<int64_t> out) {
 std::string dataset_prefix(std::string path) {
   for (std::string_view extension : {".bin", ".idx"}) {
     if (path.size() > extension.size() && path.ends_with(extension)) {
-      path.resize(path.size() - extension.size());
+      path.erase(path.size() - extension.size());
       break;
     }
   }
