@@ -283,6 +283,13 @@ def test_configuration_mistakes(hf, data, tmp_path, override, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_gpu_where_there_is_none(hf, data, tmp_path):
+    expected = ["no GPU can be used: ", "For the CPU choose trainer.device=cpu"]
+    if not shutil.which("nvidia-smi"):
+        expected[0] += "no NVIDIA driver"
+    fails(2, expected, *pretrain(hf, data, tmp_path / "run", "trainer.device=cuda"), env={"CUDA_VISIBLE_DEVICES": ""})
+
+
 def test_a_recipe_file_with_a_mistake(hf, data, tmp_path):
     recipe = tmp_path / "mine.json"
     recipe.write_text('{"base": "llama_tiny",\n "optimizer": {"lr": }}')
