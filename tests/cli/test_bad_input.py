@@ -472,6 +472,16 @@ def test_a_damaged_checkpoint(hf, data, tmp_path):
     fails(2, "manifest.json", "inspect", newest)
 
 
+def test_a_checkpoint_that_the_run_removed(hf, data, tmp_path):
+    run = tmp_path / "run"
+    trained = ok(*pretrain(hf, data, run, "checkpoint.every=1", "checkpoint.keep_last=1"))
+    gone = run / "checkpoints/step_00000001"
+    assert trained.stderr.count(f"removed {gone}: checkpoint.keep_last is 1") == 1, trained.stderr
+    expected = [f"there is no checkpoint {gone}", "has step_00000002;", "checkpoint.keep_last"]
+    fails(2, expected, "export", "--checkpoint", gone, "--output", tmp_path / "hf")
+    fails(2, expected, *pretrain(gone, data, tmp_path / "run2"))
+
+
 def test_a_run_goes_on_with_its_own_model_only(hf, data, tmp_path):
     run = tmp_path / "run"
     ok(*pretrain(hf, data, run))
