@@ -72,12 +72,11 @@ void check_ranks(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std:
   if (n.ranks == 0) return;
   if (!divides(p.model_ranks(), n.ranks)) {
     problems.push_back(
-        fmt::format("{} ranks do not divide by parallel.tensor {} × parallel.pipeline {} × parallel.context "
-                    "{}, which is {}",
-                    n.ranks, p.tensor, p.pipeline, p.context, p.model_ranks()));
+        fmt::format("{} not divide by parallel.tensor {} × parallel.pipeline {} × parallel.context {}, which is {}",
+                    n.ranks == 1 ? "1 rank does" : fmt::format("{} ranks do", n.ranks), p.tensor, p.pipeline, p.context, p.model_ranks()));
   } else if (const int64_t data = n.ranks / p.model_ranks(); !divides(data, n.micro_batches)) {
-    problems.push_back(fmt::format("{} / batch.micro, {} micro-batches{}, does not divide by {} data-parallel ranks", n.batch_key,
-                                   n.micro_batches, n.batch_key == "batch.global" ? "" : " common to all its batches", data));
+    problems.push_back(fmt::format("{} / batch.micro, {} micro-batch{}{}, does not divide by {} data-parallel ranks", n.batch_key,
+                                   n.micro_batches, n.micro_batches == 1 ? "" : "es", n.batch_key == "batch.global" ? "" : " common to all its batches", data));
   }
 }
 
