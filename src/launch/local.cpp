@@ -34,7 +34,10 @@ void remember_signal(int signal) {
 }
 
 std::vector<std::string> mpirun_command(const LocalLaunch& options, const std::filesystem::path& folder) {
-  std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--oversubscribe", "--bind-to", "none"};
+  // With the host named, also in an allocation of Slurm or another scheduler that has several.
+  // The host is named, since in a job of Slurm's or the like mpirun would take all machines of the job.
+  std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--host", fmt::format("localhost:{}", options.ranks),
+                                 "--oversubscribe", "--bind-to", "none"};
   words.insert(words.end(), options.rank_starter.begin(), options.rank_starter.end());
   words.push_back(folder.string());
   words.insert(words.end(), options.command.begin(), options.command.end());

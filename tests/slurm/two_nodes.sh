@@ -45,6 +45,14 @@ forgotten_srun() {
     "exit code $code: $output"
 }
 
+# A job of two nodes whose script starts ranks on its own.
+local_ranks() {
+  local output
+  output=$(timeout 100 sbatch --wait --output="$work/local.log" --nodes=2 --ntasks-per-node=2 --wrap \
+    "'$(dirname "$program")/launch_tool' 3 - '$program'" 2>&1; cat "$work/local.log" 2>&1)
+  report "launch local stays on its machine" "$(grep -c '^conformance over mpi: 3 ranks on 1 node' <<<"$output")" "$output"
+}
+
 # Slurm's time limits are whole minutes, so the signal that announces one is sent by hand.
 requeue() {
   local steps=120 folder=$work/run whole=$work/whole job output
@@ -85,5 +93,6 @@ for mpi in pmix none; do
   told $mpi --stop-rank "a rank that is stopped is ended with the others" "in vain for rank 3"
 done
 forgotten_srun
+local_ranks
 requeue
 exit $failed
