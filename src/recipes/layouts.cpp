@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <tuple>
 
 #include "longhaul/core/config/fields.h"
@@ -253,9 +254,10 @@ int64_t fitting_micro_batch(const ParallelConfig& layout, const LayoutNeeds& nee
 void require_layout(const ParallelConfig& layout, const LayoutNeeds& needs) {
   const std::vector<std::string> problems = layout_problems(layout, needs);
   if (problems.empty()) return;
-  std::vector<std::string> remedies = nearest_layouts(layout, needs);
+  std::vector<std::string> remedies;
   if (const int64_t micro = fitting_micro_batch(layout, needs); micro > 0)
     remedies.push_back(fmt::format("batch.micro={} with the layout as it is", micro));
+  std::ranges::move(nearest_layouts(layout, needs), std::back_inserter(remedies));
   for (const int64_t ranks : nearest_rank_counts(layout, needs))
     remedies.push_back(fmt::format("{} rank{} with the layout as it is", ranks, ranks == 1 ? "" : "s"));
   if (remedies.empty()) remedies.push_back("another number of ranks, or another batch.global");

@@ -51,7 +51,8 @@ def test_what_does_not_fit_is_refused_with_what_does():
     assert result.returncode == 2
     assert result.stderr == (
         "error: batch.global / batch.micro, 1 micro-batch, does not divide by 2 data-parallel ranks. What fits: "
-        "parallel.tensor=4 parallel.pipeline=2 (with 1 data-parallel rank); batch.micro=2 with the layout as it is; 4 ranks with the layout as it is\n"), result.stderr
+        "batch.micro=2 with the layout as it is; parallel.tensor=4 parallel.pipeline=2 (with 1 data-parallel rank); 4 ranks with the layout as it is\n"), result.stderr
+    assert result.stdout == "", "said once"
     for arguments in (["--ranks", "0"], ["parallel.tensor=3"], ["--ranks", "6", "parallel.tensor=4"]):
         assert run("plan", "layout", "llama_tiny", *arguments).returncode == 2, arguments
     assert run("plan").returncode == 2

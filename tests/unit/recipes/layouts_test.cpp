@@ -211,7 +211,7 @@ TEST(Layouts, ABatchThatDoesNotDivideByTheRanksMayInSmallerMicroBatches) {
   r.batch = {.global = 24, .micro = 6};
   EXPECT_EQ(refusal(r, 4), "");
   EXPECT_TRUE(refusal(r, 6).starts_with("batch.global / batch.micro, 4 micro-batches, does not divide by 6 data-parallel ranks. What fits: "));
-  EXPECT_NE(refusal(r, 6).find("batch.micro=4 with the layout as it is; "), std::string::npos) << refusal(r, 6);
+  EXPECT_NE(refusal(r, 6).find("What fits: batch.micro=4 with the layout as it is; "), std::string::npos) << refusal(r, 6);
   EXPECT_EQ(refusal(r, 5).find("batch.micro="), std::string::npos) << "24 do not divide by 5";
   r.batch.micro = 4;
   EXPECT_EQ(refusal(r, 6), "");
@@ -220,7 +220,7 @@ TEST(Layouts, ABatchThatDoesNotDivideByTheRanksMayInSmallerMicroBatches) {
   EXPECT_EQ(refusal(r, 4), "");
   EXPECT_TRUE(refusal(r, 8).starts_with("batch.schedule / batch.micro, 4 micro-batches common to all its batches, does not divide by 8 data-parallel ranks."))
       << refusal(r, 8);
-  EXPECT_NE(refusal(r, 8).find("batch.micro=1 with the layout as it is; "), std::string::npos) << refusal(r, 8);
+  EXPECT_NE(refusal(r, 8).find("What fits: batch.micro=1 with the layout as it is; "), std::string::npos) << refusal(r, 8);
 }
 
 TEST(Layouts, RefusalSaysWhatFits) {
