@@ -89,6 +89,7 @@ void apply_retention(const fs::path& checkpoints, int keep_last, int64_t keep_ev
       continue;
     }
     remove_quietly(removed);
+    log::info("removed {}: checkpoint.keep_last is {}", folder.string(), keep_last);
   }
 }
 

@@ -59,8 +59,10 @@ struct CheckpointReader::Slice {
 };
 
 CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::move(checkpoint_folder)) {
-  if (!fs::is_directory(folder_))
-    throw UserError("{}: no such checkpoint folder; check the path", folder_.string());
+  if (!fs::is_directory(folder_)) {
+    const std::string others = other_checkpoints(folder_);
+    throw UserError("{}: no such checkpoint folder; {}", folder_.string(), others.empty() ? "check the path" : others);
+  }
   if (!fs::exists(folder_ / "manifest.json")) {
     throw UserError(
         "{}: not a checkpoint: it has no manifest.json; give a folder such as checkpoints/step_00000500",

@@ -40,6 +40,20 @@ std::vector<CheckpointPlace> list_checkpoints(const fs::path& run_folder) {
   return places;
 }
 
+std::string other_checkpoints(const fs::path& missing) {
+  const fs::path place = missing.has_filename() ? missing : missing.parent_path();  // "…/step_00000500/"
+  if (!parse_step_folder(place.filename().string())) return "";
+  const fs::path checkpoints = place.parent_path();
+  if (checkpoints.filename() != checkpoints_folder({})) return "";
+  const auto places = list_checkpoints(checkpoints.parent_path());
+  if (places.empty()) return "";
+  std::string names = step_folder_name(places.front().step);
+  if (places.size() == 2) names += " and ";
+  if (places.size() > 2) names += fmt::format(", {} more and ", places.size() - 2);
+  if (places.size() > 1) names += step_folder_name(places.back().step);
+  return fmt::format("{} has {}; of older ones a run keeps what checkpoint.keep_last and checkpoint.keep_every say", checkpoints.string(), names);
+}
+
 std::optional<CheckpointReader> find_latest(const fs::path& run_folder) {
   const fs::path checkpoints = checkpoints_folder(run_folder);
   auto places = list_checkpoints(run_folder);

@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -151,9 +152,17 @@ std::vector<std::string> names_of(const CLI::App& app) {
   return names;
 }
 
-// A word or an option that a command does not know, with what may be meant; "" when something else is wrong.
-// CLI11 would say that an argument was not expected, or that another is missing.
-std::string unknown_word(const CLI::App& app) {
+// The command below `command` that has an option of that name; "" where none has.
+std::string subcommand_with(const CLI::App& command, const std::string& option) {
+  for (const std::string& name : names_of(command)) {
+    if (command.get_subcommand(name)->get_option_no_throw(option) != nullptr) return name;
+  }
+  return "";
+}
+
+// A word or an option that a command does not know, with what may be meant, or what may follow where nothing does; "" when
+// something else is wrong. CLI11 would say that an argument was not expected, or that another is missing.
+std::string wrong_word(const CLI::App& app) {
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
   const auto text = [](const std::string& problem, const std::string& close) {
@@ -165,16 +174,19 @@ std::string unknown_word(const CLI::App& app) {
   }
   const std::vector<std::string> commands = names_of(*command);
   for (const std::string& word : command->remaining()) {
+    if (word == "--") continue;
     if (word.starts_with("--")) {
-      return text(fmt::format("`{}` has no option {}", command->get_name(), word),
-                  nearest(word.substr(0, word.find('=')), options));
+      if (const std::string owner = subcommand_with(*command, word.substr(0, word.find('='))); !owner.empty()) {
+        return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(), word, owner);
+      }
+      return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
     }
     if (commands.empty()) continue;
-    const std::string close = nearest(word, commands);
-    return text(
-        fmt::format("there is no command \"{}{}\"", command == &app ? "" : command->get_name() + " ", word),
-        close.empty() ? "" : fmt::format("\"{}\"", close));
+    const std::string close = nearest(word, commands), above = command == &app ? "" : command->get_name() + " ";
+    const std::string others = close.empty() && command != &app ? fmt::format(", but {}", fmt::join(commands, ", ")) : "";
+    return text(fmt::format("there is no command \"{}{}\"{}", above, word, others), close.empty() ? "" : fmt::format("\"{}\"", close));
   }
+  if (!commands.empty() && command != &app) return fmt::format("a command of `{}` is required: {}", command->get_name(), fmt::join(commands, ", "));
   return "";
 }
 
@@ -196,7 +208,7 @@ int CommandLine::run(int argc, char** argv) const {
   } catch (const CLI::Success& help_or_version) {
     return app_->exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    const std::string unknown = unknown_word(*app_), problem = unknown.empty() ? error.what() : unknown;
+    const std::string wrong = wrong_word(*app_), problem = wrong.empty() ? error.what() : wrong;
     fmt::print(stderr, "error: {}{} `--help` lists what there is.\n", problem,
                problem.ends_with("?") ? "" : ".");
     return 2;

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/inspect/dataset.h"
+#include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/core/error.h"
 
 namespace longhaul::cli {
@@ -36,6 +37,9 @@ void inspect(const std::string& path, const InspectOptions& options) {
   if (fs::is_directory(path)) return inspect_folder(path, options);
   if (extension == ".safetensors") return inspect_safetensors(path);
   if (!fs::exists(path)) {
+    if (const std::string others = other_checkpoints(path); !others.empty()) {
+      throw UserError("there is no checkpoint {}: {}", path, others);
+    }
     throw UserError("{} does not exist, and there is no dataset {}.idx either: check the path", path, path);
   }
   throw UserError("{}: not a kind of file that is known; those are .safetensors, and .idx with its .bin",

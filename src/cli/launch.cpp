@@ -13,7 +13,7 @@ std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe
 void add_local(const Command& launch) {
   auto options = std::make_shared<launch::LocalLaunch>();
   const Command command = launch.subcommand("local", "Start ranks on this machine, under Open MPI");
-  command.option("--ranks", options->ranks, "how many").required().value_name("N").positive();
+  command.option("--ranks", options->ranks, "how many; required").value_name("N").positive();
   command.option("--threads-per-rank", options->threads_per_rank, "(default: the cores divided among the ranks)")
       .value_name("T")
       .positive();
@@ -21,11 +21,14 @@ void add_local(const Command& launch) {
       .option("--output-dir", options->output_dir,
               "write each rank's output to rank_N.log there; the terminal shows rank 0's alone")
       .value_name("D");
-  command.option("COMMAND", options->command, "what each rank runs, behind \"--\"").required();
+  command.option("COMMAND", options->command, "what each rank runs, behind \"--\": a command of this program; required");
   command.examples("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
   command.run([options] {
     const std::string self = own_program();
-    options->command.insert(options->command.begin(), self);
+    std::vector<std::string>& words = options->command;
+    // Whoever is used to other launchers names the program too.
+    if (!words.empty() && std::filesystem::path(words.front()).filename() == std::filesystem::path(self).filename()) words.erase(words.begin());
+    if (!words.empty()) words.insert(words.begin(), self);
     options->rank_starter = {self, "launch", "rank", "--"};
     const int code = launch::launch_local(*options);
     if (code != 0) throw Exit{code};

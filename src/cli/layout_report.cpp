@@ -68,7 +68,7 @@ std::string share_table(const Mesh& mesh, const std::vector<RankShare>& shares, 
                      }});
   columns.push_back({"parameters", [](const RankShare& s) { return group_digits(s.parameters); }});
   columns.push_back({"sequences", [](const RankShare& s) { return range_text(s.sequences); }});
-  columns.push_back({"", ends_text});
+  columns.push_back({"beside layers", ends_text});
 
   std::vector<std::string> headings;
   for (const Column& column : columns) headings.push_back(column.heading);

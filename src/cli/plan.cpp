@@ -18,12 +18,13 @@ void plan_layout(const std::string& name, const std::vector<std::string>& overri
   if (recipe.model.vocab_size == 0)
     throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
   if (ranks == 0) ranks = recipe.parallel.model_ranks();
+  const std::string report = layout_report(recipe, ranks, all);  // or it throws
   try {
     require_layout(recipe, ranks);
   } catch (const UserError& error) {  // what can be drawn, but not be trained with
     fmt::print("`pretrain` would refuse this: {}\n\n", error.what());
   }
-  fmt::print("{}", layout_report(recipe, ranks, all));
+  fmt::print("{}", report);
 }
 
 void add_layout(const Command& plan) {

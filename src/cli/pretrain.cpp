@@ -42,11 +42,11 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
 
 // Ranks whose launcher gives them no share of their machine's cores would each take all of them.
 void share_cores(const comm::World& world) {
-  if (world.local_ranks == 1 || std::getenv("OMP_NUM_THREADS") != nullptr) return;
-  const auto share = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)) / world.local_ranks;
+  if (world.hosts.local_ranks() == 1 || std::getenv("OMP_NUM_THREADS") != nullptr) return;
+  const auto share = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)) / world.hosts.local_ranks();
   const int threads = std::max(1, std::min(at::get_num_threads(), share));
   at::set_num_threads(threads);
-  log::info("{} ranks share this machine, with {} thread{} each; OMP_NUM_THREADS gives them another number", world.local_ranks, threads,
+  log::info("{} ranks share this machine, with {} thread{} each; OMP_NUM_THREADS gives them another number", world.hosts.local_ranks(), threads,
             threads == 1 ? "" : "s");
 }
 
@@ -59,7 +59,7 @@ void pretrain(const std::string& name, const std::vector<std::string>& overrides
       wanted = load_recipe(name, overrides, world.communicator->size());
       refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
     });
-    Trainer trainer(wanted, alone ? nullptr : world.communicator.get());
+    Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
     const Recipe& recipe = trainer.recipe();
     log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,
               group_digits(recipe.model.parameter_count()),

@@ -18,6 +18,7 @@ namespace longhaul::cli {
 namespace {
 
 void list_recipes(bool names_only) {
+  bool some_untrainable = false;
   TextTable table({"recipe", "parameters", "sequence", "batch", "ranks", "what"});
   for (size_t column = 1; column <= 4; ++column) table.align(column, TextTable::Align::right);
   for (const auto make : recipe_library()) {
@@ -26,15 +27,17 @@ void list_recipes(bool names_only) {
       fmt::print("{}\n", r.name);
       continue;
     }
+    const bool trainable = r.parallel.context == 1;
+    some_untrainable |= !trainable;
     table.add({r.name, format_count(static_cast<double>(r.model.parameter_count())),
                fmt::format("{}", r.data.sequence_length), fmt::format("{}", r.batch.global),
-               fmt::format("{}", r.parallel.model_ranks()), r.description});
+               fmt::format("{}{}", r.parallel.model_ranks(), trainable ? "" : " *"), r.description});
   }
   if (names_only) return;
   fmt::print(
       "{}\nsequence in tokens, batch in sequences a step; ranks: of one copy of the model, in the recipe's "
-      "layout.\n",
-      table.str());
+      "layout.\n{}",
+      table.str(), some_untrainable ? "* with parallel.context above 1, which can be planned, but not trained with yet: add parallel.context=1.\n" : "");
 }
 
 void add_list(const Command& recipes) {

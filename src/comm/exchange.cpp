@@ -1,7 +1,5 @@
 #include "longhaul/comm/exchange.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 
@@ -22,12 +20,6 @@ std::vector<std::string> all_gather_text(Communicator* ranks, std::string_view t
   std::vector<std::string> texts;
   for (int rank = 0; rank < ranks->size(); ++rank) texts.push_back(all.substr(rank * longest, lengths[rank]));
   return texts;
-}
-
-std::vector<std::string> hosts_of(Communicator* ranks) {
-  char name[256] = {};
-  ::gethostname(name, sizeof(name) - 1);
-  return all_gather_text(ranks, name);
 }
 
 std::string text_of_leader(Communicator* ranks, std::string_view text) {

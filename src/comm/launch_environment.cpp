@@ -43,6 +43,17 @@ LaunchEnvironment from_slurm(const GetVariable& get) {
   return checked(std::move(found), "SLURM_PROCID", "SLURM_STEP_NUM_TASKS");
 }
 
+// In a batch script, or a shell of salloc, Slurm tells of the job's tasks but not of a step's: whatever runs there without
+// srun is none of the ranks, and would train alone on what was asked for all.
+void refuse_a_job_without_a_step(const GetVariable& get) {
+  if (!get("SLURM_JOB_ID") || !get("SLURM_NTASKS")) return;
+  if (const int tasks = number(get, "SLURM_NTASKS"); tasks > 1) {
+    throw UserError("this Slurm job is for {} tasks (SLURM_NTASKS), but nothing has started them, and this process would be the only rank: "
+                    "put `srun` before the command, or `srun --ntasks=1` if one rank is meant",
+                    tasks);
+  }
+}
+
 }  // namespace
 
 LaunchEnvironment launch_environment(const GetVariable& get) {
@@ -50,6 +61,7 @@ LaunchEnvironment launch_environment(const GetVariable& get) {
   if (get("OMPI_COMM_WORLD_SIZE") || (get("PMIX_RANK") && get("PMIX_NAMESPACE"))) return {Kind::mpi, 0, 1, {}, 0};
   if (get("RANK") || get("WORLD_SIZE")) return from_torch_style_variables(get);
   if (get("SLURM_PROCID") && get("SLURM_STEP_NUM_TASKS")) return from_slurm(get);
+  refuse_a_job_without_a_step(get);
   return {};
 }
 

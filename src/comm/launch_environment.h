@@ -22,7 +22,8 @@ struct LaunchEnvironment {
 
 using GetVariable = std::function<std::optional<std::string>(const char* name)>;
 
-// Throws UserError where the variables contradict themselves or some are missing.
+// Throws UserError where the variables contradict themselves, some are missing, or a Slurm job of several tasks runs the
+// program without srun.
 LaunchEnvironment launch_environment(const GetVariable& get);
 
 // How many processes a launcher says that it has started; 1 without a launcher.

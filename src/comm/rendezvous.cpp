@@ -2,14 +2,12 @@
 
 #include <cstdlib>
 #include <numeric>
-#include <set>
 
 #include "comm/direct_communicator.h"
 #include "comm/launch_environment.h"
 #include "comm/tcp_rendezvous.h"
 #include "comm/tcp_transport.h"
 #include "longhaul/comm/error.h"
-#include "longhaul/comm/exchange.h"
 #include "longhaul/comm/failure_note.h"
 #include "longhaul/comm/thread_communicator.h"
 #include "longhaul/core/error.h"
@@ -28,19 +26,6 @@ std::unique_ptr<Communicator> tcp_communicator(const LaunchEnvironment& found, c
   auto sockets = meet({found.rank, found.size, found.host, found.port, options.join_timeout});
   return std::make_unique<DirectCommunicator>(std::make_shared<Progress>(), tcp_transport(std::move(sockets), found.rank),
                                               std::move(members), found.rank, "world", options.timeout);
-}
-
-void learn_hosts(World& world) {
-  Communicator& all = *world.communicator;
-  world.hosts = hosts_of(&all);
-  world.local_ranks = 0;
-  for (int r = 0; r < all.size(); ++r) {
-    if (world.hosts[r] != world.hosts[all.rank()]) continue;
-    if (r == all.rank()) world.local_rank = world.local_ranks;
-    ++world.local_ranks;
-  }
-  world.node_count = static_cast<int>(std::set<std::string>(world.hosts.begin(), world.hosts.end()).size());
-  all.reset_traffic();
 }
 
 }  // namespace
@@ -64,7 +49,8 @@ World join_world(const RendezvousOptions& options) {
       break;
   }
   world.communicator->set_timeout(options.join_timeout);
-  learn_hosts(world);
+  world.hosts = RankHosts(world.communicator.get());
+  world.communicator->reset_traffic();
   world.communicator->set_timeout(options.timeout);
   return world;
 }

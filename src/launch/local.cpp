@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "launch/arguments.h"
 #include "launch/cores.h"
@@ -33,7 +34,10 @@ void remember_signal(int signal) {
 }
 
 std::vector<std::string> mpirun_command(const LocalLaunch& options, const std::filesystem::path& folder) {
-  std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--oversubscribe", "--bind-to", "none"};
+  // With the host named, also in an allocation of Slurm or another scheduler that has several.
+  // The host is named, since in a job of Slurm's or the like mpirun would take all machines of the job.
+  std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--host", fmt::format("localhost:{}", options.ranks),
+                                 "--oversubscribe", "--bind-to", "none"};
   words.insert(words.end(), options.rank_starter.begin(), options.rank_starter.end());
   words.push_back(folder.string());
   words.insert(words.end(), options.command.begin(), options.command.end());
@@ -75,29 +79,34 @@ std::string text_of(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// The exit code, after the first failure was shown.
-int report(int status, const RankFolder& folder, const std::filesystem::path& log, const RankOutput& output) {
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+// The exit code, after the rest of the output and the first failure were shown.
+int report(int status, const RankFolder& folder, const std::filesystem::path& log, RankOutput& output) {
+  const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  const auto note = good ? std::nullopt : comm::read_failure_note(folder.path());
+  std::string summary;
+  if (note) {
+    const std::string last = output.last_error(note->rank);
+    const bool told = last.empty() || last.find(note->cause) != std::string::npos;
+    summary = fmt::format("error: rank {} failed first: {}{}\n", note->rank, note->cause, told ? "" : fmt::format("; its last words: {}", last));
+  }
+  output.flush(summary);
+  if (good) return 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
     throw EnvironmentError("there is no mpirun here. Install Open MPI (openmpi-bin), or run scripts/setup.");
   }
-  const auto note = comm::read_failure_note(folder.path());
   if (!note) {  // mpirun itself failed, and says why
     fmt::print(stderr, "{}error: mpirun failed before any rank did; its words stand above\n", text_of(log));
     return 1;
   }
-  const std::string& last = output.last_error_line(note->rank);
-  const bool told = last.empty() || last.find(note->cause) != std::string::npos;
-  fmt::print(stderr, "error: rank {} failed first: {}{}\n", note->rank, note->cause,
-             told ? "" : fmt::format("; its last line: {}", last));
+  fmt::print(stderr, "{}", summary);
   return note->exit_code;
 }
 
 }  // namespace
 
 int launch_local(const LocalLaunch& options) {
-  if (options.ranks < 1) throw UserError("--ranks {}: there must be at least one rank.", options.ranks);
-  if (options.command.empty()) throw UserError("nothing to launch: put the command behind \"--\", as in `launch local --ranks 2 -- pretrain RECIPE`.");
+  if (options.ranks < 1) throw UserError("say how many ranks to start with --ranks, as in `launch local --ranks 2 -- pretrain RECIPE`");
+  if (options.command.empty()) throw UserError("nothing to launch: put a command behind \"--\", as in `launch local --ranks 2 -- pretrain RECIPE`");
   const RankFolder folder(options.ranks);
   RankOutput output(folder.path(), options.ranks, options.output_dir);
   const std::filesystem::path log = folder.path() / "mpirun.log";
@@ -116,7 +125,6 @@ int launch_local(const LocalLaunch& options) {
     }
   }
   while (output.pump(0)) {}
-  output.flush();
   return report(status, folder, log, output);
 }
 

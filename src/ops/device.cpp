@@ -16,21 +16,17 @@ std::string find_problem() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
-    return fmt::format(
-        "LibTorch's CUDA library does not load ({}). Install the nvidia-* wheels that the torch wheel "
-        "asks for, or train on the CPU.",
-        dlerror());
+    return fmt::format("LibTorch's CUDA library does not load ({}): install the nvidia-* wheels that the torch wheel asks for", dlerror());
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA) ||
       c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).deviceCount() == 0) {
-    return "No CUDA device was found. Check that `nvidia-smi` lists one, or train on the CPU.";
+    return "LibTorch finds no CUDA device: check what `nvidia-smi` lists, and what CUDA_VISIBLE_DEVICES leaves of that";
   }
   return {};
 }
 #else
 std::string find_problem() {
-  return "This build has no CUDA code. Configure with -DLONGHAUL_CUDA=ON and build again, or train on the "
-         "CPU.";
+  return "this build has no CUDA code: configure with -DLONGHAUL_CUDA=ON and build again";
 }
 #endif
 

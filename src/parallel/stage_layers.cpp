@@ -1,6 +1,9 @@
 #include "longhaul/parallel/stage_layers.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "longhaul/core/error.h"
@@ -41,6 +44,11 @@ std::vector<int64_t> layers_of_pieces(int64_t layers, int64_t stages, int64_t ch
 
 }  // namespace
 
+int64_t most_layers_of_ends(int64_t layers, int64_t stages, int64_t chunks, const LayerSplit& split) {
+  const int64_t open_stages = stages - (split.first_stage > 0 ? 1 : 0) - (split.last_stage > 0 ? 1 : 0);
+  return (layers - open_stages * chunks) / chunks * chunks;
+}
+
 std::string layer_split_problem(int64_t layers, int64_t stages, int64_t chunks, const LayerSplit& split) {
   const int64_t pieces = stages * chunks, first = split.first_stage, last = split.last_stage;
   if (first == 0 && last == 0) {
@@ -56,10 +64,17 @@ std::string layer_split_problem(int64_t layers, int64_t stages, int64_t chunks, 
         "parallel.first_stage_layers {} and parallel.last_stage_layers {} must be multiples of parallel.virtual_pipeline {}", first,
         last, chunks);
   const int64_t open_pieces = chunks * (stages - (first > 0 ? 1 : 0) - (last > 0 ? 1 : 0)), rest = layers - first - last;
-  if (rest < open_pieces || (open_pieces == 0 && rest > 0))
-    return fmt::format(
-        "parallel.first_stage_layers {} and parallel.last_stage_layers {} of model.layers {} leave {} for {} pieces between them",
-        first, last, layers, rest, open_pieces);
+  if (open_pieces == 0 && rest != 0)
+    return fmt::format("parallel.first_stage_layers {} + parallel.last_stage_layers {}, of the only two stages, is not model.layers {}: leave one of them out",
+                       first, last, layers);
+  if (rest < open_pieces) {
+    std::vector<std::string> ends;
+    if (first > 0) ends.push_back(fmt::format("parallel.first_stage_layers {}", first));
+    if (last > 0) ends.push_back(fmt::format("parallel.last_stage_layers {}", last));
+    return fmt::format("{} of model.layers {} leave{} {} for the {} piece{} of the other stages: {} at most would do", fmt::join(ends, " + "), layers,
+                       ends.size() == 1 ? "s" : "", std::max<int64_t>(rest, 0), open_pieces, open_pieces == 1 ? "" : "s",
+                       most_layers_of_ends(layers, stages, chunks, split));
+  }
   return "";
 }
 

@@ -1,7 +1,8 @@
-// parallel.order as text: "tensor-context-expert-data-pipeline".
+// parallel.order as text: "tensor-context-expert-data-pipeline", or as Megatron writes it "tp-cp-ep-dp-pp".
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,29 +29,25 @@ std::vector<std::string> split(const std::string& text) {
   return words;
 }
 
+// By our name or by Megatron's.
 std::optional<comm::Axis> axis_named(const std::string& name) {
-  const auto found = std::ranges::find(comm::kAllAxes, name, [](comm::Axis axis) { return name_of(axis); });
-  return found == comm::kAllAxes.end() ? std::nullopt : std::optional(*found);
-}
-
-// What may be meant by a word that names no axis: what Megatron calls one, or the nearest by spelling.
-std::string meant_by(const std::string& word) {
-  constexpr std::string_view kMegatron[] = {"tp", "cp", "ep", "dp", "pp"};
-  const auto found = std::ranges::find(kMegatron, word);
-  if (found != std::end(kMegatron)) return std::string(name_of(comm::kAllAxes[static_cast<size_t>(found - kMegatron)]));
-  return nearest(word, axis_names());
+  constexpr std::array<std::string_view, comm::kAllAxes.size()> kMegatron{"tp", "cp", "ep", "dp", "pp"};
+  for (size_t i = 0; i < kMegatron.size(); ++i) {
+    if (name == name_of(comm::kAllAxes[i]) || name == kMegatron[i]) return comm::kAllAxes[i];
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 comm::AxisOrder axis_order(const ParallelConfig& layout) {
   std::vector<comm::Axis> axes;  // each once
-  std::vector<std::string> problems;
+  std::vector<std::string> problems, unknown;
   for (const std::string& word : split(layout.order)) {
     auto axis = axis_named(word);
     if (!axis) {
-      problems.push_back(fmt::format("has \"{}\", which is no axis", word));
-      axis = axis_named(meant_by(word));
+      unknown.push_back(fmt::format("\"{}\"", word));
+      axis = axis_named(nearest(word, axis_names()));
     }
     if (!axis) continue;
     if (std::ranges::find(axes, *axis) != axes.end()) {
@@ -65,6 +62,8 @@ comm::AxisOrder axis_order(const ParallelConfig& layout) {
     lacking.push_back(name_of(axis));
     axes.push_back(axis);
   }
+  if (!unknown.empty())
+    problems.push_back(fmt::format("has {}, which {}", fmt::join(unknown, ", "), unknown.size() == 1 ? "is no axis" : "are no axes"));
   if (!lacking.empty()) problems.push_back(fmt::format("lacks {}", fmt::join(lacking, ", ")));
   if (!problems.empty()) {
     std::vector<std::string_view> names;

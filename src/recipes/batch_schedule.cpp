@@ -110,6 +110,13 @@ std::vector<Stage> stages_of(const BatchConfig& b, int64_t sequence_length) {
 
 }  // namespace
 
+int64_t fitting_micro_batch(int64_t wanted, int64_t sequences) {
+  constexpr int64_t kLargest = 1 << 20;  // worth a search
+  int64_t micro = std::min({wanted, sequences, kLargest});
+  while (sequences % micro != 0) --micro;
+  return micro;
+}
+
 BatchSchedule::BatchSchedule(const BatchConfig& batch, int64_t sequence_length) {
   LONGHAUL_CHECK(sequence_length >= 1 && batch.micro >= 1, "a batch of samples of {} tokens", sequence_length);
   stages_ = stages_of(batch, sequence_length);
@@ -119,8 +126,13 @@ BatchSchedule::BatchSchedule(const BatchConfig& batch, int64_t sequence_length) 
   }
   for (const Stage& stage : stages_) {
     if (stage.batch % batch.micro == 0) continue;
-    throw UserError("a global batch of {} sequences does not divide by batch.micro {}: choose batches that are multiples of {}",
-                    stage.batch, batch.micro, batch.micro);
+    const int64_t micro = fitting_micro_batch(batch.micro, common());
+    if (stages_.size() == 1) {
+      throw UserError("batch.global {} does not divide by batch.micro {}: choose batch.micro={}, or a batch.global that is a multiple of {}",
+                      stage.batch, batch.micro, micro, batch.micro);
+    }
+    throw UserError("{} has batches of {} sequences, which do not divide by batch.micro {}: choose batch.micro={}, or batches that are multiples of {}",
+                    batch.schedule.empty() ? "batch.rampup_start" : "batch.schedule", stage.batch, batch.micro, micro, batch.micro);
   }
 }
 

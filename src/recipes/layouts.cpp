@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <tuple>
 
 #include "longhaul/core/config/fields.h"
@@ -72,13 +73,11 @@ void check_ranks(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std:
   if (n.ranks == 0) return;
   if (!divides(p.model_ranks(), n.ranks)) {
     problems.push_back(
-        fmt::format("{} ranks do not divide by parallel.tensor {} × parallel.pipeline {} × parallel.context "
-                    "{}, which is {}",
-                    n.ranks, p.tensor, p.pipeline, p.context, p.model_ranks()));
+        fmt::format("{} not divide by parallel.tensor {} × parallel.pipeline {} × parallel.context {}, which is {}",
+                    n.ranks == 1 ? "1 rank does" : fmt::format("{} ranks do", n.ranks), p.tensor, p.pipeline, p.context, p.model_ranks()));
   } else if (const int64_t data = n.ranks / p.model_ranks(); !divides(data, n.micro_batches)) {
-    problems.push_back(
-        fmt::format("batch.global / batch.micro, {} micro-batches, does not divide by {} data-parallel ranks",
-                    n.micro_batches, data));
+    problems.push_back(fmt::format("{} / batch.micro, {} micro-batch{}{}, does not divide by {} data-parallel ranks", n.batch_key,
+                                   n.micro_batches, n.micro_batches == 1 ? "" : "es", n.batch_key == "batch.global" ? "" : " common to all its batches", data));
   }
 }
 
@@ -89,7 +88,8 @@ double steps(int64_t a, int64_t b) {
 
 double distance(const ParallelConfig& a, const ParallelConfig& b) {
   return steps(a.tensor, b.tensor) + steps(a.pipeline, b.pipeline) + steps(a.context, b.context) +
-         steps(a.virtual_pipeline, b.virtual_pipeline) / 2 + (layer_split(a) == layer_split(b) ? 0 : 0.25);
+         steps(a.virtual_pipeline, b.virtual_pipeline) / 2 + (layer_split(a) == layer_split(b) ? 0 : 0.25) +
+         (a.sequence == b.sequence ? 0 : 0.25);
 }
 
 // What has to follow from the sizes follows.
@@ -111,22 +111,38 @@ ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipelin
   return layout;
 }
 
+// As wanted, and where the ends have numbers of layers of their own, with what else these might be: the most that fits, and
+// an equal part.
+std::vector<ParallelConfig> with_other_ends(const ParallelConfig& wanted, const LayoutNeeds& needs) {
+  std::vector<ParallelConfig> choices{wanted};
+  if (wanted.first_stage_layers == 0 && wanted.last_stage_layers == 0) return choices;
+  const int64_t most = parallel::most_layers_of_ends(needs.layers, wanted.pipeline, wanted.virtual_pipeline, layer_split(wanted));
+  for (const auto end : {&ParallelConfig::first_stage_layers, &ParallelConfig::last_stage_layers}) {
+    const bool alone = wanted.*end == wanted.first_stage_layers + wanted.last_stage_layers;
+    if (!alone || most <= 0 || most >= wanted.*end) continue;
+    choices.push_back(wanted);
+    choices.back().*end = most;
+  }
+  choices.push_back(wanted);
+  choices.back().first_stage_layers = choices.back().last_stage_layers = 0;
+  return choices;
+}
+
 std::vector<ParallelConfig> fitting(const ParallelConfig& wanted, const LayoutNeeds& needs) {
   std::vector<ParallelConfig> found;
-  if (wanted.first_stage_layers > 0 || wanted.last_stage_layers > 0) {
-    ParallelConfig even = wanted;
-    even.first_stage_layers = even.last_stage_layers = 0;
-    found = fitting(even, needs);
-  }
-  for (int64_t tensor = 1; tensor <= needs.heads; ++tensor) {
-    if (!divides(tensor, needs.heads)) continue;
-    for (int64_t pipeline = 1; pipeline <= needs.layers; ++pipeline)
-      for (int64_t context = 1; context <= wanted.context; ++context)
-        for (int64_t chunks = 1; chunks <= wanted.virtual_pipeline; ++chunks) {
-          const ParallelConfig layout = with_sizes(wanted, tensor, pipeline, chunks, context);
-          if (layout_problems(layout, needs).empty()) found.push_back(layout);
-        }
-  }
+  const auto try_sizes = [&](const ParallelConfig& base, int64_t tensor, int64_t pipeline) {
+    for (int64_t context = 1; context <= wanted.context; ++context)
+      for (int64_t chunks = 1; chunks <= wanted.virtual_pipeline; ++chunks) {
+        ParallelConfig layout = with_sizes(base, tensor, pipeline, chunks, context);
+        if (layout.sequence && !layout_problems(layout, needs).empty()) layout.sequence = false;
+        if (layout_problems(layout, needs).empty()) found.push_back(layout);
+      }
+  };
+  for (const ParallelConfig& base : with_other_ends(wanted, needs))
+    for (int64_t tensor = 1; tensor <= needs.heads; ++tensor) {
+      if (!divides(tensor, needs.heads)) continue;
+      for (int64_t pipeline = 1; pipeline <= needs.layers; ++pipeline) try_sizes(base, tensor, pipeline);
+    }
   return found;
 }
 
@@ -139,8 +155,10 @@ std::string overrides(const ParallelConfig& layout, const ParallelConfig& wanted
   if (layout.tensor_chunks != wanted.tensor_chunks) text += fmt::format(" parallel.tensor_chunks={}", layout.tensor_chunks);
   if (layout.sequence != wanted.sequence) text += fmt::format(" parallel.sequence={}", layout.sequence);
   if (layout.context != wanted.context) text += fmt::format(" parallel.context={}", layout.context);
-  if (layout.first_stage_layers != wanted.first_stage_layers) text += " parallel.first_stage_layers=0";
-  if (layout.last_stage_layers != wanted.last_stage_layers) text += " parallel.last_stage_layers=0";
+  if (layout.first_stage_layers != wanted.first_stage_layers)
+    text += fmt::format(" parallel.first_stage_layers={}", layout.first_stage_layers);
+  if (layout.last_stage_layers != wanted.last_stage_layers)
+    text += fmt::format(" parallel.last_stage_layers={}", layout.last_stage_layers);
   if (needs.ranks == 0) return text;
   const int64_t data = needs.ranks / layout.model_ranks();
   return text + fmt::format(" (with {} data-parallel rank{})", data, data == 1 ? "" : "s");
@@ -157,7 +175,11 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
           r.model.vocab_size,
           r.model.vocab_multiple,
           r.data.sequence_length,
-          BatchSchedule(r.batch, r.data.sequence_length).common() / r.batch.micro};
+          BatchSchedule(r.batch, r.data.sequence_length).common() / r.batch.micro,
+          r.batch.micro,
+          !r.batch.schedule.empty()   ? "batch.schedule"
+          : r.batch.rampup_start != 0 ? "batch.rampup_start"
+                                      : "batch.global"};
 }
 
 parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches) {
@@ -194,8 +216,11 @@ std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const Lay
   std::stable_sort(layouts.begin(), layouts.end(),
                    [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   std::vector<std::string> texts;
-  for (size_t i = 0; i < std::min(most, layouts.size()); ++i)
-    texts.push_back(overrides(layouts[i], wanted, needs));
+  for (const ParallelConfig& layout : layouts) {
+    const std::string text = overrides(layout, wanted, needs);
+    if (std::ranges::find(texts, text) == texts.end()) texts.push_back(text);  // one stage has no ends to differ in
+    if (texts.size() == most) break;
+  }
   return texts;
 }
 
@@ -217,10 +242,22 @@ std::vector<int64_t> nearest_rank_counts(const ParallelConfig& layout, const Lay
   return counts;
 }
 
+int64_t fitting_micro_batch(const ParallelConfig& layout, const LayoutNeeds& needs) {
+  const int64_t data = needs.ranks / layout.model_ranks(), sequences = needs.micro_batches * needs.micro;
+  if (data == 0 || sequences == 0 || !divides(data, sequences)) return 0;
+  LayoutNeeds smaller = needs;
+  smaller.micro = fitting_micro_batch(needs.micro, sequences / data);
+  smaller.micro_batches = sequences / smaller.micro;
+  return smaller.micro < needs.micro && layout_problems(layout, smaller).empty() ? smaller.micro : 0;
+}
+
 void require_layout(const ParallelConfig& layout, const LayoutNeeds& needs) {
   const std::vector<std::string> problems = layout_problems(layout, needs);
   if (problems.empty()) return;
-  std::vector<std::string> remedies = nearest_layouts(layout, needs);
+  std::vector<std::string> remedies;
+  if (const int64_t micro = fitting_micro_batch(layout, needs); micro > 0)
+    remedies.push_back(fmt::format("batch.micro={} with the layout as it is", micro));
+  std::ranges::move(nearest_layouts(layout, needs), std::back_inserter(remedies));
   for (const int64_t ranks : nearest_rank_counts(layout, needs))
     remedies.push_back(fmt::format("{} rank{} with the layout as it is", ranks, ranks == 1 ? "" : "s"));
   if (remedies.empty()) remedies.push_back("another number of ranks, or another batch.global");

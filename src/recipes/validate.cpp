@@ -11,10 +11,6 @@ namespace longhaul {
 namespace {
 
 void validate_batch(const Recipe& r) {
-  if (r.batch.global % r.batch.micro != 0)
-    throw UserError(
-        "batch.global {} does not divide by batch.micro {}: choose a batch.global that is a multiple of {}",
-        r.batch.global, r.batch.micro, r.batch.micro);
   BatchSchedule(r.batch, r.data.sequence_length);  // or it throws
 }
 
@@ -128,14 +124,6 @@ void validate_parallel(const Recipe& r) {
         "parallel.register_buffers registers buffers that stay, but parallel.sharding {} makes them anew in every step: set "
         "parallel.register_buffers=false, or parallel.sharding=optimizer",
         name_of(p.sharding));
-  if (p.context > 1 && r.data.sequence_length % (2 * p.context) != 0)
-    throw UserError("data.sequence_length {} does not divide by twice parallel.context {}",
-                    r.data.sequence_length, p.context);
-  if (p.sequence && r.data.sequence_length % (p.context * p.tensor) != 0)
-    throw UserError(
-        "data.sequence_length {} does not divide by parallel.tensor {} × parallel.context {}, as "
-        "parallel.sequence needs",
-        r.data.sequence_length, p.tensor, p.context);
 }
 
 }  // namespace
@@ -163,7 +151,11 @@ void validate_shape(const Recipe& r, int64_t ranks) {
     throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", r.parallel.expert);
   Recipe shaped = r;
   shaped.model = m;
-  require_layout(r.parallel, layout_needs(shaped, ranks));
+  if (ranks > 0) {
+    require_layout(shaped, ranks);
+  } else {
+    require_layout(r.parallel, layout_needs(shaped));
+  }
   require_cuda_graphs(shaped, ranks);
 }
 

@@ -4,6 +4,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/ops/device.h"
+#include "train/gpu_list.h"
 #include "train/memory.h"
 
 namespace longhaul {
@@ -19,7 +20,10 @@ c10::Device resolve_device(DeviceChoice choice, int64_t index) {
     return c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index % visible));
   }
   if (choice == DeviceChoice::automatic) return cpu;
-  throw UserError("no CUDA device can be used. {} `llm-pretrain doctor` shows what there is", problem);
+  const GpuList list = list_gpus();  // a machine without a driver needs no library either
+  throw UserError("no GPU can be used: {}. For the CPU choose trainer.device=cpu (with eval and generate --device cpu); `llm-pretrain doctor` "
+                  "shows what there is",
+                  list.gpus.empty() ? list.problem : problem);
 }
 
 }  // namespace longhaul

@@ -1,6 +1,5 @@
 #include "train/device_ranks.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -14,12 +13,6 @@
 
 namespace longhaul {
 
-int64_t rank_on_this_machine(comm::Communicator* host) {
-  if (host == nullptr) return 0;
-  const auto hosts = comm::hosts_of(host);
-  return std::count(hosts.begin(), hosts.begin() + host->rank(), hosts[host->rank()]);
-}
-
 void refuse_shared_gpus(const std::vector<std::string>& uuids, const std::vector<std::string>& hosts, bool may_share) {
   if (may_share) return;
   for (size_t rank = 0; rank < uuids.size(); ++rank) {
@@ -32,11 +25,12 @@ void refuse_shared_gpus(const std::vector<std::string>& uuids, const std::vector
   }
 }
 
-DeviceRanks::DeviceRanks(comm::Communicator* host, c10::Device device, std::chrono::milliseconds timeout) : host_(host) {
+DeviceRanks::DeviceRanks(comm::Communicator* host, const comm::RankHosts& hosts, c10::Device device, std::chrono::milliseconds timeout)
+    : host_(host) {
   if (host == nullptr) return;
   host->set_timeout(timeout);
   if (!device.is_cuda()) return;
-  refuse_shared_gpus(comm::all_gather_text(host, gpu_uuid(device.index())), comm::hosts_of(host),
+  refuse_shared_gpus(comm::all_gather_text(host, gpu_uuid(device.index())), hosts.names(),
                      std::getenv("LONGHAUL_SHARE_GPUS") != nullptr);
 #ifdef LONGHAUL_HAS_CUDA
   nccl_ = comm::nccl_communicator(*host, {.device = device.index(),

@@ -10,11 +10,9 @@
 #include <vector>
 
 #include "longhaul/comm/communicator.h"
+#include "longhaul/comm/rank_hosts.h"
 
 namespace longhaul {
-
-// This rank's number among those on its machine, which names its GPU. A collective call; 0 for one process.
-int64_t rank_on_this_machine(comm::Communicator* host);
 
 // UserError where two ranks of a machine have the same GPU (`uuids`, by rank; empty: not known), unless `may_share`: NCCL
 // refuses that in words that help nobody.
@@ -23,7 +21,7 @@ void refuse_shared_gpus(const std::vector<std::string>& uuids, const std::vector
 class DeviceRanks {
  public:
   // A collective call. `host` outlives this; null: one process. `timeout` of every operation; 0: none.
-  DeviceRanks(comm::Communicator* host, c10::Device device, std::chrono::milliseconds timeout);
+  DeviceRanks(comm::Communicator* host, const comm::RankHosts& hosts, c10::Device device, std::chrono::milliseconds timeout);
 
   comm::Communicator* get() const { return nccl_ ? nccl_.get() : host_; }
 

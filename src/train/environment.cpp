@@ -82,12 +82,11 @@ ordered_json recorded_settings(const std::vector<std::string>& environment) {
   return settings;
 }
 
-ordered_json run_environment(comm::Communicator* ranks, c10::Device device) {
+ordered_json run_environment(comm::Communicator* ranks, const comm::RankHosts& hosts, c10::Device device) {
   ordered_json places = ordered_json::array();
   const auto own = comm::all_gather_text(ranks, own_place(device).dump());
-  const auto hosts = comm::hosts_of(ranks);
   for (size_t rank = 0; rank < own.size(); ++rank) {
-    ordered_json place{{"rank", rank}, {"host", hosts[rank]}};
+    ordered_json place{{"rank", rank}, {"host", hosts.names()[rank]}};
     place.update(ordered_json::parse(own[rank]));
     places.push_back(place);
   }

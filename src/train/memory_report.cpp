@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "longhaul/comm/exchange.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
@@ -36,12 +33,10 @@ std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double f
   return rows.str();
 }
 
-// What is free for this rank: a machine's ranks share its main memory. A collective call.
-double free_for_rank(const ParallelLayout& layout, c10::Device device) {
+// What is free for this rank: a machine's ranks share its main memory.
+double free_for_rank(const comm::RankHosts& hosts, c10::Device device) {
   const double free = static_cast<double>(free_memory(device));
-  if (!device.is_cpu() || layout.world() == nullptr) return free;
-  const auto hosts = comm::hosts_of(layout.world());
-  return free / static_cast<double>(std::count(hosts.begin(), hosts.end(), hosts[layout.world()->rank()]));
+  return device.is_cpu() ? free / hosts.local_ranks() : free;
 }
 
 Recipe with_device(Recipe recipe, c10::Device device) {
@@ -51,11 +46,11 @@ Recipe with_device(Recipe recipe, c10::Device device) {
 
 }  // namespace
 
-MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device)
+MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, const comm::RankHosts& hosts, c10::Device device)
     : device_(device),
       estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())),
       registered_bytes_(layout.registered_bytes()) {
-  const double free = free_for_rank(layout, device);
+  const double free = free_for_rank(hosts, device);
   double to_come = estimate_.activations + estimate_.working + estimate_.communication;
   if (recipe.trainer.cuda_graphs != CudaGraphs::none && recipe.trainer.eval_every > 0) to_come += estimate_.working;  // an evaluation's
   log::info("memory of this rank's tensors, estimated\n{}", table(recipe, estimate_, free));

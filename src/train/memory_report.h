@@ -3,6 +3,7 @@
 
 #include <c10/core/Device.h>
 
+#include "longhaul/comm/rank_hosts.h"
 #include "longhaul/recipes/estimate.h"
 #include "train/parallel_layout.h"
 
@@ -11,8 +12,8 @@ namespace longhaul {
 class MemoryReport {
  public:
   // This rank's, before the first step: the table, and a warning when what is still to come does not fit what is free.
-  // `recipe` is resolved. Starts the measurement. A collective call.
-  MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c10::Device device);
+  // `recipe` is resolved. Starts the measurement.
+  MemoryReport(const Recipe& recipe, const ParallelLayout& layout, const comm::RankHosts& hosts, c10::Device device);
 
   const MemoryEstimate& estimate() const { return estimate_; }
   // One line: the estimate beside the peak of tensors since the construction.

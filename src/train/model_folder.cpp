@@ -31,6 +31,9 @@ bool is_hf_folder(const std::filesystem::path& path) {
 ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
   namespace fs = std::filesystem;
   if (!fs::is_directory(path)) {
+    if (const std::string others = other_checkpoints(path); !others.empty()) {
+      throw UserError("there is no checkpoint {}: {}", path.string(), others);
+    }
     throw UserError("{} is not a folder: name a Hugging Face folder, a checkpoint or a run folder", path.string());
   }
   if (is_hf_folder(path)) {

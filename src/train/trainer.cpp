@@ -89,12 +89,13 @@ std::unique_ptr<ops::DeviceGraph> graph_of_micro_batches(const Recipe& recipe, c
 
 }  // namespace
 
-Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world)
+Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world, const comm::RankHosts& ranks_hosts)
     : source(source_of(wanted, world)),
       recipe(source.recipe()),
       batches_of_run(recipe.batch, recipe.data.sequence_length),
-      device(near_its_node(resolve_device(recipe.trainer.device, rank_on_this_machine(world)))),
-      tensors(world, device, std::chrono::seconds(recipe.parallel.timeout)),
+      hosts(ranks_hosts),
+      device(near_its_node(resolve_device(recipe.trainer.device, hosts.local_rank()))),
+      tensors(world, hosts, device, std::chrono::seconds(recipe.parallel.timeout)),
       layout(recipe, world, tensors.get()),
       resumed(find_resumed(recipe, layout.world())),
       progress(progress_of(resumed)),
@@ -107,20 +108,22 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       copies(device),
       loss_on_host(copies.host_tensor({1}, at::kDouble)) {
   fill();
-  const auto environment = run_environment(layout.world(), device);
+  const auto environment = run_environment(layout.world(), hosts, device);
   if (!layout.leads()) return;
   write_text(folder.make() / "config.json", full_recipe_text(recipe));
   write_text(folder.make() / "environment.json", environment.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
-Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) {
+Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) : Trainer(recipe, world, comm::RankHosts(world)) {}
+
+Trainer::Trainer(const Recipe& recipe, comm::Communicator* world, const comm::RankHosts& hosts) {
   log::leave_to_others(!comm::leads(world));
   ops::keep_host_memory();
   if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   folder_ = std::make_unique<RunFolder>(run_folder(recipe), comm::leads(world));
   try {
-    state_ = std::make_unique<State>(recipe, *folder_, world);
+    state_ = std::make_unique<State>(recipe, *folder_, world, hosts);
   } catch (const std::exception& error) {
     RunFolder::note(error);
     throw;

@@ -22,11 +22,12 @@
 namespace longhaul {
 
 struct Trainer::State {
-  State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world);
+  State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world, const comm::RankHosts& ranks_hosts);
 
   ModelSource source;
   const Recipe recipe;  // resolved
   const BatchSchedule batches_of_run;
+  const comm::RankHosts hosts;
   const c10::Device device;
   const DeviceRanks tensors;
   const ParallelLayout layout;

@@ -108,7 +108,7 @@ TrainResult Trainer::State::run() {
                    .prefetch = std::max(recipe.data.prefetch, micro_batches(recipe.batch.global)),
                    .batches = std::nullopt},
                   progress.consumed_samples);
-    const MemoryReport memory(recipe, layout, device);
+    const MemoryReport memory(recipe, layout, hosts, device);
     double save_seconds = 0;
     while (progress.step < recipe.trainer.max_steps && !result.interrupted) {
       StepMetrics metrics = take_step(loader);

@@ -283,6 +283,13 @@ def test_configuration_mistakes(hf, data, tmp_path, override, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_gpu_where_there_is_none(hf, data, tmp_path):
+    expected = ["no GPU can be used: ", "For the CPU choose trainer.device=cpu"]
+    if not shutil.which("nvidia-smi"):
+        expected[0] += "no NVIDIA driver"
+    fails(2, expected, *pretrain(hf, data, tmp_path / "run", "trainer.device=cuda"), env={"CUDA_VISIBLE_DEVICES": ""})
+
+
 def test_a_recipe_file_with_a_mistake(hf, data, tmp_path):
     recipe = tmp_path / "mine.json"
     recipe.write_text('{"base": "llama_tiny",\n "optimizer": {"lr": }}')
@@ -463,6 +470,16 @@ def test_a_damaged_checkpoint(hf, data, tmp_path):
     assert "damaged" in result.stderr and "resuming" in result.stderr and "after step 1" in result.stderr
     (newest / "manifest.json").write_text("{}")
     fails(2, "manifest.json", "inspect", newest)
+
+
+def test_a_checkpoint_that_the_run_removed(hf, data, tmp_path):
+    run = tmp_path / "run"
+    trained = ok(*pretrain(hf, data, run, "checkpoint.every=1", "checkpoint.keep_last=1"))
+    gone = run / "checkpoints/step_00000001"
+    assert trained.stderr.count(f"removed {gone}: checkpoint.keep_last is 1") == 1, trained.stderr
+    expected = [f"there is no checkpoint {gone}", "has step_00000002;", "checkpoint.keep_last"]
+    fails(2, expected, "export", "--checkpoint", gone, "--output", tmp_path / "hf")
+    fails(2, expected, *pretrain(gone, data, tmp_path / "run2"))
 
 
 def test_a_run_goes_on_with_its_own_model_only(hf, data, tmp_path):

@@ -94,10 +94,32 @@ def test_the_command_line():
     plain = cli_support.ok("recipes", "list")
     assert [line for line in result.stdout.splitlines() if not line.startswith("[rank 1]")] == plain.stdout.splitlines()
     bad = cli_support.run("launch", "local", "--ranks", "2", "--", "pretrain", "no_such_recipe")
-    assert bad.returncode == 2 and "no_such_recipe" in bad.stderr.splitlines()[-1]
-    # All ranks fail alike: one of them says so, and the launcher.
-    assert [line for line in bad.stderr.splitlines() if "no_such_recipe" in line and line.startswith("[rank ")] == []
+    # All ranks fail alike: it is said once, by the launcher.
+    assert bad.returncode == 2 and bad.stderr.startswith('error: rank 0 failed first: there is no recipe "no_such_recipe"'), bad.stderr
+    assert bad.stderr.count("\n") == 1, bad.stderr
+    unknown = cli_support.run("launch", "local", "--ranks", "2", "--", "recipes", "lst")
+    assert unknown.returncode == 2 and unknown.stderr.count("Did you mean") == 1 and unknown.stderr.count("\n") == 1, unknown.stderr
     layout = cli_support.run("launch", "local", "--ranks", "2", "--", "pretrain", "llama_tiny", "data.mock=true", "parallel.tensor=4")
     assert layout.returncode == 2 and "parallel.tensor=2 parallel.pipeline=1 (with 1 data-parallel rank)" in layout.stderr
-    assert layout.stderr.count("What fits") <= 2, layout.stderr
-    cli_support.fails(2, "COMMAND", "launch", "local", "--ranks", "2")
+    assert layout.stderr.count("What fits") == 1, layout.stderr
+
+
+def test_the_command_line_of_those_who_know_other_launchers():
+    named = cli_support.ok("launch", "local", "--ranks", "1", "--", "llm-pretrain", "recipes", "list")
+    assert named.stdout == cli_support.ok("recipes", "list").stdout
+    cli_support.fails(2, "`launch local --ranks", "launch", "--ranks", "2", "--", "recipes", "list")
+    for arguments in (["--", "recipes", "list"], ["recipes", "list"]):
+        cli_support.fails(2, "say how many ranks to start with --ranks, as in", "launch", "local", *arguments)
+    for arguments in ([], ["--"], ["--", "llm-pretrain"]):
+        cli_support.fails(2, "nothing to launch: put a command behind", "launch", "local", "--ranks", "2", *arguments)
+    cli_support.fails(2, "a command of `launch` is required: local", "launch", "--", "recipes", "list")
+    cli_support.fails(2, 'there is no command "launch recipes", but local', "launch", "recipes")
+
+
+def test_error_messages_that_end_nothing_are_shown_where_they_stand():
+    result = launch(2, "echo error: early >&2; echo then >&2; sleep 3; [ $OMPI_COMM_WORLD_RANK = 1 ] && { echo error: mine >&2; exit 4; }; "
+                       "sleep 50")
+    assert result.returncode == 4
+    lines = result.stderr.splitlines()
+    assert lines.index("error: early") < lines.index("then") and "[rank 1] error: early" in lines, lines
+    assert [line for line in lines if "mine" in line] == ["error: rank 1 failed first: ended with exit code 4; its last words: error: mine"]

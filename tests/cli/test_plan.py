@@ -50,8 +50,9 @@ def test_what_does_not_fit_is_refused_with_what_does():
                  "batch.global=4", "batch.micro=4")
     assert result.returncode == 2
     assert result.stderr == (
-        "error: batch.global / batch.micro, 1 micro-batches, does not divide by 2 data-parallel ranks. What fits: "
-        "parallel.tensor=4 parallel.pipeline=2 (with 1 data-parallel rank); 4 ranks with the layout as it is\n"), result.stderr
+        "error: batch.global / batch.micro, 1 micro-batch, does not divide by 2 data-parallel ranks. What fits: "
+        "batch.micro=2 with the layout as it is; parallel.tensor=4 parallel.pipeline=2 (with 1 data-parallel rank); 4 ranks with the layout as it is\n"), result.stderr
+    assert result.stdout == "", "said once"
     for arguments in (["--ranks", "0"], ["parallel.tensor=3"], ["--ranks", "6", "parallel.tensor=4"]):
         assert run("plan", "layout", "llama_tiny", *arguments).returncode == 2, arguments
     assert run("plan").returncode == 2
@@ -65,8 +66,9 @@ def test_the_order_of_the_axes():
         assert (int(row["tensor"]), int(row["pipeline"]), int(row["data"])) == (rank % 2, rank // 2 % 4, rank // 8)
     assert "0,2,4,6 | 1,3,5,7 | 8,10,12,14 | 9,11,13,15" in text
     for order, says in {
-        "tp-dp-pp": 'has "tp", which is no axis and has "dp", which is no axis and has "pp", which is no axis and lacks context, '
-                    "expert: name each axis once, as in parallel.order=tensor-data-pipeline-context-expert",
+        "tp-dp-pp": "lacks context, expert: name each axis once, as in parallel.order=tensor-data-pipeline-context-expert",
+        "cp-tp-dp-xx-yy": 'has "xx", "yy", which are no axes and lacks expert, pipeline: name each axis once, as in '
+                          "parallel.order=context-tensor-data-expert-pipeline",
         "tensor-context-expert-data-data": "has data twice and lacks pipeline: name each axis once, as in "
                                            "parallel.order=tensor-context-expert-data-pipeline",
         "": 'has "", which is no axis and lacks tensor, context, expert, data, pipeline: name each axis once, as in '
@@ -88,7 +90,7 @@ def test_stages_of_different_sizes():
                   "parallel.first_stage_layers=16", "parallel.last_stage_layers=15")
     assert refused.returncode == 2
     assert refused.stderr == (
-        "error: parallel.first_stage_layers 16 and parallel.last_stage_layers 15 of model.layers 32 leave 1 for 2 pieces between "
-        "them. What fits: parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0 parallel.last_stage_layers=0; "
+        "error: parallel.first_stage_layers 16 + parallel.last_stage_layers 15 of model.layers 32 leave 1 for the 2 pieces of the other "
+        "stages: 30 at most would do. What fits: parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0 parallel.last_stage_layers=0; "
         "parallel.tensor=1 parallel.pipeline=3; "
         "parallel.tensor=1 parallel.pipeline=5 parallel.first_stage_layers=0 parallel.last_stage_layers=0\n"), refused.stderr

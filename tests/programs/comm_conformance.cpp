@@ -49,7 +49,7 @@ void conform(World& world, std::map<std::string, int64_t>& options) {
   }
   if (all.rank() == 0) {
     fmt::print("conformance over {}: {} ranks on {} nodes, {} results compared on rank 0, all as expected\n", world.backend,
-               all.size(), world.node_count, compared);
+               all.size(), world.hosts.machines(), compared);
   }
 }
 

@@ -35,6 +35,24 @@ told() {  # told MPI OPTION WHAT PATTERN: the job ends soon, and says why
   report "$3, --mpi=$1" "$((code != 0 && code != 124 && SECONDS - start < 30 && $(grep -c "$4" <<<"$output") > 0))" "exit code $code: $output"
 }
 
+# A job script that calls the program itself: one rank would train where four were asked for.
+forgotten_srun() {
+  local output code=0
+  output=$(timeout 100 sbatch --wait --output="$work/forgotten.log" --nodes=2 --ntasks-per-node=2 --wrap \
+    "'$trainer' pretrain llama_tiny data.mock=true trainer.device=cpu trainer.run_dir='$work/forgotten'" 2>&1) || code=$?
+  output+=$(cat "$work/forgotten.log" 2>&1)
+  report "a job script that forgets srun is told so" "$((code == 2 && $(grep -c 'for 4 tasks.*put `srun` before' <<<"$output") == 1))" \
+    "exit code $code: $output"
+}
+
+# A job of two nodes whose script starts ranks on its own.
+local_ranks() {
+  local output
+  output=$(timeout 100 sbatch --wait --output="$work/local.log" --nodes=2 --ntasks-per-node=2 --wrap \
+    "'$(dirname "$program")/launch_tool' 3 - '$program'" 2>&1; cat "$work/local.log" 2>&1)
+  report "launch local stays on its machine" "$(grep -c '^conformance over mpi: 3 ranks on 1 node' <<<"$output")" "$output"
+}
+
 # Slurm's time limits are whole minutes, so the signal that announces one is sent by hand.
 requeue() {
   local steps=120 folder=$work/run whole=$work/whole job output
@@ -74,5 +92,7 @@ for mpi in pmix none; do
   told $mpi --hang-rank "a rank that hangs is ended with the others" "in vain for rank 3"
   told $mpi --stop-rank "a rank that is stopped is ended with the others" "in vain for rank 3"
 done
+forgotten_srun
+local_ranks
 requeue
 exit $failed

@@ -15,8 +15,6 @@ inline bool leads(const Communicator* ranks) { return ranks == nullptr || ranks-
 
 // Everybody's text, by rank.
 std::vector<std::string> all_gather_text(Communicator* ranks, std::string_view text);
-// The machine of each rank, by its host name.
-std::vector<std::string> hosts_of(Communicator* ranks);
 // Rank 0's.
 std::string text_of_leader(Communicator* ranks, std::string_view text);
 // Whether any rank says so.

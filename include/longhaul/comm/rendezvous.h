@@ -7,10 +7,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "longhaul/comm/communicator.h"
 #include "longhaul/comm/mpi_session.h"
+#include "longhaul/comm/rank_hosts.h"
 
 namespace longhaul::comm {
 
@@ -22,11 +22,8 @@ struct RendezvousOptions {
 struct World {
   std::unique_ptr<MpiSession> mpi;  // where MPI carries the messages; outlives the communicator
   std::unique_ptr<Communicator> communicator;
-  std::string backend;             // "mpi", "tcp" or "single"
-  std::vector<std::string> hosts;  // of each rank
-  int local_rank = 0;              // among the ranks on this host
-  int local_ranks = 1;             // on this host
-  int node_count = 1;
+  std::string backend;  // "mpi", "tcp" or "single"
+  RankHosts hosts;
 };
 
 // Throws UserError where the environment contradicts itself, CommunicationError that names who is missing when not all

@@ -11,7 +11,7 @@
 namespace longhaul::launch {
 
 struct LocalLaunch {
-  int ranks = 1;
+  int ranks = 0;
   int threads_per_rank = 0;               // 0: the cores, divided among the ranks
   std::filesystem::path output_dir;       // where rank_N.log goes; empty: all output to the terminal
   std::vector<std::string> command;       // what each rank runs, the program first

@@ -7,7 +7,7 @@
 namespace longhaul::ops {
 
 // Empty: tensors may be put on CUDA devices from now on. Else what is missing (CUDA code in the build, a
-// library, a device) and what to do, for a UserError. The first call does the work; any thread may call.
+// library, a device) and what to do, a clause for a UserError. The first call does the work; any thread may call.
 const std::string& cuda_problem();
 
 // Operators on CUDA don't wait to see whether a label, token id or position is in range: they compute harmless numbers for

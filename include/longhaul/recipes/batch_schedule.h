@@ -41,4 +41,7 @@ class BatchSchedule {
   std::vector<Stage> stages_;
 };
 
+// The largest micro-batch of at most `wanted` sequences (a million) that divides so many.
+int64_t fitting_micro_batch(int64_t wanted, int64_t sequences);
+
 }  // namespace longhaul

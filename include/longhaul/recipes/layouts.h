@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "longhaul/comm/mesh.h"
@@ -23,6 +24,8 @@ struct LayoutNeeds {
   int64_t vocab_multiple = 1;
   int64_t sequence_length = 1;
   int64_t micro_batches = 0;  // that make up every global batch, which the data-parallel ranks share; 0: any
+  int64_t micro = 1;          // sequences of each
+  std::string_view batch_key = "batch.global";  // what says how many sequences a global batch has
   bool operator==(const LayoutNeeds&) const = default;
 };
 
@@ -35,7 +38,8 @@ parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t mic
 // How the layers are dealt to the stages.
 parallel::LayerSplit layer_split(const ParallelConfig& layout);
 
-// parallel.order, read. UserError, with an order that would do, unless it names each of the five axes once.
+// parallel.order, read: Longhaul's names of the axes, or Megatron's (tp, cp, ep, dp, pp). UserError, with an order that would
+// do, unless it names each of the five once.
 comm::AxisOrder axis_order(const ParallelConfig& layout);
 
 // Why the layout doesn't fit, a clause a reason, each with the keys and their values: "model.heads 32 does
@@ -52,6 +56,9 @@ std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const Lay
 // The numbers of ranks next below (or equal) and above needs.ranks on which the layout fits: two, one, or
 // none.
 std::vector<int64_t> nearest_rank_counts(const ParallelConfig& layout, const LayoutNeeds& needs);
+
+// The largest batch.micro below the one there is with which the layout fits as it is; 0: none.
+int64_t fitting_micro_batch(const ParallelConfig& layout, const LayoutNeeds& needs);
 
 // Throws UserError with the problems, the nearest layouts and numbers of ranks unless the layout fits.
 void require_layout(const ParallelConfig& layout, const LayoutNeeds& needs);

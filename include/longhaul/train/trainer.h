@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "longhaul/comm/communicator.h"
+#include "longhaul/comm/rank_hosts.h"
 #include "longhaul/model/transformer.h"
 #include "longhaul/optim/optimizer.h"
 #include "longhaul/recipes/recipe.h"
@@ -45,6 +46,8 @@ class Trainer {
   // `world`: the ranks that train together, laid out as the recipe's `parallel` says; null: this process alone. It
   // outlives the trainer, and everything below is a collective call over it. One rank writes, logs and shows progress.
   explicit Trainer(const Recipe& recipe, comm::Communicator* world = nullptr);
+  // For who has asked for the ranks' machines already.
+  Trainer(const Recipe& recipe, comm::Communicator* world, const comm::RankHosts& hosts);
   ~Trainer();
 
   // Called after each step, in the order of registration.

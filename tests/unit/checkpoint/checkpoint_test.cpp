@@ -206,6 +206,23 @@ TEST_F(Checkpoint, MissingAndTruncatedFilesAreNamed) {
   EXPECT_CONTAINS(message_of([&] { CheckpointReader reader(place(8)); }), "no such checkpoint");
 }
 
+TEST_F(Checkpoint, OneThatIsGoneIsAnsweredWithThoseThatAre) {
+  EXPECT_EQ(other_checkpoints(place(1)), "") << "no run";
+  CheckpointWriter writer(folder_, {.keep_last = 2});
+  const auto has = [&](const char* names) { return fmt::format("{} has {}; of older ones", (folder_ / "checkpoints").string(), names); };
+  writer.save(make_content(1));
+  EXPECT_TRUE(other_checkpoints(place(9)).starts_with(has("step_00000001")));
+  writer.save(make_content(2));
+  writer.save(make_content(3));
+  EXPECT_CONTAINS(message_of([&] { CheckpointReader reader(place(1)); }), has("step_00000002 and step_00000003"));
+  EXPECT_CONTAINS(other_checkpoints(place(1)), "checkpoint.keep_last");
+  EXPECT_EQ(other_checkpoints(place(1) / ""), other_checkpoints(place(1)));
+  EXPECT_EQ(other_checkpoints(folder_ / "checkpoints" / "final"), "") << "no checkpoint's name";
+  EXPECT_EQ(other_checkpoints(folder_ / step_folder_name(1)), "") << "no run's";
+  CheckpointWriter(folder_).save(make_content(4));
+  EXPECT_TRUE(other_checkpoints(place(1)).starts_with(has("step_00000002, 1 more and step_00000004")));
+}
+
 TEST_F(Checkpoint, FileNamesThatLeadOutOfTheFolderAreRefused) {
   CheckpointWriter(folder_).save(make_content(7));
   const fs::path manifest = place(7) / "manifest.json";

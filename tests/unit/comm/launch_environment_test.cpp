@@ -26,8 +26,26 @@ TEST(LaunchEnvironment, KnowsWhoStartedIt) {
   EXPECT_EQ(with({}).kind, Kind::single);
   EXPECT_EQ(with({{"OMPI_COMM_WORLD_SIZE", "4"}, {"RANK", "1"}}).kind, Kind::mpi);
   EXPECT_EQ(with({{"PMIX_RANK", "0"}, {"PMIX_NAMESPACE", "slurm.pmix.7.0"}, {"SLURM_PROCID", "0"}}).kind, Kind::mpi);
-  // A batch script is no rank, though Slurm numbers it 0.
-  EXPECT_EQ(with({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}}).kind, Kind::single);
+  EXPECT_EQ(with({{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}}).kind, Kind::single);
+}
+
+// A batch script is no rank, though Slurm numbers it 0; what it starts by other means than srun is.
+TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralTasks) {
+  const Variables script{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}};
+  try {
+    with(script);
+    ADD_FAILURE() << "no error";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("for 4 tasks (SLURM_NTASKS)"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("put `srun` before the command"), std::string::npos) << error.what();
+  }
+  const auto started_by = [&](Variables more) {
+    more.insert(script.begin(), script.end());
+    return with(more).kind;
+  };
+  EXPECT_EQ(started_by({{"OMPI_COMM_WORLD_SIZE", "2"}}), Kind::mpi);
+  EXPECT_EQ(started_by({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}}), Kind::tcp);
+  EXPECT_EQ(started_by({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NODELIST", "a"}}), Kind::tcp) << "srun --ntasks=1";
 }
 
 TEST(LaunchEnvironment, TakesAnyLaunchersVariables) {

@@ -93,7 +93,11 @@ TEST(Layouts, TheNearestComeFirst) {
   LayoutNeeds odd = needs();
   odd.sequence_length = 8191;
   EXPECT_EQ(nearest_layouts(sequence, odd, 1),
-            (Texts{"parallel.tensor=1 parallel.pipeline=1 parallel.sequence=false"}));
+            (Texts{"parallel.tensor=2 parallel.pipeline=1 parallel.sequence=false"}));
+  odd.sequence_length = 8190;
+  sequence.tensor = 4;
+  EXPECT_EQ(nearest_layouts(sequence, odd, 2), (Texts{"parallel.tensor=4 parallel.pipeline=1 parallel.sequence=false",
+                                                      "parallel.tensor=2 parallel.pipeline=1"}));
 }
 
 // Whatever one asks for, what is proposed fits, and nothing that fits is refused.
@@ -128,9 +132,16 @@ TEST(Layouts, ProposalsDropWhatTheirSizesRuleOut) {
   ParallelConfig uneven = sizes(1, 4);
   uneven.first_stage_layers = 30;
   EXPECT_EQ(layout_problems(uneven, needs()),
-            (Texts{"parallel.first_stage_layers 30 and parallel.last_stage_layers 0 of model.layers 32 leave 2 for 3 pieces between them"}));
-  EXPECT_EQ(nearest_layouts(uneven, needs(), 2), (Texts{"parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0",
+            (Texts{"parallel.first_stage_layers 30 of model.layers 32 leaves 2 for the 3 pieces of the other stages: 29 at most would do"}));
+  EXPECT_EQ(nearest_layouts(uneven, needs(), 3), (Texts{"parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=29",
+                                                        "parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0",
                                                         "parallel.tensor=1 parallel.pipeline=3"}));
+  LayoutNeeds two = needs();
+  two.layers = 2;
+  uneven.pipeline = 2;
+  uneven.first_stage_layers = 3;
+  EXPECT_EQ(nearest_layouts(uneven, two, 1), (Texts{"parallel.tensor=1 parallel.pipeline=2 parallel.first_stage_layers=1"}));
+  uneven = sizes(1, 4);
   uneven.first_stage_layers = 5;
   EXPECT_EQ(layout_problems(uneven, needs()), Texts{});
   // 32 layers with what counts as two more.
@@ -160,8 +171,19 @@ TEST(Layouts, TheOrderOfTheAxes) {
                           "parallel.order=tensor-pipeline-context-expert-data");
   says("tensor-context-expert-data-pipline", "has \"pipline\", which is no axis: name each axis once, as in "
                                              "parallel.order=tensor-context-expert-data-pipeline");
-  says("pp-context-expert-data-tensor-", "has \"pp\", which is no axis and has \"\", which is no axis: name each axis once, as in "
-                                         "parallel.order=pipeline-context-expert-data-tensor");
+  says("pipline-context-expert-data-tensor-", "has \"pipline\", \"\", which are no axes: name each axis once, as in "
+                                              "parallel.order=pipeline-context-expert-data-tensor");
+  says("tp-tensor-ep-dp-pp", "has tensor twice and lacks context: name each axis once, as in parallel.order=tensor-expert-data-pipeline-context");
+}
+
+// Megatron-Core's RankGenerator takes "tp-cp-ep-dp-pp", and with --use-tp-pp-dp-mapping "tp-cp-ep-pp-dp".
+TEST(Layouts, MegatronsNamesOfTheAxes) {
+  using comm::Axis;
+  ParallelConfig layout;
+  layout.order = "tp-cp-ep-dp-pp";
+  EXPECT_EQ(axis_order(layout), comm::kMegatronOrder);
+  layout.order = "tp-cp-ep-pp-dp";
+  EXPECT_EQ(axis_order(layout), (comm::AxisOrder{Axis::tensor, Axis::context, Axis::expert, Axis::pipeline, Axis::data}));
 }
 
 TEST(Layouts, NearestRankCounts) {
@@ -173,6 +195,32 @@ TEST(Layouts, NearestRankCounts) {
   EXPECT_EQ(nearest_rank_counts(sizes(1, 1), some), (Counts{16}));
   EXPECT_EQ(nearest_rank_counts(sizes(16, 8), some), (Counts{128}));
   EXPECT_EQ(nearest_rank_counts(sizes(3, 1), some), (Counts{}));
+}
+
+std::string refusal(const Recipe& recipe, int64_t ranks) {
+  try {
+    require_layout(recipe, ranks);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Layouts, ABatchThatDoesNotDivideByTheRanksMayInSmallerMicroBatches) {
+  Recipe r = resolved(recipes::llama_tiny());
+  r.batch = {.global = 24, .micro = 6};
+  EXPECT_EQ(refusal(r, 4), "");
+  EXPECT_TRUE(refusal(r, 6).starts_with("batch.global / batch.micro, 4 micro-batches, does not divide by 6 data-parallel ranks. What fits: "));
+  EXPECT_NE(refusal(r, 6).find("What fits: batch.micro=4 with the layout as it is; "), std::string::npos) << refusal(r, 6);
+  EXPECT_EQ(refusal(r, 5).find("batch.micro="), std::string::npos) << "24 do not divide by 5";
+  r.batch.micro = 4;
+  EXPECT_EQ(refusal(r, 6), "");
+  // Each of its batches must divide: 8, 16, 24.
+  r.batch = {.global = 24, .micro = 2, .schedule = "0:8 1K:16 2K:24"};
+  EXPECT_EQ(refusal(r, 4), "");
+  EXPECT_TRUE(refusal(r, 8).starts_with("batch.schedule / batch.micro, 4 micro-batches common to all its batches, does not divide by 8 data-parallel ranks."))
+      << refusal(r, 8);
+  EXPECT_NE(refusal(r, 8).find("What fits: batch.micro=1 with the layout as it is; "), std::string::npos) << refusal(r, 8);
 }
 
 TEST(Layouts, RefusalSaysWhatFits) {

@@ -69,7 +69,7 @@ TEST(Validate, WhatACudaGraphCannotRecord) {
 TEST(Validate, NamesKeysValuesAndRemedies) {
   EXPECT_EQ(error_after([](Recipe&) {}), "no error");
   EXPECT_EQ(error_after([](Recipe& r) { r.batch.micro = 3; }),
-            "batch.global 8 does not divide by batch.micro 3: choose a batch.global that is a multiple of 3");
+            "batch.global 8 does not divide by batch.micro 3: choose batch.micro=2, or a batch.global that is a multiple of 3");
   EXPECT_EQ(error_after([](Recipe& r) { r.schedule.warmup_steps = 100; }),
             "schedule.warmup_steps 100 leaves no steps to train at the peak: it must be less than "
             "trainer.max_steps 100 (schedule.warmup_steps=0 for a short try)");
@@ -116,7 +116,7 @@ TEST(Validate, Rampups) {
   EXPECT_PRED2(starts, rampup(4, 0, 100), "batch.rampup_start 4 needs batch.rampup_increment");
   EXPECT_PRED2(starts, rampup(8, 2, 100), "batch.rampup_start 8 and increments of 2 do not lead to batch.global 8");
   EXPECT_PRED2(starts, rampup(2, 4, 100), "batch.rampup_start 2 and increments of 4 do not lead to batch.global 8");
-  EXPECT_PRED2(starts, rampup(5, 1, 100), "a global batch of 5 sequences does not divide by batch.micro 2");
+  EXPECT_PRED2(starts, rampup(5, 1, 100), "batch.rampup_start has batches of 5 sequences, which do not divide by batch.micro 2: choose batch.micro=1, or");
 }
 
 TEST(Validate, Splits) {
@@ -172,7 +172,11 @@ TEST(Validate, Layouts) {
   const auto error = [](auto change) { return error_after(change, recipes::llama3_70b()); };
   EXPECT_EQ(error([](Recipe&) {}), "no error");
   EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.tensor = 3; }),
-               "data.sequence_length 8192 does not divide by parallel.tensor 3");
+               "model.heads 64 does not divide by parallel.tensor 3");
+  // What tensor ranks share of a sequence must be whole, or they don't share it.
+  EXPECT_PRED2(starts, error([](Recipe& r) { r.data.sequence_length = 8190; r.parallel.context = 1; }),
+               "data.sequence_length 8190 does not divide by parallel.tensor 4 × parallel.context 1, as parallel.sequence needs. What fits: "
+               "parallel.tensor=4 parallel.pipeline=4 parallel.sequence=false");
   EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.tensor = 1; }),
                "parallel.sequence needs parallel.tensor above 1");
   EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.virtual_pipeline = 1; }),
@@ -205,9 +209,25 @@ TEST(RequireLayout, TheRanksMustFit) {
   EXPECT_NE(message(12).find("8 ranks with the layout as it is"), std::string::npos) << message(12);
   r.parallel.sharding = Sharding::parameters;
   r.parallel.context = 2;
-  EXPECT_NE(message(4).find("add parallel.context=1"), std::string::npos);
+  EXPECT_EQ(message(4), "parallel.context is 2, which Longhaul can't train with yet: add parallel.context=1. A rank then keeps the activations of 2 "
+                        "times as many tokens; what makes room for them: parallel.tensor=4 parallel.sequence=true, or recompute.mode=full");
   r.parallel.context = 1;
   EXPECT_EQ(message(4), "");
+}
+
+// What a run says of a recipe with context ranks is that there are none yet, before whether they fit.
+TEST(Validate, ContextRanksAreForPlans) {
+  for (const auto make : recipe_library()) {
+    const Recipe r = make();
+    EXPECT_NO_THROW(validate(r)) << r.name;
+    if (r.parallel.context == 1) continue;
+    try {
+      validate(r, 1);
+      ADD_FAILURE() << r.name;
+    } catch (const UserError& error) {
+      EXPECT_PRED2(starts, error.what(), fmt::format("parallel.context is {}, which Longhaul can't train with yet", r.parallel.context));
+    }
+  }
 }
 
 TEST(Validate, AModelFromACheckpointIsCheckedOnceItsShapeIsKnown) {
