@@ -12,6 +12,7 @@
 #include "longhaul/checkpoint/safetensors_writer.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -107,7 +108,7 @@ void write_weights(const fs::path& folder, const std::vector<Shard>& shards, Ten
   }
   if (shards.size() == 1) return;
   const json index{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(weight_map)}};
-  write_text(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+  write_text(folder / "model.safetensors.index.json", json_text(index, 2) + "\n");
 }
 
 json make_config(const ModelFamily& family, const ModelConfig& model, const HfSideCar& side_car,
@@ -184,10 +185,10 @@ void export_hf(const ModelFamily& family, const ModelConfig& model, const Parame
   FolderSwap folder(fs::absolute(options.output));
   TensorProducer producer(plan, source, dtype);
   write_weights(folder.path(), shards, producer);
-  write_text(folder.path() / "config.json", config.dump(2) + "\n");
+  write_text(folder.path() / "config.json", json_text(config, 2) + "\n");
   for (const auto& [name, bytes] : side_car.files) write_text(folder.path() / name, bytes);
   if (!side_car.files.contains("generation_config.json")) {
-    write_text(folder.path() / "generation_config.json", make_generation_config(config).dump(2) + "\n");
+    write_text(folder.path() / "generation_config.json", json_text(make_generation_config(config), 2) + "\n");
   }
   verify(folder.path(), shards);
   folder.commit();

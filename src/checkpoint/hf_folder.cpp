@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "longhaul/core/error.h"
-#include "longhaul/core/json_depth.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
 
@@ -29,9 +29,8 @@ constexpr std::string_view kCarriedFiles[] = {"generation_config.json",
 
 json parse_json(const fs::path& file) {
   const std::string text = read_text(file);
-  refuse_deep_json(text, file.string());
   try {
-    return json::parse(text);
+    return read_json_text(text, file.string());
   } catch (const json::exception& error) {
     throw UserError("{}: not valid JSON ({}); fetch the model's folder again", file.string(), error.what());
   }
@@ -122,7 +121,7 @@ void HfFolder::open_sharded(const fs::path& index_file) {
     const std::string name = value.is_string() ? value.get<std::string>() : "";
     if (name.empty() || name.find('/') != std::string::npos || name == "..") {
       throw UserError("{}: 'weight_map.{}' is {}, not the name of a file in the same folder",
-                      index_file.string(), key, value.dump());
+                      index_file.string(), key, json_text(value));
     }
     const auto [shard, added] = shards.emplace(name, readers_.size());
     if (added) {
@@ -153,7 +152,7 @@ void HfFolder::open_sharded(const fs::path& index_file) {
   const auto declared = index.value("/metadata/total_size"_json_pointer, json());
   if (declared.is_number() && declared.get<double>() != static_cast<double>(total)) {
     log::warning("{}: metadata.total_size is {}, but the tensors take {} bytes", index_file.string(),
-                 declared.dump(), total);
+                 json_text(declared), total);
   }
 }
 

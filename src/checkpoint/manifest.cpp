@@ -6,7 +6,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/hash.h"
-#include "longhaul/core/json_depth.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -18,7 +18,7 @@ constexpr auto kFormat = "longhaul-checkpoint";
 
 at::ScalarType read_dtype(const json& value) {
   const auto dtype = safetensors_dtype(value.get_ref<const std::string&>());
-  if (!dtype) throw UserError("manifest.json: unknown dtype {}; use a newer program", value.dump());
+  if (!dtype) throw UserError("manifest.json: unknown dtype {}; use a newer program", json_text(value));
   return *dtype;
 }
 
@@ -27,7 +27,7 @@ at::ScalarType read_dtype(const json& value) {
 std::string plain_name(const json& value) {
   const auto& name = value.get_ref<const std::string&>();
   if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
-    throw UserError("manifest.json: {} is not a plain file name; use a checkpoint that you trust", value.dump());
+    throw UserError("manifest.json: {} is not a plain file name; use a checkpoint that you trust", json_text(value));
   }
   return name;
 }
@@ -89,9 +89,9 @@ CheckpointManifest from_json(const json& root) {
 
 }  // namespace
 
-std::string manifest_text(const CheckpointManifest& manifest) { return to_json(manifest).dump(1) + "\n"; }
+std::string manifest_text(const CheckpointManifest& manifest) { return json_text(to_json(manifest), 1) + "\n"; }
 
-CheckpointManifest parse_manifest(const std::string& text) { return from_json(json::parse(text)); }
+CheckpointManifest parse_manifest(const std::string& text) { return from_json(read_json_text(text, "manifest.json")); }
 
 void write_manifest(const fs::path& folder, const CheckpointManifest& manifest) {
   const std::string text = manifest_text(manifest);
@@ -106,13 +106,12 @@ CheckpointManifest read_manifest(const fs::path& folder) {
     throw UserError("{}: its bytes do not match {}: one of the two is damaged; use another checkpoint",
                     file.string(), checksum.filename().string());
   }
-  refuse_deep_json(text, file.string());
   try {
-    const json root = json::parse(text);
+    const json root = read_json_text(text, file.string());
     if (root.at("format") != json(kFormat)) throw UserError("{}: not a checkpoint's manifest", file.string());
     if (root.at("version").get<int>() > CheckpointManifest::kVersion) {
       throw UserError("{}: format version {}, but this program reads up to {}; use a newer program",
-                      file.string(), root.at("version").dump(), CheckpointManifest::kVersion);
+                      file.string(), json_text(root.at("version")), CheckpointManifest::kVersion);
     }
     return from_json(root);
   } catch (const json::exception& error) {

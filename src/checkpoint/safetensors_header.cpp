@@ -8,7 +8,7 @@
 
 #include "longhaul/checkpoint/safetensors_dtype.h"
 #include "longhaul/core/error.h"
-#include "longhaul/core/json_depth.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -90,7 +90,7 @@ class TensorParser {
 
   uint64_t non_negative(const json& value, const char* what) const {
     if (!value.is_number_unsigned())
-      fail(fmt::format("its {} holds {}, not a whole number from 0 up", what, value.dump()));
+      fail(fmt::format("its {} holds {}, not a whole number from 0 up", what, json_text(value)));
     return value.get<uint64_t>();
   }
 

@@ -8,6 +8,7 @@
 #include "checkpoint/safetensors_header.h"
 #include "longhaul/checkpoint/safetensors_dtype.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -24,7 +25,7 @@ std::string make_header(const std::vector<TensorDeclaration>& tensors,
         {"dtype", safetensors_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
     begin = end;
   }
-  std::string text = header.dump();
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');
   LONGHAUL_CHECK(text.size() <= kMaxSafetensorsHeader, "too many tensors for one safetensors file");
   const uint64_t size = text.size();

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/data_commands.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
 #include "longhaul/recipes/batch_schedule.h"
@@ -46,7 +47,7 @@ std::string shown(const std::string& text, int64_t characters) {
     if (starts && characters > 0 && seen++ == characters) break;
   }
   const std::string quoted =
-      nlohmann::json(text.substr(0, end)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      json_text(nlohmann::json(text.substr(0, end)));
   return quoted + (end < text.size() ? " …" : "");
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/data_commands.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/bert_dataset.h"
 #include "longhaul/data/indexed_dataset.h"
@@ -50,7 +51,7 @@ class Printer {
   void line(const char* name, const std::vector<int64_t>& ids, int64_t length) const {
     const std::vector<int32_t> shown(ids.begin(), ids.begin() + length);
     const std::string text = tokenizer_->decode(shown);
-    fmt::print("  {:<8} {}\n", name, nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("  {:<8} {}\n", name, json_text(nlohmann::json(text)));
   }
 
  private:

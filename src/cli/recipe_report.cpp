@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "longhaul/core/config/field_table.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/batch_schedule.h"
@@ -82,7 +83,7 @@ std::string recipe_report(const Recipe& recipe, const Recipe& r) {
 }
 
 std::string starter_file_text(const Recipe& r) {
-  const auto quoted = [](const std::string& text) { return nlohmann::json(text).dump(); };
+  const auto quoted = [](const std::string& text) { return json_text(nlohmann::json(text)); };
   return fmt::format(
       R"(// A recipe: starts from "{0}"; what stands here differs from it. `llm-pretrain recipes show {0}` shows the rest,
 // `llm-pretrain schema --text` all keys.

@@ -9,6 +9,7 @@
 #include "data/blend_index.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/data/data_config.h"
 #include "longhaul/data/indexed_dataset.h"
 
@@ -41,14 +42,14 @@ std::optional<double> number(const std::string& piece) {
 std::vector<std::string> json_pieces(const Json& list, const std::string& file, const std::string& key) {
   if (list.is_null()) return {};
   if (list.is_string()) return words(list.get_ref<const std::string&>());
-  if (!list.is_array()) throw UserError("{}: {} must hold a list of weights and prefixes, but it is {}", key, file, list.dump());
+  if (!list.is_array()) throw UserError("{}: {} must hold a list of weights and prefixes, but it is {}", key, file, json_text(list));
   std::vector<std::string> pieces;
   for (const Json& piece : list) {
     if (!piece.is_string() && !piece.is_number()) {
       throw UserError("{}: {} holds {} among its weights and prefixes: numbers and strings are meant", key, file,
-                      piece.dump());
+                      json_text(piece));
     }
-    pieces.push_back(piece.is_string() ? piece.get<std::string>() : piece.dump());
+    pieces.push_back(piece.is_string() ? piece.get<std::string>() : json_text(piece));
     const std::string& text = pieces.back();
     if (text.find_first_not_of(kBlanks) == std::string::npos) throw UserError("{}: {} holds an empty prefix", key, file);
   }
@@ -59,8 +60,8 @@ std::vector<std::string> file_pieces(const std::string& file, const std::string&
   const std::string text = read_text(file);
   const size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string::npos || (text[first] != '[' && text[first] != '{')) return words(text);
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) throw UserError("{}: {} begins like JSON, but is none", key, file);
+  const Json json = json_or_null(text);
+  if (json.is_null()) throw UserError("{}: {} begins like JSON, but is none", key, file);
   if (json.is_array()) return json_pieces(json, file, key);
   const std::string split = key.substr(key.rfind('.') + 1);
   if (!json.contains(split)) {

@@ -6,6 +6,7 @@
 
 #include "data/python_json.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -27,13 +28,18 @@ std::string matrix_text(const SplitMatrix& matrix) {
   return out + "\n    ]";
 }
 
+Json tokenizer_json(const std::string& text) {
+  try {
+    return read_ordered_json_text(text, "the description of the tokenizer");
+  } catch (const Json::exception&) {
+    throw UserError("the description of the tokenizer is not JSON: {}", text);
+  }
+}
+
 }  // namespace
 
 std::string describe(const DatasetDescription& description) {
-  const Json tokenizer = Json::parse(description.tokenizer, nullptr, false);
-  if (tokenizer.is_discarded()) {
-    throw UserError("the description of the tokenizer is not JSON: {}", description.tokenizer);
-  }
+  const Json tokenizer = tokenizer_json(description.tokenizer);
   std::string text = "{\n    \"class\": " + quoted(description.dataset_class);
   const auto field = [&](std::string_view name, const std::string& value) {
     text += fmt::format(",\n    \"{}\": {}", name, value);
@@ -45,7 +51,7 @@ std::string describe(const DatasetDescription& description) {
   field("sequence_length", fmt::to_string(description.sequence_length));
   field("split", description.split ? quoted(*description.split) : "null");
   field("split_matrix", description.split ? matrix_text(parse_split(*description.split)) : "null");
-  field("tokenizer", indented(tokenizer.dump(4, ' ', true), "    "));
+  field("tokenizer", indented(json_ascii_text(tokenizer, 4), "    "));
   for (const auto& [name, value] : description.more) field(name, value);
   return text + "\n}";
 }

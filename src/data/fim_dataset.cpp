@@ -9,6 +9,7 @@
 #include "data/fill_in_the_middle.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 
@@ -16,7 +17,7 @@ FimDataset::FimDataset(std::shared_ptr<const Dataset> samples, std::shared_ptr<c
                        const FimConfig& config, int32_t eod_id, uint32_t seed)
     : samples_(std::move(samples)), seed_(seed) {
   order_id_ = hex64(xxh3(fmt::format("fim {} {} {:x} {} {}", samples_->order_id(),
-                                     write_json(fields<FimConfig>(), &config).dump(), tokenizer->fingerprint(), eod_id, seed)));
+                                     json_text(write_json(fields<FimConfig>(), &config)), tokenizer->fingerprint(), eod_id, seed)));
   fill_ = std::make_unique<const FillInTheMiddle>(std::move(tokenizer), config, eod_id);
 }
 

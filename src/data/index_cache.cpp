@@ -11,6 +11,7 @@
 #include "data/md5.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/path_lock.h"
 #include "longhaul/data/indexed_dataset.h"
@@ -30,7 +31,7 @@ std::filesystem::path array_file(const IndexCacheEntry& entry, const IndexShape&
 std::string source_text(const IndexCacheEntry& entry, const std::vector<std::string>& checksums) {
   nlohmann::ordered_json source = entry.source;
   for (size_t i = 0; i < checksums.size(); ++i) source[entry.shapes[i].name + "_xxh3"] = checksums[i];
-  return source.dump(2) + "\n";
+  return json_text(source, 2) + "\n";
 }
 
 // Nanoseconds since 1970 at which the file was last written.

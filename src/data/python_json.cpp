@@ -5,6 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "longhaul/core/json_text.h"
+
 namespace longhaul {
 
 std::string python_float(double value) {
@@ -28,7 +30,7 @@ std::string indented(std::string_view json, std::string_view indent) {
 }
 
 std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return json_ascii_text(nlohmann::json(text));
 }
 
 }  // namespace longhaul

@@ -8,6 +8,7 @@
 
 #include "longhaul/core/config/field_table.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 #include "model/hf_harmless_fields.h"
 
@@ -17,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 [[noreturn]] void wrong_kind(const std::string& key, const json& value, std::string_view wanted) {
-  throw UserError("config.json: '{}' is {}, but {} is needed; correct the file", key, value.dump(), wanted);
+  throw UserError("config.json: '{}' is {}, but {} is needed; correct the file", key, json_text(value), wanted);
 }
 
 [[noreturn]] void missing(const std::string& key) {
@@ -131,7 +132,7 @@ void HfConfigReader::finish() const {
     if (seen_.contains(key) || is_harmless_hf_field(key)) continue;
     if (const auto why = reason_to_refuse_hf_field(key)) {
       if (is_off(field)) continue;
-      throw UserError("config.json: '{}' is {}: {}", key, field.dump(), *why);
+      throw UserError("config.json: '{}' is {}: {}", key, json_text(field), *why);
     }
     unknown.push_back(key);
   }

@@ -7,6 +7,7 @@
 
 #include "longhaul/core/config/field_table.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/model/hf_config.h"
 
 namespace longhaul {
@@ -58,7 +59,7 @@ std::string rope_type(const std::string& where, const json& object) {
 
 RopeObject parse(const std::string& where, const json& object, int64_t max_positions) {
   if (!object.is_object())
-    throw UserError("config.json: '{}' is {}, but an object is needed", where, object.dump());
+    throw UserError("config.json: '{}' is {}, but an object is needed", where, json_text(object));
   RopeObject result;
   std::set<std::string> known{"rope_type", "type", "rope_theta", "partial_rotary_factor"};
   const std::string type = rope_type(where, object);

@@ -11,6 +11,7 @@
 #include "longhaul/core/config/override.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/recipes/library.h"
 
 namespace longhaul {
@@ -72,7 +73,7 @@ Recipe read_file(const fs::path& path, std::vector<std::string>& chain) {
   if (object.contains("base")) {
     if (!object["base"].is_string())
       throw UserError("{}: base: expected the name of a recipe or a relative path that ends in .json, got {}",
-                      source, object["base"].dump());
+                      source, json_text(object["base"]));
     const auto base = object["base"].get<std::string>();
     if (is_file_name(base)) {
       recipe = read_file(path.parent_path() / base, chain);

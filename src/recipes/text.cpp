@@ -3,6 +3,7 @@
 #include "longhaul/core/config/describe.h"
 #include "longhaul/core/config/field_table.h"
 #include "longhaul/core/config/json.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/recipes/load.h"
 
 namespace longhaul {
@@ -21,11 +22,11 @@ std::string recipe_file_text(const Recipe& recipe) {
     if (object.contains("model")) model.update(object["model"]);
     object["model"] = model;
   }
-  return object.dump(2) + "\n";
+  return json_text(object, 2) + "\n";
 }
 
 std::string full_recipe_text(const Recipe& recipe) {
-  return write_json(fields<Recipe>(), &recipe).dump(2) + "\n";
+  return json_text(write_json(fields<Recipe>(), &recipe), 2) + "\n";
 }
 
 std::string recipe_schema_text() {
@@ -40,7 +41,7 @@ std::string recipe_schema_text() {
          "a recipe's name, or a relative path that ends in .json, that this recipe starts from"}}}};
   properties.update(schema["properties"]);
   schema["properties"] = properties;
-  return schema.dump(2) + "\n";
+  return json_text(schema, 2) + "\n";
 }
 
 std::string recipe_reference_text() {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "longhaul/comm/exchange.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/program_output.h"
 #include "longhaul/core/system_memory.h"
 #include "train/gpu_driver.h"
@@ -84,10 +85,10 @@ ordered_json recorded_settings(const std::vector<std::string>& environment) {
 
 ordered_json run_environment(comm::Communicator* ranks, const comm::RankHosts& hosts, c10::Device device) {
   ordered_json places = ordered_json::array();
-  const auto own = comm::all_gather_text(ranks, own_place(device).dump());
+  const auto own = comm::all_gather_text(ranks, json_text(own_place(device)));
   for (size_t rank = 0; rank < own.size(); ++rank) {
     ordered_json place{{"rank", rank}, {"host", hosts.names()[rank]}};
-    place.update(ordered_json::parse(own[rank]));
+    place.update(read_ordered_json_text(own[rank], hosts.names()[rank]));
     places.push_back(place);
   }
   if (!comm::leads(ranks)) return {};

@@ -5,6 +5,7 @@
 
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/train/model_folder.h"
 
 namespace longhaul {
@@ -21,7 +22,7 @@ void refuse_ignored_model_keys(const ModelConfig& recipe, std::span<const std::s
     if (derived || asked.at(place) == used.at(place)) continue;
     throw UserError("model.{} is set to {}, but the model that model.from names has {}, and is continued as it is: leave "
                     "model.{} out, or copy {} and edit the copy's config.json",
-                    key, asked.at(place).dump(), used.at(place).dump(), key, recipe.from);
+                    key, json_text(asked.at(place)), json_text(used.at(place)), key, recipe.from);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -15,7 +16,7 @@ void drop_lines_after(const std::filesystem::path& path, int64_t step) {
   std::istringstream lines(read_text(path));
   std::string kept, line;
   while (std::getline(lines, line)) {
-    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto json = json_or_null(line);
     if (!json.is_object()) continue;  // a kill cut it short
     const auto found = json.find("step");
     if (found == json.end() || !found->is_number_integer() || found->get<int64_t>() > step) continue;
@@ -50,7 +51,7 @@ void MetricsLog::write(const StepMetrics& m) {
                               {"memory_bytes", m.memory_bytes}};
   if (m.valid_loss) line["valid_loss"] = *m.valid_loss;
   if (m.test_loss) line["test_loss"] = *m.test_loss;
-  file_ << line.dump() << '\n';
+  file_ << json_text(line) << '\n';
   file_.flush();
   if (!file_) throw EnvironmentError("cannot write metrics.jsonl: the disk is full, or the run folder is gone");
 

@@ -5,6 +5,7 @@
 #include "longhaul/comm/exchange.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 
 namespace longhaul {
@@ -26,7 +27,7 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
     if (key.ends_with("dropout") || key.starts_with("init") || key == "scaled_init" || key == "vocab_multiple") continue;
     throw UserError("the run {} was started with another model: model.{} is now {}. Go on with the same model, or choose "
                     "another trainer.run_dir",
-                    recipe.trainer.run_dir, key, value.dump());
+                    recipe.trainer.run_dir, key, json_text(value));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "longhaul/comm/exchange.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 #include "longhaul/ops/host_memory.h"
 #include "longhaul/recipes/load.h"
@@ -111,7 +112,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
   const auto environment = run_environment(layout.world(), hosts, device);
   if (!layout.leads()) return;
   write_text(folder.make() / "config.json", full_recipe_text(recipe));
-  write_text(folder.make() / "environment.json", environment.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_text(folder.make() / "environment.json", json_text(environment, 2) + "\n");
 }
 
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) : Trainer(recipe, world, comm::RankHosts(world)) {}

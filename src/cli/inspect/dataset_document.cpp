@@ -7,6 +7,7 @@
 
 #include "cli/inspect/dataset.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/table.h"
 #include "longhaul/data/tokenizer/stream_decoder.h"
 
@@ -14,7 +15,7 @@ namespace longhaul::cli {
 namespace {
 
 std::string shown(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(nlohmann::json(text));
 }
 
 int64_t characters(std::string_view text) {

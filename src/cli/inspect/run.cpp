@@ -9,6 +9,7 @@
 #include "cli/inspect/sparkline.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/load.h"
@@ -29,7 +30,7 @@ std::vector<json> read_metrics(const fs::path& file) {
   int64_t number = 0, bad = 0;
   while (std::getline(in, line)) {
     ++number;
-    json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    json object = json_or_null(line);
     if (bad > 0) throw UserError("{}, line {}: not a JSON object; the file is damaged", file.string(), bad);
     if (object.is_object()) {
       out.push_back(std::move(object));

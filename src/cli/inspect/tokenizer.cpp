@@ -1,4 +1,5 @@
 // A tokenizer: its kind, its size, its special tokens.
+#include "longhaul/core/json_text.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
 
 #include <fmt/format.h>
@@ -14,14 +15,14 @@
 namespace longhaul::cli {
 
 std::string tokenizer_kind(const std::filesystem::path& folder) {
-  const auto json = nlohmann::json::parse(read_text(folder / "tokenizer.json"), nullptr, false);
+  const auto json = json_or_null(read_text(folder / "tokenizer.json"));
   const auto model = json.is_object() ? json.find("model") : json.end();
   if (!json.is_object() || model == json.end() || !model->is_object()) {
     throw UserError("{}: not a tokenizer.json; fetch the file again", (folder / "tokenizer.json").string());
   }
   const std::string type = model->value("type", "BPE");
   if (type != "BPE") return type;
-  if (json.value("decoder", nlohmann::json()).dump().find("\"ByteLevel\"") != std::string::npos)
+  if (json_text(json.value("decoder", nlohmann::json())).find("\"ByteLevel\"") != std::string::npos)
     return "byte-level BPE";
   return model->value("byte_fallback", false) ? "BPE with byte fallback (SentencePiece)" : "BPE";
 }

@@ -7,6 +7,7 @@
 
 #include "cli/tokenizer/tokenizer.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul::cli {
 namespace {
@@ -35,7 +36,7 @@ std::vector<int32_t> parse_ids(std::string_view text) {
 }
 
 std::vector<int32_t> ids_of_line(std::string_view line, const std::string& file, int64_t number) {
-  const auto json = nlohmann::json::parse(line, nullptr, false);
+  const auto json = json_or_null(line);
   const auto ids = json.is_object() ? json.find("ids") : json.end();
   const auto is_id = [](const nlohmann::json& id) { return id.is_number_integer() && id >= 0 && id <= INT32_MAX; };
   if (!json.is_object() || ids == json.end() || !ids->is_array() || !std::all_of(ids->begin(), ids->end(), is_id)) {
@@ -60,7 +61,7 @@ void decode(const Options& options) {
       const std::vector<int32_t> ids = ids_of_line(line, *options.jsonl, number);
       require_known(*tokenizer, ids);
       const std::string text = tokenizer->decode(ids, options.skip_special_tokens);
-      fmt::print("{}\n", nlohmann::json{{"text", text}}.dump());
+      fmt::print("{}\n", json_text(nlohmann::json{{"text", text}}));
     });
     return;
   }

@@ -5,6 +5,7 @@
 #include "cli/tokenizer/tokenizer.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/data/jsonl.h"
 
 namespace longhaul::cli {
@@ -50,7 +51,7 @@ void for_each_text(const TextInput& input, const std::function<void(std::string_
 }
 
 std::string quote_token(std::string_view token) {
-  return nlohmann::json(token).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(nlohmann::json(token));
 }
 
 }  // namespace longhaul::cli

@@ -8,7 +8,7 @@
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/config/suggest.h"
 #include "longhaul/core/error.h"
-#include "longhaul/core/json_depth.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
@@ -20,7 +20,7 @@ struct Reader {
   const std::string& source;
 
   [[noreturn]] void wrong(const std::string& path, const Field& field, const json& value) const {
-    std::string shown = value.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string shown = json_text(value);
     if (shown.size() > 60) shown = shown.substr(0, 57) + "…";
     throw UserError("{}: {}: expected {}, got {} ({})", source, path, field.expectation(), shown,
                     value.type_name());

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "longhaul/core/json_text.h"
+
 namespace longhaul {
 
 using Json = nlohmann::json;
@@ -33,7 +35,7 @@ PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenize
   };
 }
 
-std::string PrepareJournal::text() const { return Json(*this).dump(1) + "\n"; }
+std::string PrepareJournal::text() const { return json_text(Json(*this), 1) + "\n"; }
 
 std::optional<PrepareJournal> PrepareJournal::parse(std::string_view text) {
   try {

@@ -1,3 +1,4 @@
+#include "longhaul/core/json_text.h"
 #include "longhaul/data/prepared_info.h"
 
 #include <filesystem>
@@ -31,7 +32,7 @@ std::string prepared_info_text(const PreparedInfo& info) {
                          {"round_robin", info.partition->round_robin},
                          {"corpus", info.corpus}};
   }
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
@@ -39,7 +40,7 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return std::nullopt;
   try {
-    const auto json = nlohmann::json::parse(read_text(path));
+    const auto json = read_json_text(read_text(path), path);
     PreparedInfo info;
     json.at("tokenizer_fingerprint").get_to(info.tokenizer_fingerprint);
     json.at("vocab_size").get_to(info.vocab_size);

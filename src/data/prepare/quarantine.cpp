@@ -5,6 +5,7 @@
 
 #include "data/tokenizer/base64.h"
 #include "data/tokenizer/unicode.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 
 namespace longhaul {
@@ -21,7 +22,7 @@ std::string record(const BadLine& bad) {
   } else {
     json["raw_base64"] = tokenizer::encode_base64(bad.raw);
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "longhaul/core/error.h"
-#include "longhaul/core/json_depth.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul::tokenizer {
 
@@ -63,7 +63,7 @@ class JsonNode {
  private:
   std::string join(const char* key) const { return key_.empty() ? key : fmt::format("{}.{}", key_, key); }
   std::string excerpt() const {
-    std::string text = value_.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    std::string text = json_text(value_);
     if (text.size() > 60) text = text.substr(0, 57) + "...";
     return text;
   }
@@ -73,16 +73,6 @@ class JsonNode {
 };
 
 // Parses a file's text; UserError when it is no JSON.
-inline nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file) {
-  refuse_deep_json(text, file.string());
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::parse_error& error) {
-    throw UserError("{}: not valid JSON, at byte {} of {}. The file is damaged or cut off; get it again.",
-                    file.string(), error.byte, text.size());
-  } catch (const nlohmann::json::out_of_range&) {
-    throw UserError("{}: holds a number beyond what any number can be. The file is damaged; get it again.", file.string());
-  }
-}
+nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file);
 
 }  // namespace longhaul::tokenizer

@@ -4,6 +4,7 @@
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 
 namespace longhaul::tokenizer {
@@ -119,7 +120,7 @@ FolderTokenizer read_folder_tokenizer(const fs::path& folder, std::string_view t
     return {std::move(pipeline), settings};
   }
   const SentencePieceModel model = read_sentencepiece_model(text, sentencepiece_settings(config.root()), file);
-  auto pipeline = read_pipeline(model.tokenizer_json.dump(), file);
+  auto pipeline = read_pipeline(json_text(model.tokenizer_json), file);
   FolderSettings settings = read_settings(folder, config, *pipeline);
   if (!settings.bos_id) settings.bos_id = model.bos_id;
   if (!settings.eos_id) settings.eos_id = model.eos_id;

@@ -1,4 +1,5 @@
 // Puts trainers together with the other components of a tokenizer, and writes the files.
+#include "longhaul/core/json_text.h"
 #include "longhaul/data/tokenizer/train.h"
 
 #include <algorithm>
@@ -157,7 +158,7 @@ TrainTokenizerReport train_tokenizer(const TrainTokenizerOptions& given, const s
   Json json{{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", Json::array()}};
   json.update(bpe ? byte_level_components(options.pattern) : unigram_components());
   json["model"] = untrained_model(options.kind);
-  const auto pipeline = tokenizer::read_pipeline(json.dump(), "the components of the new tokenizer");
+  const auto pipeline = tokenizer::read_pipeline(json_text(json), "the components of the new tokenizer");
 
   TrainTokenizerReport report;
   const tokenizer::WordCounts words = tokenizer::count_words(options, *pipeline, report);
@@ -167,8 +168,8 @@ TrainTokenizerReport train_tokenizer(const TrainTokenizerOptions& given, const s
   report.tokens = static_cast<int64_t>(json["model"]["vocab"].size());
 
   make_folder(folder);
-  write_text(folder / "tokenizer_config.json", token_roles(options.kind, options.special_tokens).dump(2) + "\n");
-  write_text(folder / "tokenizer.json", json.dump(2) + "\n");
+  write_text(folder / "tokenizer_config.json", json_text(token_roles(options.kind, options.special_tokens), 2) + "\n");
+  write_text(folder / "tokenizer.json", json_text(json, 2) + "\n");
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
