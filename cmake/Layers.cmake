@@ -111,7 +111,7 @@ function(longhaul_header_group result source)
 endfunction()
 
 set(LONGHAUL_HEADERS_plain algorithm cstdint filesystem functional memory optional span string vector fmt/format.h)
-set(LONGHAUL_HEADERS_tensor ATen/core/Tensor.h ATen/Parallel.h ATen/ops/empty.h ${LONGHAUL_HEADERS_plain})
+set(LONGHAUL_HEADERS_tensor ATen/core/Tensor.h ATen/Parallel.h ATen/TensorOperators.h ATen/ops/empty.h ${LONGHAUL_HEADERS_plain})
 set(LONGHAUL_HEADERS_autograd torch/csrc/autograd/custom_function.h ${LONGHAUL_HEADERS_tensor})
 
 # Gives a target a group's precompiled header. The first target that asks makes it, the others, whose compile options must
