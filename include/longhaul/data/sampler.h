@@ -40,7 +40,7 @@ class Sampler {
   // Fills `numbers` with the [micro_batch] sample numbers that `rank` reads next when `consumed` samples have
   // been read. UserError when the dataset is at its end, or when a cyclic sampler can't go on from there:
   // `consumed` must be a multiple of stride(). The first call of each pass of a cyclic sampler shuffles: 4
-  // bytes a sample, about a second for 10^8.
+  // bytes a sample, one to two seconds for 10^8.
   void read_at(int64_t consumed, int64_t rank, std::vector<int64_t>& numbers);
 
   // Identifies which samples are read when, from a dataset whose own order has this id. Of a sequential
