@@ -5,7 +5,6 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
-#include <map>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -47,30 +46,20 @@ class BlendBuilder {
     return std::make_shared<const GptDataset>(readers_.open(blend_.prefixes[i]), options);
   }
 
-  // Each corpus with so many samples. Several are made at once, since most of the work, to shuffle, keeps one core busy; those of
-  // one file, which may share a cache, one after another. Throws what the first that fails throws.
+  // Each corpus with so many samples. Several are made at once, since most of the work, to shuffle, keeps one core busy. Throws what
+  // the first that fails throws.
   Corpora all(std::span<const std::optional<int64_t>> samples) const {
-    std::map<std::string, std::vector<size_t>> same_file;
-    for (size_t i = 0; i < samples.size(); ++i) same_file[dataset_prefix(blend_.prefixes[i])].push_back(i);
-    std::vector<std::vector<size_t>> jobs;
-    for (auto& [unused, some] : same_file) jobs.push_back(std::move(some));
-    std::sort(jobs.begin(), jobs.end());
-
     Corpora corpora(samples.size());
     std::vector<std::exception_ptr> errors(samples.size());
     std::atomic<size_t> next = 0;
     std::atomic<size_t> first_failed = samples.size();  // those before it are made all the same: one may fail as well
-    in_parallel(std::min(jobs.size(), index_threads()), [&](size_t) {
-      for (size_t job = next++; job < jobs.size(); job = next++) {
-        for (const size_t i : jobs[job]) {
-          if (i > first_failed) break;
-          try {
-            corpora[i] = corpus(i, samples[i]);
-          } catch (...) {
-            errors[i] = std::current_exception();
-            for (size_t known = first_failed; i < known && !first_failed.compare_exchange_weak(known, i);) {
-            }
-            break;
+    in_parallel(std::min(samples.size(), index_threads()), [&](size_t) {
+      for (size_t i = next++; i < samples.size() && i < first_failed; i = next++) {
+        try {
+          corpora[i] = corpus(i, samples[i]);
+        } catch (...) {
+          errors[i] = std::current_exception();
+          for (size_t known = first_failed; i < known && !first_failed.compare_exchange_weak(known, i);) {
           }
         }
       }

@@ -1,8 +1,16 @@
 #include "longhaul/data/data_config.h"
 
+#include <array>
+
 #include "longhaul/core/config/field_table.h"
 
 namespace longhaul {
+
+template <>
+std::span<const std::string_view> enum_names<SamplerKind>() {
+  static constexpr std::array<std::string_view, 2> names{"sequential", "cyclic"};
+  return names;
+}
 
 template <>
 const FieldTable& fields<DataConfig>() {
@@ -31,6 +39,12 @@ const FieldTable& fields<DataConfig>() {
           field<&C::seed>("seed", "seed of the shuffling").at_least(0).known_as("seed"),
           field<&C::stable_order>("stable_order", "shuffle each epoch on its own, so that a longer run begins like a shorter one; not "
                                                   "Megatron's order"),
+          field<&C::sampler>("sampler", "how training goes through the samples: in the datasets' order, once, or shuffled anew in each of "
+                                        "any number of passes")
+              .known_as("dataloader_type"),
+          field<&C::sampler_sharding>("sampler_sharding", "with sampler cyclic: each data-parallel rank reads from its own share of the samples, so "
+                                                          "that the order depends on how many there are; false: from all of them")
+              .known_as("data_sharding"),
           field<&C::mock>("mock", "made-up tokens that a model can learn, without files")
               .known_as("mock_data"),
           field<&C::cache_dir>("cache_dir", "folder of the index caches; empty: beside the data")

@@ -119,16 +119,6 @@ std::optional<std::vector<IndexArray>> try_load(const IndexCacheEntry& entry, bo
   }
 }
 
-// Waits until nobody else builds in the folder, in this process or another. Nothing where the file system has no locks: then
-// several may build the same, and each puts whole files.
-std::optional<PathLock> wait_for_turn(const std::filesystem::path& folder) {
-  while (true) {
-    std::optional<PathLock> lock = PathLock::try_existing(folder);
-    if (lock || !is_locked(folder)) return lock;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-}
-
 void warn_unwritable(const std::filesystem::path& folder, const Error& error) {
   static std::mutex mutex;
   static std::set<std::filesystem::path> warned;
@@ -152,7 +142,14 @@ std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry) {
   if (auto arrays = try_load(entry, false)) return *std::move(arrays);
   try {
     make_folder(entry.folder);
-    const std::optional<PathLock> turn = wait_for_turn(entry.folder);
+    const std::filesystem::path lock = file_of(entry, "lock");
+    std::optional<PathLock> turn;
+    while (!(turn = PathLock::try_transient(lock))) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      // Whoever builds it is done: all that have waited load it at once.
+      if (is_locked(lock)) continue;
+      if (auto arrays = try_load(entry, false)) return *std::move(arrays);
+    }
     if (auto arrays = try_load(entry, true)) return *std::move(arrays);  // somebody else has built it meanwhile
     return build_in_folder(entry);
   } catch (const EnvironmentError& error) {

@@ -35,6 +35,13 @@ void validate_data(const Recipe& r) {
                     r.data.train);
   if (!r.data.replay.empty() && r.data.train.empty())
     throw UserError("data.replay {} is mixed into data.train, but there is none: set data.train", r.data.replay);
+  if (!r.data.sampler_sharding && r.data.sampler != SamplerKind::cyclic)
+    throw UserError("data.sampler_sharding is false, but data.sampler is {}, which has none: set data.sampler=cyclic, or "
+                    "data.sampler_sharding=true",
+                    name_of(r.data.sampler));
+  if (r.data.stable_order && r.data.sampler == SamplerKind::cyclic)
+    throw UserError("data.stable_order keeps the first samples of a longer run, but data.sampler=cyclic shuffles all of them anew: "
+                    "set data.stable_order=false, or data.sampler=sequential");
   if (!r.data.tokenizer.empty() && !r.model.from.empty())
     throw UserError("data.tokenizer {} is for models from scratch, but model.from {} brings its own: leave one of them out",
                     r.data.tokenizer, r.model.from);

@@ -65,7 +65,8 @@ void RunCheckpoints::load(const CheckpointReader& resumed, Optimizer& optimizer)
   const std::string order = resumed.state().value(kDataOrder, data_order_);
   if (order != data_order_) {
     log::warning("the training data or its order changed since {} was saved (the files, the weights of a blend, data.split, data.seed, "
-                 "data.sequence_length, data.fim, data.stable_order, or the number of epochs): the run goes on at sample {} of the new order",
+                 "data.sequence_length, data.fim, data.stable_order, data.sampler, with data.sampler=cyclic batch.micro and the data-parallel ranks, or the "
+                 "number of samples or epochs): the run goes on at sample {} of the new order",
                  resumed.path().string(), resumed.consumed_samples());
   }
   for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::all)) {

@@ -21,7 +21,7 @@ RunProgress progress_of(const std::optional<CheckpointReader>& resumed);
 
 class RunCheckpoints {
  public:
-  // `data_order` names the order of the training samples (Dataset::order_id): a resumed run whose data is now ordered
+  // `data_order` names the order of the training samples (Sampler::order_id): a resumed run whose data is now ordered
   // otherwise is warned, because it may see samples twice or never.
   RunCheckpoints(const std::filesystem::path& run_folder, const Recipe& recipe, const HfSideCar& side_car,
                  std::string data_order, comm::Communicator* ranks);

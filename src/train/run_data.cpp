@@ -74,9 +74,10 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
   if (recipe.data.fim.rate > 0) facts.tokenizer = source.tokenizer();
   facts.eod_id = masks.eod_id;
   const Datasets datasets = build_datasets(recipe.data, requested, facts);
-  if (datasets.train->size() < *requested[0]) {
+  if (recipe.data.sampler == SamplerKind::sequential && datasets.train->size() < *requested[0]) {
     throw UserError("data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
-                    "give the corpora weights, with which they are repeated, or set trainer.max_steps to {} or less",
+                    "give the corpora weights, with which they are repeated, set data.sampler=cyclic, which repeats all of them, or set "
+                    "trainer.max_steps to {} or less",
                     datasets.train->size(), *requested[0], schedule.steps_of_samples(datasets.train->size()));
   }
   LONGHAUL_CHECK(datasets.valid || recipe.trainer.eval_every == 0, "no validation data");

@@ -104,7 +104,8 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
       optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
       global_step(model, layout, recipe, graph_of_micro_batches(recipe, device)),
-      checkpoints(folder.make(), recipe, source.side_car(), data.train->order_id(), layout.world()),
+      checkpoints(folder.make(), recipe, source.side_car(),
+                  Sampler(sampler_options(), data.train->size()).order_id(data.train->order_id()), layout.world()),
       profiler(profile_plan(recipe, layout, device)),
       copies(device),
       loss_on_host(copies.host_tensor({1}, at::kDouble)) {

@@ -102,8 +102,9 @@ TrainResult Trainer::State::run() {
       log::info("before training: validation loss {:.4f}", *result.first_valid_loss);
     }
     Loader loader(data.train,
-                  {.micro_batch = recipe.batch.micro, .ranks = layout.data_ranks(), .rank = layout.data_rank()},
-                  {.sequence_length = recipe.data.sequence_length,
+                  sampler_options(),
+                  {.rank = layout.data_rank(),
+                   .sequence_length = recipe.data.sequence_length,
                    .masks = data.masks,
                    .prefetch = std::max(recipe.data.prefetch, micro_batches(recipe.batch.global)),
                    .batches = std::nullopt},

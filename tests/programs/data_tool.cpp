@@ -11,17 +11,24 @@
 //                                                     → sizes of the three, null where none is built
 //   {"do": "prepare", "inputs", "keys", "prefix", "append_eod", "workers", "vocab_size"}
 //                                                     → {"documents", "tokens"}; texts are decimal ids
+//   {"do": "sampler", "cyclic", "sharding", "total", "micro_batch", "ranks", "consumed", "batches"}
+//                                                     → [[[number, …] batch, …] rank, …]
+//   {"do": "permutation", "size", "seed", "wide_from" | null}
+//                                                     → [number, …]; of more than 10^6 numbers their hash: the sum of
+//                                                       (i + 1) · number i, modulo 2^64
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
+#include "data/torch_permutation.h"
 #include "longhaul/core/error.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/gpt_dataset.h"
 #include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/indexed_dataset_writer.h"
 #include "longhaul/data/prepare.h"
+#include "longhaul/data/sampler.h"
 #include "json_requests.h"
 
 namespace longhaul {
@@ -118,12 +125,42 @@ Json run_prepare(const Json& request) {
   return {{"documents", report.datasets[0].documents}, {"tokens", report.datasets[0].tokens}};
 }
 
+Json read_sampler(const Json& request) {
+  const SamplerOptions options{request.at("cyclic").get<bool>() ? SamplerKind::cyclic : SamplerKind::sequential,
+                               request.at("sharding"), request.at("micro_batch"), request.at("ranks")};
+  Sampler sampler(options, request.at("total"));
+  Json read = Json::array();
+  std::vector<int64_t> numbers;
+  for (int64_t rank = 0; rank < options.ranks; ++rank) {
+    Json& batches = read.emplace_back(Json::array());
+    int64_t consumed = request.at("consumed");
+    for (int64_t i = 0; i < request.at("batches").get<int64_t>(); ++i, consumed += sampler.stride()) {
+      sampler.read_at(consumed, rank, numbers);
+      batches.push_back(numbers);
+    }
+  }
+  return read;
+}
+
+Json permutation(const Json& request) {
+  const Json& wide_from = request.at("wide_from");
+  std::vector<uint32_t> numbers;
+  torch_permutation(request.at("size"), request.at("seed"), numbers,
+                    wide_from.is_null() ? kWideTorchPermutation : wide_from.get<int64_t>());
+  if (numbers.size() <= 1'000'000) return numbers;
+  uint64_t hash = 0;
+  for (size_t i = 0; i < numbers.size(); ++i) hash += (i + 1) * numbers[i];
+  return hash;
+}
+
 Json carry_out(const Json& request) {
   const std::string what = request.at("do");
   if (what == "write") return write(request);
   if (what == "read") return read(request);
   if (what == "samples") return samples(request);
   if (what == "datasets") return datasets(request);
+  if (what == "sampler") return read_sampler(request);
+  if (what == "permutation") return permutation(request);
   if (what == "prepare") return run_prepare(request);
   throw UserError("no request is called {}", what);
 }

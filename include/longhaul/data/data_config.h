@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "longhaul/core/config/fields.h"
 #include "longhaul/data/fim_config.h"
+#include "longhaul/data/sampler.h"
 
 namespace longhaul {
 
@@ -22,6 +25,8 @@ struct DataConfig {
   int64_t sequence_length = 1024;     // tokens a sample
   int64_t seed = 1234;                // of the order of the samples, 0 … 2^32 - 1
   bool stable_order = false;          // the order of the samples doesn't depend on how many are wanted
+  SamplerKind sampler = SamplerKind::sequential;  // how training goes through them
+  bool sampler_sharding = true;       // cyclic: each data-parallel rank reads from its own share of them
   bool mock = false;                  // synthetic data, no files
   std::string cache_dir;              // where the order is kept between runs; empty: beside each dataset
   int64_t prefetch = 4;               // micro-batches made ahead of time
@@ -34,6 +39,8 @@ struct DataConfig {
   bool operator==(const DataConfig&) const = default;
 };
 
+template <>
+std::span<const std::string_view> enum_names<SamplerKind>();
 template <>
 const FieldTable& fields<DataConfig>();
 

@@ -1,7 +1,7 @@
 // Hands out one micro-batch after another and makes the next ones meanwhile, in background threads. The order
 // is that of the sampler whatever the number of threads.
 //
-//   Loader loader(dataset, {.micro_batch = 4}, {.sequence_length = 1024, .masks = masks}, consumed_samples);
+//   Loader loader(dataset, {.micro_batch = 4, .ranks = 8}, {.rank = 3, .sequence_length = 1024, .masks = masks}, consumed_samples);
 //   Batch batch;
 //   while (loader.next(batch)) …
 #pragma once
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "longhaul/data/batch.h"
 #include "longhaul/data/batch_builder.h"
@@ -19,6 +20,7 @@
 namespace longhaul {
 
 struct LoaderOptions {
+  int64_t rank = 0;             // of the sampler's, whose samples are read
   int64_t sequence_length = 0;  // of the dataset's samples
   MaskOptions masks;
   int64_t prefetch = 4;            // micro-batches made ahead, at least 1
@@ -28,16 +30,15 @@ struct LoaderOptions {
 
 class Loader {
  public:
-  // Starts at `consumed` samples. `sampler.total` is taken from the dataset.
-  Loader(std::shared_ptr<const Dataset> dataset, SequentialSampler sampler, LoaderOptions options,
-         int64_t consumed = 0);
+  // Starts at `consumed` samples. Throws what the sampler throws for the dataset's size.
+  Loader(std::shared_ptr<const Dataset> dataset, const SamplerOptions& sampler, LoaderOptions options, int64_t consumed = 0);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   // Waits for the next micro-batch and moves it to `batch`, whose memory is used again. Returns false when
-  // `options.batches` have been handed out. Throws UserError when the dataset has no samples left, and
-  // whatever the dataset threw.
+  // `options.batches` have been handed out. Throws what the sampler throws, such as UserError when the dataset has no
+  // samples left, and whatever the dataset threw.
   bool next(Batch& batch);
 
   // Samples, counted from the dataset's start, that all ranks together have been handed.
@@ -46,14 +47,14 @@ class Loader {
   double wait_seconds() const;
 
  private:
-  void make(int64_t consumed, Batch& batch, Sample& scratch) const;
+  using Numbers = std::vector<int64_t>;  // of the samples of a batch
+  void make(const Numbers& numbers, Batch& batch, Sample& scratch) const;
 
   const std::shared_ptr<const Dataset> dataset_;
-  SequentialSampler sampler_;
+  Sampler sampler_;
   const LoaderOptions options_;
   int64_t consumed_;  // by the batches handed out
-  std::unique_ptr<OrderedWorkers<int64_t, Batch>>
-      workers_;  // an item is the consumed samples before its batch
+  std::unique_ptr<OrderedWorkers<Numbers, Batch>> workers_;
 };
 
 }  // namespace longhaul

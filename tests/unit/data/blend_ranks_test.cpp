@@ -40,7 +40,8 @@ class BlendRanksTest : public FolderTest {
     options.sequence_length = config_.sequence_length;
     options.threads = 2;
     options.batches = samples / (ranks * micro_batch);
-    Loader loader(train(), {.micro_batch = micro_batch, .ranks = ranks, .rank = rank}, options, consumed);
+    options.rank = rank;
+    Loader loader(train(), {.micro_batch = micro_batch, .ranks = ranks}, options, consumed);
     std::vector<std::vector<int64_t>> read;
     for (Batch batch; loader.next(batch);) {
       for (auto at = batch.tokens.begin(); at != batch.tokens.end(); at += config_.sequence_length) {

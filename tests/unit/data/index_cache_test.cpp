@@ -1,4 +1,5 @@
 // The order of a dataset, kept between runs.
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "data/index_array_writer.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
+#include "longhaul/core/path_lock.h"
 #include "longhaul/data/gpt_dataset.h"
 #include "unit/temp_folder.h"
 
@@ -38,10 +40,10 @@ class IndexCacheTest : public FolderTest {
   }
 
   // The tokens of all samples, one after another.
-  std::vector<int64_t> tokens(const std::string& cache) {
+  std::vector<int64_t> tokens(const std::string& cache, int64_t samples = 10) {
     GptDatasetOptions options;
     options.sequence_length = 4;
-    options.samples = 10;
+    options.samples = samples;
     options.cache_dir = cache;
     const GptDataset dataset(std::make_shared<const IndexedDatasetReader>(path("g")), options);
     std::vector<int64_t> all;
@@ -158,6 +160,40 @@ TEST_F(IndexCacheTest, ManyThreadsMayAskAtOnce) {
     for (auto& result : results) threads.emplace_back([&] { result = tokens(path("cache")); });
   }
   for (const auto& result : results) EXPECT_EQ(result, results[0]);
+  EXPECT_EQ(files_in(path("cache")), 5);
+}
+
+// Whoever builds an order keeps others from building the same, and from nothing else.
+TEST_F(IndexCacheTest, OneIsBuiltWhileAnotherIsLocked) {
+  const auto expected = tokens(path("cache"));
+  const std::string start = file("-description.txt").string();
+  const fs::path lock = start.substr(0, start.size() - std::string("description.txt").size()) + "lock";
+  fs::remove(file("-description.txt"));
+  auto held = PathLock::try_transient(lock);
+  ASSERT_TRUE(held.has_value());
+  std::vector<int64_t> result;
+  std::atomic<bool> done = false;
+  {
+    std::jthread waits([&] {
+      result = tokens(path("cache"));
+      done = true;
+    });
+    const auto others = tokens(path("cache"), 5);
+    EXPECT_FALSE(others.empty());
+    EXPECT_FALSE(done);
+    held.reset();
+  }
+  EXPECT_EQ(result, expected);
+  EXPECT_EQ(files_in(path("cache")), 10) << "two orders, and no lock";
+}
+
+TEST_F(IndexCacheTest, WhatAKilledProcessLeftIsRemoved) {
+  const auto expected = tokens(path("cache"));
+  std::string lock = file("-description.txt").string();
+  lock.replace(lock.find("description.txt"), std::string::npos, "lock");
+  fs::remove(file("-description.txt"));
+  write_text(lock, "");
+  EXPECT_EQ(tokens(path("cache")), expected);
   EXPECT_EQ(files_in(path("cache")), 5);
 }
 

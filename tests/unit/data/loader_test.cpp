@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <set>
 #include <thread>
 
 #include "corpora.h"
@@ -52,38 +51,13 @@ std::vector<int64_t> first_tokens(const Batch& batch) {
 
 using Integers = std::vector<int64_t>;
 
-TEST(SequentialSampler, IsMegatrons) {
-  const auto batches = [](int64_t rank, int64_t consumed) {
-    const SequentialSampler sampler{21, 2, 2, rank};
-    Integers first;
-    for (; sampler.has_next(consumed); consumed += sampler.stride()) first.push_back(sampler.first(consumed));
-    return first;
-  };
-  EXPECT_EQ(batches(0, 0), (Integers{0, 4, 8, 12, 16}));
-  EXPECT_EQ(batches(1, 0), (Integers{2, 6, 10, 14, 18}));
-  EXPECT_EQ(batches(0, 8), (Integers{8, 12, 16}));
-}
-
-// What all ranks read for a step is the same set, however many they are and however large their
-// micro-batches.
-TEST(SequentialSampler, AStepReadsTheSameSamplesInAnyLayout) {
-  for (const auto& [micro, ranks] : {std::pair{1, 8}, {2, 4}, {4, 2}, {8, 1}, {2, 1}, {1, 1}}) {
-    std::set<int64_t> read;
-    for (int64_t rank = 0; rank < ranks; ++rank) {
-      const SequentialSampler sampler{100, micro, ranks, rank};
-      for (int64_t consumed = 16; consumed < 24; consumed += sampler.stride()) {
-        for (int64_t i = 0; i < micro; ++i) read.insert(sampler.first(consumed) + i);
-      }
-    }
-    EXPECT_EQ(read, (std::set<int64_t>{16, 17, 18, 19, 20, 21, 22, 23})) << micro << " x " << ranks;
-  }
-}
-
 TEST(LoaderTest, OrderIsTheSamplersForAnyNumberOfThreads) {
   const auto dataset = std::make_shared<CountingDataset>(200);
   for (const int64_t threads : {1, 2, 5}) {
     for (const int64_t prefetch : {1, 3, 16}) {
-      Loader loader(dataset, {200, 2, 2, 1}, loader_options(threads, prefetch), 8);
+      LoaderOptions options = loader_options(threads, prefetch);
+      options.rank = 1;
+      Loader loader(dataset, {.micro_batch = 2, .ranks = 2}, options, 8);
       Batch batch;
       for (int64_t step = 0; step < 48; ++step) {
         ASSERT_TRUE(loader.next(batch));
@@ -92,6 +66,25 @@ TEST(LoaderTest, OrderIsTheSamplersForAnyNumberOfThreads) {
         ASSERT_EQ(loader.consumed(), 8 + 4 * (step + 1));
       }
       EXPECT_GE(loader.wait_seconds(), 0);
+    }
+  }
+}
+
+// 22 samples make passes of 20: the loader goes from one to the next.
+TEST(LoaderTest, ACyclicSamplerNeverEnds) {
+  const auto dataset = std::make_shared<CountingDataset>(22);
+  const SamplerOptions cyclic{.kind = SamplerKind::cyclic, .micro_batch = 2, .ranks = 2};
+  Sampler sampler(cyclic, dataset->size());
+  for (const int64_t threads : {1, 3}) {
+    LoaderOptions options = loader_options(threads, 7);
+    options.rank = 1;
+    Loader loader(dataset, cyclic, options, 16);
+    Batch batch;
+    Integers expected;
+    for (int64_t consumed = 16; consumed < 104; consumed += 4) {
+      ASSERT_TRUE(loader.next(batch));
+      sampler.read_at(consumed, 1, expected);
+      ASSERT_EQ(first_tokens(batch), expected) << consumed;
     }
   }
 }
@@ -108,7 +101,7 @@ TEST(LoaderTest, RunningOutSaysHowMuchThereWas) {
 }
 
 TEST(LoaderTest, AnErrorComesInThePlaceOfItsBatch) {
-  Loader loader(std::make_shared<CountingDataset>(100, 11), {100, 2, 1, 0}, loader_options(3, 8));
+  Loader loader(std::make_shared<CountingDataset>(100, 11), {.micro_batch = 2}, loader_options(3, 8));
   Batch batch;
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(loader.next(batch));
   EXPECT_EQ(message_of<EnvironmentError>([&] { loader.next(batch); }), "sample 11 cannot be read");
@@ -132,7 +125,7 @@ TEST(LoaderTest, AnEvaluationEnds) {
 
 TEST(LoaderTest, IsNoFurtherAheadThanAsked) {
   const auto dataset = std::make_shared<CountingDataset>(1000);
-  Loader loader(dataset, {1000, 1, 1, 0}, loader_options(2, 4));
+  Loader loader(dataset, {}, loader_options(2, 4));
   Batch batch;
   ASSERT_TRUE(loader.next(batch));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));

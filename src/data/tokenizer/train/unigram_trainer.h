@@ -1,8 +1,8 @@
 // Trains a Unigram model by expectation maximization: beginning with far more pieces than wanted, their
 // probabilities are fitted to the words, and then those are dropped that the words can do without best. The
 // steps, thresholds and starting pieces are those of the `tokenizers` library, and without any dropping the
-// scores agree to the last digits. Among pieces that are equally good to drop the two choose differently, so that
-// a few of a hundred pieces can differ (tests/cli/test_tokenizer_cli.py says how many).
+// scores agree to the last digits. Where pieces are dropped the two rank some of them differently, so that a few of a
+// hundred pieces can differ (docs/data-formats.md says what is known of it).
 #pragma once
 
 #include <string>
