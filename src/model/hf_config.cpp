@@ -119,7 +119,7 @@ double HfConfigReader::probability(const std::string& key, double fallback) {
 void HfConfigReader::refuse(const std::string& key, std::string_view why) {
   const json* found = value(key);
   if (found == nullptr || is_off(*found)) return;
-  throw UserError("config.json: '{}' is {}: {}", key, found->dump(), why);
+  throw UserError("config.json: '{}' is {}: {}", key, json_text(*found), why);
 }
 
 void HfConfigReader::ignore(std::initializer_list<std::string_view> keys) {

@@ -30,7 +30,7 @@ double field(const std::string& where, const json& object, const char* key,
     return *fallback;
   }
   if (!found->is_number())
-    throw UserError("config.json: '{}.{}' is {}, but a number is needed", where, key, found->dump());
+    throw UserError("config.json: '{}.{}' is {}, but a number is needed", where, key, json_text(*found));
   return found->get<double>();
 }
 
@@ -51,7 +51,7 @@ std::string rope_type(const std::string& where, const json& object) {
     const auto found = object.find(key);
     if (found == object.end() || found->is_null()) continue;
     if (!found->is_string())
-      throw UserError("config.json: '{}.{}' is {}, but a string is needed", where, key, found->dump());
+      throw UserError("config.json: '{}.{}' is {}, but a string is needed", where, key, json_text(*found));
     return found->get<std::string>();
   }
   return "default";

@@ -9,6 +9,7 @@
 #include "longhaul/checkpoint/hf_import.h"
 #include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/model/family.h"
 #include "longhaul/ops/host_memory.h"
 
@@ -109,7 +110,7 @@ std::vector<int32_t> ModelFolder::stop_ids() const {
     std::vector<int32_t> ids;
     for (const auto& id : list) {
       if (!id.is_number_integer())
-        throw UserError("{}: 'eos_token_id' is {}, but token ids are needed; correct the file", where, found->dump());
+        throw UserError("{}: 'eos_token_id' is {}, but token ids are needed; correct the file", where, json_text(*found));
       ids.push_back(id.get<int32_t>());
     }
     return ids;
