@@ -28,6 +28,9 @@ endfunction()
 # TARGET for those without LibTorch. `result` lists them.
 function(longhaul_objects result target torch)
   set(targets)
+  foreach(group autograd tensor plain)
+    set(${group}_sources)
+  endforeach()
   foreach(source IN LISTS ARGN)
     longhaul_header_group(group ${source})
     if(NOT torch)
@@ -50,9 +53,6 @@ function(longhaul_objects result target torch)
     target_link_libraries(${name} PUBLIC fmt::fmt nlohmann_json::nlohmann_json PRIVATE longhaul_private_libraries)
     if(torch)
       target_link_libraries(${name} PUBLIC longhaul_torch)
-    endif()
-    if(NOT group STREQUAL plain)
-      target_link_libraries(${name} PRIVATE longhaul_openmp)  # at::parallel_for is OpenMP's, in a header
     endif()
     target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
     if(LONGHAUL_HAS_CUDA)
@@ -115,7 +115,7 @@ set(LONGHAUL_HEADERS_tensor ATen/core/Tensor.h ATen/Parallel.h ATen/TensorOperat
 set(LONGHAUL_HEADERS_autograd torch/csrc/autograd/custom_function.h ${LONGHAUL_HEADERS_tensor})
 
 # Gives a target a group's precompiled header. The first target that asks makes it, the others, whose compile options must
-# agree, reuse it.
+# agree, reuse it. Options of optimisation may differ: GCC applies each file's own to the code that it makes of the header.
 function(longhaul_precompile_headers target group)
   get_property(owner GLOBAL PROPERTY LONGHAUL_PCH_OWNER_${group})
   if(owner)

@@ -32,8 +32,6 @@ add_library(longhaul_torch INTERFACE IMPORTED)
 target_compile_options(longhaul_torch INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${LONGHAUL_TORCH_DIR}/include>"
   "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${LONGHAUL_TORCH_DIR}/include/torch/csrc/api/include>")
-# Without it, ATen's own headers include all operators: three seconds a file.
-target_compile_definitions(longhaul_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 target_link_libraries(longhaul_torch INTERFACE torch_cpu c10)
 
 # libtorch_cpu.so needs libcudart and libcupti: from the small wheels that scripts/setup adds, or from a toolkit.

@@ -21,6 +21,5 @@ endif()
 
 # OpenMP with the runtime that LibTorch brings: two in one process would fight over the cores.
 add_library(longhaul_openmp INTERFACE)
-target_compile_options(longhaul_openmp INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
 find_library(LONGHAUL_GOMP NAMES libgomp.so.1 PATHS ${LONGHAUL_TORCH_DIR}/lib NO_DEFAULT_PATH)
 target_link_libraries(longhaul_openmp INTERFACE ${LONGHAUL_GOMP})

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "longhaul/core/error.h"
-#include "longhaul/core/json_text.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 
 namespace longhaul {

@@ -152,12 +152,13 @@ std::vector<std::string> names_of(const CLI::App& app) {
   return names;
 }
 
-// The command below `command` that has an option of that name; "" where none has.
-std::string subcommand_with(const CLI::App& command, const std::string& option) {
+// The commands below `command` that have an option of that name.
+std::vector<std::string> subcommands_with(const CLI::App& command, const std::string& option) {
+  std::vector<std::string> owners;
   for (const std::string& name : names_of(command)) {
-    if (command.get_subcommand(name)->get_option_no_throw(option) != nullptr) return name;
+    if (command.get_subcommand(name)->get_option_no_throw(option) != nullptr) owners.push_back(name);
   }
-  return "";
+  return owners;
 }
 
 // A word or an option that a command does not know, with what may be meant, or what may follow where nothing does; "" when
@@ -173,20 +174,21 @@ std::string wrong_word(const CLI::App& app) {
     for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
   }
   const std::vector<std::string> commands = names_of(*command);
+  const bool needs_command = command->get_require_subcommand_min() > 0;
   for (const std::string& word : command->remaining()) {
     if (word == "--") continue;
     if (word.starts_with("--")) {
-      if (const std::string owner = subcommand_with(*command, word.substr(0, word.find('='))); !owner.empty()) {
-        return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(), word, owner);
+      if (const auto owners = subcommands_with(*command, word.substr(0, word.find('='))); !owners.empty()) {
+        return fmt::format("`{}` itself has no option {}; its commands with one: {}", command->get_name(), word, fmt::join(owners, ", "));
       }
       return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
     }
-    if (commands.empty()) continue;
+    if (commands.empty() || !needs_command) continue;
     const std::string close = nearest(word, commands), above = command == &app ? "" : command->get_name() + " ";
     const std::string others = close.empty() && command != &app ? fmt::format(", but {}", fmt::join(commands, ", ")) : "";
     return text(fmt::format("there is no command \"{}{}\"{}", above, word, others), close.empty() ? "" : fmt::format("\"{}\"", close));
   }
-  if (!commands.empty() && command != &app) return fmt::format("a command of `{}` is required: {}", command->get_name(), fmt::join(commands, ", "));
+  if (needs_command && command != &app && command->remaining().empty()) return fmt::format("a command of `{}` is required: {}", command->get_name(), fmt::join(commands, ", "));
   return "";
 }
 

@@ -55,16 +55,16 @@ class Command {
   bool given() const;
 
   // A name without dashes is a positional argument. The variables must live until the command has run.
-  Option option(const std::string& name, std::string& value, const std::string& help = "") const;
-  Option option(const std::string& name, std::filesystem::path& value, const std::string& help = "") const;
-  Option option(const std::string& name, std::optional<std::string>& value, const std::string& help = "") const;
-  Option option(const std::string& name, std::vector<std::string>& values, const std::string& help = "") const;
-  Option option(const std::string& name, int& value, const std::string& help = "") const;
-  Option option(const std::string& name, int64_t& value, const std::string& help = "") const;
-  Option option(const std::string& name, uint64_t& value, const std::string& help = "") const;
-  Option option(const std::string& name, std::optional<int64_t>& value, const std::string& help = "") const;
-  Option option(const std::string& name, double& value, const std::string& help = "") const;
-  Option flag(const std::string& name, bool& value, const std::string& help = "") const;
+  Option option(const std::string& name, std::string& value, const std::string& help) const;
+  Option option(const std::string& name, std::filesystem::path& value, const std::string& help) const;
+  Option option(const std::string& name, std::optional<std::string>& value, const std::string& help) const;
+  Option option(const std::string& name, std::vector<std::string>& values, const std::string& help) const;
+  Option option(const std::string& name, int& value, const std::string& help) const;
+  Option option(const std::string& name, int64_t& value, const std::string& help) const;
+  Option option(const std::string& name, uint64_t& value, const std::string& help) const;
+  Option option(const std::string& name, std::optional<int64_t>& value, const std::string& help) const;
+  Option option(const std::string& name, double& value, const std::string& help) const;
+  Option flag(const std::string& name, bool& value, const std::string& help) const;
 
   // One of several words, each of which stands for a value. The help shows the word of the variable's value.
   template <class Value>
@@ -86,7 +86,7 @@ class Command {
 
  private:
   CLI::Option* word_option(const std::string& name, std::function<void(const std::string&)> use,
-                           const std::string& help = "") const;
+                           const std::string& help) const;
 
   CLI::App* app_;
 };

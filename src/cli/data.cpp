@@ -49,7 +49,7 @@ std::string shown(const std::string& text, int64_t characters) {
     if (starts && characters > 0 && seen++ == characters) break;
   }
   const std::string quoted =
-      json_text(nlohmann::json(text.substr(0, end)));
+      lenient_json_text(nlohmann::json(text.substr(0, end)));
   return quoted + (end < text.size() ? " …" : "");
 }
 

@@ -51,7 +51,7 @@ class Printer {
   void line(const char* name, const std::vector<int64_t>& ids, int64_t length) const {
     const std::vector<int32_t> shown(ids.begin(), ids.begin() + length);
     const std::string text = tokenizer_->decode(shown);
-    fmt::print("  {:<8} {}\n", name, json_text(nlohmann::json(text)));
+    fmt::print("  {:<8} {}\n", name, lenient_json_text(nlohmann::json(text)));
   }
 
  private:

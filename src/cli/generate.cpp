@@ -66,7 +66,7 @@ void add_generate_command(const Command& app) {
   const Command command = app.subcommand("generate", "Let a model continue a text");
   add_model_options(command, options->model);
   command.option("--prompt", options->prompt, "the text to continue").required();
-  command.option("--max-new-tokens", options->generate.max_new_tokens).positive().show_default();
+  command.option("--max-new-tokens", options->generate.max_new_tokens, "at most").positive().show_default();
   command.option("--temperature", options->generate.temperature, "0 is greedy").not_negative().show_default();
   command.option("--top-p", options->generate.top_p, "sample from the likeliest tokens that together reach this probability")
       .between(1e-6, 1.0)

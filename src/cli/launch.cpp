@@ -10,6 +10,11 @@ namespace {
 
 std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
+bool names_program(const std::string& word, const std::filesystem::path& program) {
+  std::error_code ignored;
+  return word == program.filename() || std::filesystem::equivalent(word, program, ignored);
+}
+
 void add_local(const Command& launch) {
   auto options = std::make_shared<launch::LocalLaunch>();
   const Command command = launch.subcommand("local", "Start ranks on this machine, under Open MPI");
@@ -27,7 +32,7 @@ void add_local(const Command& launch) {
     const std::string self = own_program();
     std::vector<std::string>& words = options->command;
     // Whoever is used to other launchers names the program too.
-    if (!words.empty() && std::filesystem::path(words.front()).filename() == std::filesystem::path(self).filename()) words.erase(words.begin());
+    if (!words.empty() && names_program(words.front(), self)) words.erase(words.begin());
     if (!words.empty()) words.insert(words.begin(), self);
     options->rank_starter = {self, "launch", "rank", "--"};
     const int code = launch::launch_local(*options);
@@ -40,7 +45,7 @@ void add_rank(const Command& launch) {
   auto arguments = std::make_shared<std::vector<std::string>>();
   const Command command = launch.subcommand("rank", "Start one rank; used by `launch local`");
   command.hide();
-  command.option("ARGUMENTS", *arguments).required();
+  command.option("ARGUMENTS", *arguments, "").required();
   command.run([arguments] {
     const int code = launch::start_rank(*arguments);
     if (code != 0) throw Exit{code};

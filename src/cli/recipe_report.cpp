@@ -83,7 +83,7 @@ std::string recipe_report(const Recipe& recipe, const Recipe& r) {
 }
 
 std::string starter_file_text(const Recipe& r) {
-  const auto quoted = [](const std::string& text) { return json_text(nlohmann::json(text)); };
+  const auto quoted = [](const std::string& text) { return lenient_json_text(nlohmann::json(text)); };
   return fmt::format(
       R"(// A recipe: starts from "{0}"; what stands here differs from it. `llm-pretrain recipes show {0}` shows the rest,
 // `llm-pretrain schema --text` all keys.

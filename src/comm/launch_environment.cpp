@@ -7,13 +7,15 @@
 namespace longhaul::comm {
 namespace {
 
-int number(const GetVariable& get, const char* name) {
+template <typename Number = int>
+Number number(const GetVariable& get, const char* name) {
   const auto text = get(name);
   if (!text) throw UserError("the environment variable {} is not set. A launcher must set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.", name);
-  int value = 0;
+  Number value = 0;
   const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (failed != std::errc() || end != text->data() + text->size())
+  if (end != text->data() + text->size() || failed == std::errc::invalid_argument)
     throw UserError("the environment variable {} is \"{}\", which is no whole number.", name, *text);
+  if (failed != std::errc()) throw UserError("the environment variable {} is \"{}\", which is too large.", name, *text);
   return value;
 }
 
@@ -39,18 +41,36 @@ LaunchEnvironment from_slurm(const GetVariable& get) {
   if (found.host.empty()) throw UserError("Slurm names no nodes (SLURM_STEP_NODELIST). Set MASTER_ADDR to the machine of rank 0.");
   // Jobs that share a machine get ports of their own.
   found.port = get("MASTER_PORT") ? number(get, "MASTER_PORT")
-                                  : 20000 + (number(get, "SLURM_JOB_ID") * 16 + number(get, "SLURM_STEP_ID") % 16) % 12000;
+                                  : 20000 + static_cast<int>((number<int64_t>(get, "SLURM_JOB_ID") * 16 + number<int64_t>(get, "SLURM_STEP_ID") % 16) % 12000);
   return checked(std::move(found), "SLURM_PROCID", "SLURM_STEP_NUM_TASKS");
+}
+
+// Whether srun has started this process as one of a step's tasks. A batch script has no step's number, or a reserved one; a
+// shell that salloc opens has a reserved one.
+bool is_task_of_slurm_step(const GetVariable& get) {
+  constexpr int64_t kFirstReservedStep = 0xfffffff0;
+  if (!get("SLURM_PROCID") || !get("SLURM_STEP_NUM_TASKS")) return false;
+  return !get("SLURM_STEP_ID") || number<int64_t>(get, "SLURM_STEP_ID") < kFirstReservedStep;
 }
 
 // In a batch script, or a shell of salloc, Slurm tells of the job's tasks but not of a step's: whatever runs there without
 // srun is none of the ranks, and would train alone on what was asked for all.
 void refuse_a_job_without_a_step(const GetVariable& get) {
-  if (!get("SLURM_JOB_ID") || !get("SLURM_NTASKS")) return;
-  if (const int tasks = number(get, "SLURM_NTASKS"); tasks > 1) {
-    throw UserError("this Slurm job is for {} tasks (SLURM_NTASKS), but nothing has started them, and this process would be the only rank: "
-                    "put `srun` before the command, or `srun --ntasks=1` if one rank is meant",
-                    tasks);
+  if (!get("SLURM_JOB_ID")) return;
+  const int tasks = get("SLURM_NTASKS") ? number(get, "SLURM_NTASKS") : 1, nodes = get("SLURM_JOB_NUM_NODES") ? number(get, "SLURM_JOB_NUM_NODES") : 1;
+  if (tasks <= 1 && nodes <= 1) return;
+  throw UserError("this Slurm job has {}, but nothing has started its tasks, and this process would be the only rank: put "
+                  "`srun --cpus-per-task=CORES` before the command, with the cores of a rank, or `srun --nodes=1 --ntasks=1 --cpus-per-task=CORES` if one rank is meant",
+                  tasks > 1 ? fmt::format("{} tasks (SLURM_NTASKS)", tasks) : fmt::format("{} nodes (SLURM_JOB_NUM_NODES)", nodes));
+}
+
+// MPICH, Intel MPI and MVAPICH, which we are not built with. Every rank would take itself for the only one.
+void refuse_another_mpi(const GetVariable& get) {
+  if (!get("PMI_RANK") || !get("PMI_SIZE")) return;
+  if (const int size = number(get, "PMI_SIZE"); size > 1) {
+    throw UserError("another MPI than Open MPI has started this process, as one of {} (PMI_SIZE): use Open MPI's mpirun, `srun`, or a launcher that sets "
+                    "RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT",
+                    size);
   }
 }
 
@@ -60,16 +80,18 @@ LaunchEnvironment launch_environment(const GetVariable& get) {
   using Kind = LaunchEnvironment::Kind;
   if (get("OMPI_COMM_WORLD_SIZE") || (get("PMIX_RANK") && get("PMIX_NAMESPACE"))) return {Kind::mpi, 0, 1, {}, 0};
   if (get("RANK") || get("WORLD_SIZE")) return from_torch_style_variables(get);
-  if (get("SLURM_PROCID") && get("SLURM_STEP_NUM_TASKS")) return from_slurm(get);
+  if (is_task_of_slurm_step(get)) return from_slurm(get);
+  refuse_another_mpi(get);
   refuse_a_job_without_a_step(get);
   return {};
 }
 
 int launched_ranks(const GetVariable& get) {
-  for (const char* const name : {"OMPI_COMM_WORLD_SIZE", "WORLD_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+  for (const char* const name : {"OMPI_COMM_WORLD_SIZE", "WORLD_SIZE"}) {
     if (get(name)) return number(get, name);
   }
-  return 1;
+  if (is_task_of_slurm_step(get)) return number(get, "SLURM_STEP_NUM_TASKS");
+  return get("PMI_SIZE") ? number(get, "PMI_SIZE") : 1;
 }
 
 std::string first_host(const std::string& list) {

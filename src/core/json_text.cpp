@@ -8,7 +8,16 @@ namespace longhaul {
 namespace {
 
 template <class Json>
-std::string written(const Json& value, int indent, bool ascii) {
+std::string strict(const Json& value, int indent) {
+  try {
+    return value.dump(indent);
+  } catch (const typename Json::type_error& error) {
+    throw UserError("a name or text that goes into a JSON file is no UTF-8 ({}): rename it, or set a UTF-8 locale and give it again", error.what());
+  }
+}
+
+template <class Json>
+std::string lenient(const Json& value, int indent, bool ascii) {
   return value.dump(indent, ' ', ascii, Json::error_handler_t::replace);
 }
 
@@ -33,10 +42,12 @@ nlohmann::json json_or_null(std::string_view text) {
   return nullptr;
 }
 
-std::string json_text(const nlohmann::json& value, int indent) { return written(value, indent, false); }
-std::string json_text(const nlohmann::ordered_json& value, int indent) { return written(value, indent, false); }
-std::string json_ascii_text(const nlohmann::json& value, int indent) { return written(value, indent, true); }
-std::string json_ascii_text(const nlohmann::ordered_json& value, int indent) { return written(value, indent, true); }
+std::string json_text(const nlohmann::json& value, int indent) { return strict(value, indent); }
+std::string json_text(const nlohmann::ordered_json& value, int indent) { return strict(value, indent); }
+std::string lenient_json_text(const nlohmann::json& value, int indent) { return lenient(value, indent, false); }
+std::string lenient_json_text(const nlohmann::ordered_json& value, int indent) { return lenient(value, indent, false); }
+std::string ascii_json_text(const nlohmann::json& value, int indent) { return lenient(value, indent, true); }
+std::string ascii_json_text(const nlohmann::ordered_json& value, int indent) { return lenient(value, indent, true); }
 
 void refuse_deep_json(std::string_view text, const std::string& source) {
   constexpr int kDeepest = 256;

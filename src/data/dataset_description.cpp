@@ -51,7 +51,7 @@ std::string describe(const DatasetDescription& description) {
   field("sequence_length", fmt::to_string(description.sequence_length));
   field("split", description.split ? quoted(*description.split) : "null");
   field("split_matrix", description.split ? matrix_text(parse_split(*description.split)) : "null");
-  field("tokenizer", indented(json_ascii_text(tokenizer, 4), "    "));
+  field("tokenizer", indented(ascii_json_text(tokenizer, 4), "    "));
   for (const auto& [name, value] : description.more) field(name, value);
   return text + "\n}";
 }

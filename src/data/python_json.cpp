@@ -30,7 +30,7 @@ std::string indented(std::string_view json, std::string_view indent) {
 }
 
 std::string quoted(const std::string& text) {
-  return json_ascii_text(nlohmann::json(text));
+  return ascii_json_text(nlohmann::json(text));
 }
 
 }  // namespace longhaul

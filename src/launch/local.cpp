@@ -34,7 +34,6 @@ void remember_signal(int signal) {
 }
 
 std::vector<std::string> mpirun_command(const LocalLaunch& options, const std::filesystem::path& folder) {
-  // With the host named, also in an allocation of Slurm or another scheduler that has several.
   // The host is named, since in a job of Slurm's or the like mpirun would take all machines of the job.
   std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--host", fmt::format("localhost:{}", options.ranks),
                                  "--oversubscribe", "--bind-to", "none"};
@@ -91,7 +90,7 @@ int report(int status, const RankFolder& folder, const std::filesystem::path& lo
   }
   output.flush(summary);
   if (good) return 0;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+  if (!note && WIFEXITED(status) && WEXITSTATUS(status) == 127) {
     throw EnvironmentError("there is no mpirun here. Install Open MPI (openmpi-bin), or run scripts/setup.");
   }
   if (!note) {  // mpirun itself failed, and says why

@@ -32,7 +32,8 @@ class RankOutput {
     bool is_error;
     int descriptor;
     std::string unfinished = {};  // the start of a line
-    // An error message that nothing has followed yet, held back for a moment: a rank that ends with it leaves it to the summary.
+    // An error message that nothing has followed yet, held back for two seconds, or to the end of the launch once its rank
+    // has ended: a rank that ends with it leaves it to the summary.
     std::string message = {};
     std::chrono::steady_clock::time_point message_came = {};
   };

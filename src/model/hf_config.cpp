@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 [[noreturn]] void wrong_kind(const std::string& key, const json& value, std::string_view wanted) {
-  throw UserError("config.json: '{}' is {}, but {} is needed; correct the file", key, json_text(value), wanted);
+  throw UserError("config.json: '{}' is {}, but {} is needed; correct the file", key, lenient_json_text(value), wanted);
 }
 
 [[noreturn]] void missing(const std::string& key) {
@@ -119,7 +119,7 @@ double HfConfigReader::probability(const std::string& key, double fallback) {
 void HfConfigReader::refuse(const std::string& key, std::string_view why) {
   const json* found = value(key);
   if (found == nullptr || is_off(*found)) return;
-  throw UserError("config.json: '{}' is {}: {}", key, json_text(*found), why);
+  throw UserError("config.json: '{}' is {}: {}", key, lenient_json_text(*found), why);
 }
 
 void HfConfigReader::ignore(std::initializer_list<std::string_view> keys) {
@@ -132,7 +132,7 @@ void HfConfigReader::finish() const {
     if (seen_.contains(key) || is_harmless_hf_field(key)) continue;
     if (const auto why = reason_to_refuse_hf_field(key)) {
       if (is_off(field)) continue;
-      throw UserError("config.json: '{}' is {}: {}", key, json_text(field), *why);
+      throw UserError("config.json: '{}' is {}: {}", key, lenient_json_text(field), *why);
     }
     unknown.push_back(key);
   }

@@ -30,7 +30,7 @@ double field(const std::string& where, const json& object, const char* key,
     return *fallback;
   }
   if (!found->is_number())
-    throw UserError("config.json: '{}.{}' is {}, but a number is needed", where, key, json_text(*found));
+    throw UserError("config.json: '{}.{}' is {}, but a number is needed", where, key, lenient_json_text(*found));
   return found->get<double>();
 }
 
@@ -51,7 +51,7 @@ std::string rope_type(const std::string& where, const json& object) {
     const auto found = object.find(key);
     if (found == object.end() || found->is_null()) continue;
     if (!found->is_string())
-      throw UserError("config.json: '{}.{}' is {}, but a string is needed", where, key, json_text(*found));
+      throw UserError("config.json: '{}.{}' is {}, but a string is needed", where, key, lenient_json_text(*found));
     return found->get<std::string>();
   }
   return "default";
@@ -59,7 +59,7 @@ std::string rope_type(const std::string& where, const json& object) {
 
 RopeObject parse(const std::string& where, const json& object, int64_t max_positions) {
   if (!object.is_object())
-    throw UserError("config.json: '{}' is {}, but an object is needed", where, json_text(object));
+    throw UserError("config.json: '{}' is {}, but an object is needed", where, lenient_json_text(object));
   RopeObject result;
   std::set<std::string> known{"rope_type", "type", "rope_theta", "partial_rotary_factor"};
   const std::string type = rope_type(where, object);

@@ -214,7 +214,7 @@ const FieldTable& fields<ParallelConfig>() {
               .known_as("expert_model_parallel_size"),
           field<&C::order>("order",
                            "how ranks are numbered: along the first axis neighbouring ranks differ, along the last one the "
-                           "most distant; all five axes, joined by -; Megatron's names tp, cp, ep, dp, pp do too")
+                           "most distant; all five axes, joined by -; or Megatron's names tp, cp, ep, dp, pp")
               .known_as("use_tp_pp_dp_mapping"),
           field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
               .known_as("data_parallel_sharding_strategy"),

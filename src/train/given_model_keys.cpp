@@ -22,7 +22,7 @@ void refuse_ignored_model_keys(const ModelConfig& recipe, std::span<const std::s
     if (derived || asked.at(place) == used.at(place)) continue;
     throw UserError("model.{} is set to {}, but the model that model.from names has {}, and is continued as it is: leave "
                     "model.{} out, or copy {} and edit the copy's config.json",
-                    key, json_text(asked.at(place)), json_text(used.at(place)), key, recipe.from);
+                    key, lenient_json_text(asked.at(place)), lenient_json_text(used.at(place)), key, recipe.from);
   }
 }
 

@@ -27,7 +27,7 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
     if (key.ends_with("dropout") || key.starts_with("init") || key == "scaled_init" || key == "vocab_multiple") continue;
     throw UserError("the run {} was started with another model: model.{} is now {}. Go on with the same model, or choose "
                     "another trainer.run_dir",
-                    recipe.trainer.run_dir, key, json_text(value));
+                    recipe.trainer.run_dir, key, lenient_json_text(value));
   }
 }
 

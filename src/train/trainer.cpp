@@ -113,7 +113,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
   const auto environment = run_environment(layout.world(), hosts, device);
   if (!layout.leads()) return;
   write_text(folder.make() / "config.json", full_recipe_text(recipe));
-  write_text(folder.make() / "environment.json", json_text(environment, 2) + "\n");
+  write_text(folder.make() / "environment.json", lenient_json_text(environment, 2) + "\n");
 }
 
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) : Trainer(recipe, world, comm::RankHosts(world)) {}

@@ -15,7 +15,7 @@ namespace longhaul::cli {
 namespace {
 
 std::string shown(const std::string& text) {
-  return json_text(nlohmann::json(text));
+  return lenient_json_text(nlohmann::json(text));
 }
 
 int64_t characters(std::string_view text) {

@@ -1,5 +1,4 @@
 // A tokenizer: its kind, its size, its special tokens.
-#include "longhaul/core/json_text.h"
 #include "longhaul/data/tokenizer/tokenizer.h"
 
 #include <fmt/format.h>
@@ -10,6 +9,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/core/table.h"
 
 namespace longhaul::cli {

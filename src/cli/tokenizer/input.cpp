@@ -51,7 +51,7 @@ void for_each_text(const TextInput& input, const std::function<void(std::string_
 }
 
 std::string quote_token(std::string_view token) {
-  return json_text(nlohmann::json(token));
+  return lenient_json_text(nlohmann::json(token));
 }
 
 }  // namespace longhaul::cli

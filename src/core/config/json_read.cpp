@@ -20,7 +20,7 @@ struct Reader {
   const std::string& source;
 
   [[noreturn]] void wrong(const std::string& path, const Field& field, const json& value) const {
-    std::string shown = json_text(value);
+    std::string shown = lenient_json_text(value);
     if (shown.size() > 60) shown = shown.substr(0, 57) + "…";
     throw UserError("{}: {}: expected {}, got {} ({})", source, path, field.expectation(), shown,
                     value.type_name());

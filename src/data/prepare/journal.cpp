@@ -39,7 +39,7 @@ std::string PrepareJournal::text() const { return json_text(Json(*this), 1) + "\
 
 std::optional<PrepareJournal> PrepareJournal::parse(std::string_view text) {
   try {
-    return Json::parse(text).get<PrepareJournal>();
+    return json_or_null(text).get<PrepareJournal>();
   } catch (const Json::exception&) {
     return std::nullopt;
   }

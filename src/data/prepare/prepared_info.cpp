@@ -1,4 +1,3 @@
-#include "longhaul/core/json_text.h"
 #include "longhaul/data/prepared_info.h"
 
 #include <filesystem>
@@ -6,6 +5,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 #include "longhaul/data/indexed_dataset.h"
 
 namespace longhaul {

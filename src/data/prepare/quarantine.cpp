@@ -22,7 +22,7 @@ std::string record(const BadLine& bad) {
   } else {
     json["raw_base64"] = tokenizer::encode_base64(bad.raw);
   }
-  return json_text(json) + "\n";
+  return lenient_json_text(json) + "\n";
 }
 
 }  // namespace

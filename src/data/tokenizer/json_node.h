@@ -63,7 +63,7 @@ class JsonNode {
  private:
   std::string join(const char* key) const { return key_.empty() ? key : fmt::format("{}.{}", key_, key); }
   std::string excerpt() const {
-    std::string text = json_text(value_);
+    std::string text = lenient_json_text(value_);
     if (text.size() > 60) text = text.substr(0, 57) + "...";
     return text;
   }

@@ -15,7 +15,7 @@ std::unique_ptr<Model> read_unigram(const JsonNode& node) {
   for (const nlohmann::json& entry : entries.value()) {
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
       throw UserError("{}: entry {} is {}; expected a token and its score.", entries.where(),
-                      config.scores.size(), json_text(entry));
+                      config.scores.size(), lenient_json_text(entry));
     }
     config.vocabulary.add(entry[0].get_ref<const std::string&>(), static_cast<int32_t>(config.scores.size()));
     config.scores.push_back(entry[1].get<double>());
@@ -59,7 +59,7 @@ Vocabulary read_vocabulary(const JsonNode& node) {
   for (const auto& [token, id] : node.value().items()) {
     if (!id.is_number_integer() || id < 0 || id >= INT32_MAX) {
       throw UserError("{}: the id of token \"{}\" is {}; ids are whole numbers from 0.", node.where(), token,
-                      json_text(id));
+                      lenient_json_text(id));
     }
     vocabulary.add(token, id.get<int32_t>());
   }

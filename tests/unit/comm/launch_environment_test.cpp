@@ -22,6 +22,15 @@ GetVariable look_up(const Variables& variables) {
 
 LaunchEnvironment with(const Variables& variables) { return launch_environment(look_up(variables)); }
 
+void EXPECT_REFUSED(const Variables& variables, const std::string& words) {
+  try {
+    with(variables);
+    ADD_FAILURE() << "no error; wanted: " << words;
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
+  }
+}
+
 TEST(LaunchEnvironment, KnowsWhoStartedIt) {
   EXPECT_EQ(with({}).kind, Kind::single);
   EXPECT_EQ(with({{"OMPI_COMM_WORLD_SIZE", "4"}, {"RANK", "1"}}).kind, Kind::mpi);
@@ -32,13 +41,8 @@ TEST(LaunchEnvironment, KnowsWhoStartedIt) {
 // A batch script is no rank, though Slurm numbers it 0; what it starts by other means than srun is.
 TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralTasks) {
   const Variables script{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}};
-  try {
-    with(script);
-    ADD_FAILURE() << "no error";
-  } catch (const UserError& error) {
-    EXPECT_NE(std::string(error.what()).find("for 4 tasks (SLURM_NTASKS)"), std::string::npos) << error.what();
-    EXPECT_NE(std::string(error.what()).find("put `srun` before the command"), std::string::npos) << error.what();
-  }
+  EXPECT_REFUSED(script, "4 tasks (SLURM_NTASKS)");
+  EXPECT_REFUSED(script, "put `srun --cpus-per-task=CORES` before the command");
   const auto started_by = [&](Variables more) {
     more.insert(script.begin(), script.end());
     return with(more).kind;
@@ -46,6 +50,35 @@ TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralTasks) {
   EXPECT_EQ(started_by({{"OMPI_COMM_WORLD_SIZE", "2"}}), Kind::mpi);
   EXPECT_EQ(started_by({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}}), Kind::tcp);
   EXPECT_EQ(started_by({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NODELIST", "a"}}), Kind::tcp) << "srun --ntasks=1";
+}
+
+// What `salloc` sets in the shell that it opens by itself (LaunchParameters=use_interactive_step): a step of one task, with a
+// reserved number.
+TEST(LaunchEnvironment, AShellOfSallocIsNoStep) {
+  Variables shell{{"SLURM_JOB_ID", "137438953"}, {"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_STEP_ID", "4294967290"},
+                  {"SLURM_STEP_NODELIST", "a"}, {"SLURM_NTASKS", "1"}};
+  EXPECT_EQ(with(shell).kind, Kind::single);
+  shell["SLURM_NTASKS"] = "8";
+  EXPECT_REFUSED(shell, "8 tasks");
+  shell["MASTER_PORT"] = "29500";
+  EXPECT_REFUSED(shell, "8 tasks");
+  shell["SLURM_STEP_ID"] = "0";
+  EXPECT_EQ(with(shell).kind, Kind::tcp) << "srun --ntasks=1";
+}
+
+TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralNodes) {
+  EXPECT_REFUSED((Variables{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_JOB_NUM_NODES", "4"}}), "4 nodes (SLURM_JOB_NUM_NODES)");
+}
+
+TEST(LaunchEnvironment, RefusesAnotherMpi) {
+  Variables rank{{"PMI_RANK", "1"}, {"PMI_SIZE", "4"}};
+  EXPECT_REFUSED(rank, "another MPI than Open MPI");
+  EXPECT_EQ(with({{"PMI_RANK", "0"}, {"PMI_SIZE", "1"}}).kind, Kind::single);
+  rank.insert({{"SLURM_JOB_ID", "200000000"}, {"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NODELIST", "a"}});
+  const LaunchEnvironment found = with(rank);
+  EXPECT_EQ(found.kind, Kind::tcp) << "srun --mpi=pmi2";
+  EXPECT_GE(found.port, 20000);
+  EXPECT_LT(found.port, 32000);
 }
 
 TEST(LaunchEnvironment, TakesAnyLaunchersVariables) {
@@ -62,7 +95,8 @@ TEST(LaunchEnvironment, CountsTheProcesses) {
   EXPECT_EQ(count({}), 1);
   EXPECT_EQ(count({{"OMPI_COMM_WORLD_SIZE", "4"}}), 4);
   EXPECT_EQ(count({{"RANK", "0"}, {"WORLD_SIZE", "2"}}), 2);
-  EXPECT_EQ(count({{"SLURM_STEP_NUM_TASKS", "8"}}), 8);
+  EXPECT_EQ(count({{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "8"}}), 8);
+  EXPECT_EQ(count({{"PMI_RANK", "0"}, {"PMI_SIZE", "3"}}), 3);
   EXPECT_EQ(count({{"SLURM_NTASKS", "8"}}), 1) << "a batch script";
 }
 

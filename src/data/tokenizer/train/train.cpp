@@ -1,5 +1,4 @@
 // Puts trainers together with the other components of a tokenizer, and writes the files.
-#include "longhaul/core/json_text.h"
 #include "longhaul/data/tokenizer/train.h"
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "data/tokenizer/train/unigram_trainer.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/json_text.h"
 
 namespace longhaul {
 namespace {
