@@ -9,7 +9,7 @@
 
 namespace longhaul {
 
-c10::Device resolve_device(DeviceChoice choice, int64_t index) {
+c10::Device resolve_device(DeviceChoice choice, int64_t index, std::string_view cpu_choice) {
   const c10::Device cpu(c10::DeviceType::CPU);
   if (choice == DeviceChoice::cpu) return cpu;
   const std::string& problem = ops::cuda_problem();
@@ -21,9 +21,8 @@ c10::Device resolve_device(DeviceChoice choice, int64_t index) {
   }
   if (choice == DeviceChoice::automatic) return cpu;
   const GpuList list = list_gpus();  // a machine without a driver needs no library either
-  throw UserError("no GPU can be used: {}. For the CPU choose trainer.device=cpu (with eval and generate --device cpu); `llm-pretrain doctor` "
-                  "shows what there is",
-                  list.gpus.empty() ? list.problem : problem);
+  throw UserError("no GPU can be used: {}. For the CPU choose {}; `llm-pretrain doctor` shows what there is",
+                  list.gpus.empty() ? list.problem : problem, cpu_choice);
 }
 
 }  // namespace longhaul

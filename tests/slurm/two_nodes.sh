@@ -41,7 +41,7 @@ forgotten_srun() {
   output=$(timeout 100 sbatch --wait --output="$work/forgotten.log" --nodes=2 --ntasks-per-node=2 --wrap \
     "'$trainer' pretrain llama_tiny data.mock=true trainer.device=cpu trainer.run_dir='$work/forgotten'" 2>&1) || code=$?
   output+=$(cat "$work/forgotten.log" 2>&1)
-  report "a job script that forgets srun is told so" "$((code == 2 && $(grep -c 'for 4 tasks.*put `srun` before' <<<"$output") == 1))" \
+  report "a job script that forgets srun is told so" "$((code == 2 && $(grep -c 'has 4 tasks.*put `srun --cpus-per-task=CORES` before' <<<"$output") == 1))" \
     "exit code $code: $output"
 }
 
