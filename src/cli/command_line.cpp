@@ -4,11 +4,24 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 
 #include "longhaul/core/config/suggest.h"
 
 namespace longhaul::cli {
+namespace {
+
+// "" when the text is a number from `least` on, or above it; else what is wrong. CLI11's own words name the largest double.
+std::string checked_number(const std::string& text, double least, bool least_too) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return fmt::format("\"{}\" is no number", text);
+  if (least_too ? value >= least : value > least) return "";
+  return fmt::format("{} is too small: it must be {} {}", text, least_too ? "at least" : "more than", least);
+}
+
+}  // namespace
 
 const Option& Option::required() const {
   option_->required();
@@ -36,12 +49,12 @@ const Option& Option::one_of(const std::vector<std::string>& words) const {
 }
 
 const Option& Option::positive() const {
-  option_->check(CLI::PositiveNumber);
+  option_->check(CLI::Validator([](std::string& text) { return checked_number(text, 0, false); }, "POSITIVE"));
   return *this;
 }
 
 const Option& Option::not_negative() const {
-  option_->check(CLI::NonNegativeNumber);
+  option_->check(CLI::Validator([](std::string& text) { return checked_number(text, 0, true); }, "NONNEGATIVE"));
   return *this;
 }
 
@@ -179,7 +192,13 @@ std::string wrong_word(const CLI::App& app) {
     if (word == "--") continue;
     if (word.starts_with("--")) {
       if (const auto owners = subcommands_with(*command, word.substr(0, word.find('='))); !owners.empty()) {
-        return fmt::format("`{}` itself has no option {}; its commands with one: {}", command->get_name(), word, fmt::join(owners, ", "));
+        if (owners.size() == 1) {
+          return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(), word, owners.front());
+        }
+        return fmt::format("`{}` itself has no option {}, but its commands {} have", command->get_name(), word, fmt::join(owners, ", "));
+      }
+      if (command->get_option_no_throw("OVERRIDES") != nullptr && nearest(word.substr(0, word.find('=')), options).empty()) {
+        return fmt::format("`{}` has no option {}: settings are KEY=VALUE without dashes, such as optimizer.lr=1e-4; `llm-pretrain schema --text` lists them", command->get_name(), word);
       }
       return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
     }

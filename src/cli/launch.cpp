@@ -18,7 +18,7 @@ bool names_program(const std::string& word, const std::filesystem::path& program
 void add_local(const Command& launch) {
   auto options = std::make_shared<launch::LocalLaunch>();
   const Command command = launch.subcommand("local", "Start ranks on this machine, under Open MPI");
-  command.option("--ranks", options->ranks, "how many; required").value_name("N").positive();
+  command.option("-n,--ranks", options->ranks, "how many; required").value_name("N").positive();
   command.option("--threads-per-rank", options->threads_per_rank, "(default: the cores divided among the ranks)")
       .value_name("T")
       .positive();

@@ -1,13 +1,16 @@
 // llm-pretrain pretrain: a recipe becomes a run.
 #include <ATen/Parallel.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 
 #include "cli/commands.h"
+#include "longhaul/comm/error.h"
 #include "longhaul/comm/exchange.h"
 #include "longhaul/comm/rendezvous.h"
 #include "longhaul/core/log.h"
@@ -50,32 +53,69 @@ void share_cores(const comm::World& world) {
             threads == 1 ? "" : "s");
 }
 
+// "tensor 2 × pipeline 2 × data 2, ZeRO 1"
+std::string layout_words(const ParallelConfig& layout, int64_t ranks) {
+  std::vector<std::string> axes;
+  const auto axis = [&](const char* axis_name, int64_t size) {
+    if (size > 1) axes.push_back(fmt::format("{} {}", axis_name, size));
+  };
+  axis("tensor", layout.tensor);
+  axis("context", layout.context);
+  axis("pipeline", layout.pipeline);
+  axis("data", ranks / layout.model_ranks());
+  std::string words = fmt::format("{}", fmt::join(axes, " × "));
+  if (layout.sequence) words += ", sequence parallel";
+  if (layout.virtual_pipeline > 1) words += fmt::format(", {} virtual stages", layout.virtual_pipeline);
+  if (layout.sharding != Sharding::none) words += fmt::format(", parallel.sharding={}", name_of(layout.sharding));
+  return words;
+}
+
+// Over TCP every rank may have a terminal of its own: rank 0's tells, too, what another one reports.
+void tell_agreed_failure(const comm::World& world, const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const comm::AgreedFailure& failure) {
+    if (world.backend == "tcp" && world.communicator->rank() == 0) fmt::print(stderr, "error: {}\n", failure.what());
+    throw;
+  }
+}
+
+void train(const std::string& name, const std::vector<std::string>& overrides, const comm::World& world) {
+  share_cores(world);
+  const bool alone = world.communicator->size() == 1, leads = world.communicator->rank() == 0;
+  Recipe wanted;
+  comm::all_or_none(world.communicator.get(), [&] {
+    wanted = load_recipe(name, overrides, world.communicator->size());
+    refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
+  });
+  Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
+  const Recipe& recipe = trainer.recipe();
+  if (!names_a_model(name, overrides)) {
+    log::warning("{} has no \"model\" section: this trains a model of default sizes from random weights. To go on from a Hugging Face "
+                 "checkpoint add model.from=HF_DIR",
+                 name);
+  }
+  log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,
+            group_digits(recipe.model.parameter_count()),
+            recipe.model.from.empty() ? "random at the start (no model.from)" : "from " + recipe.model.from, recipe.batch.global, recipe.data.sequence_length,
+            recipe.trainer.max_steps,
+            alone ? "" : fmt::format(", {} ranks over {}: {}", world.communicator->size(), world.backend,
+                                     layout_words(recipe.parallel, world.communicator->size())));
+  if (trainer.step() >= recipe.trainer.max_steps) {
+    if (leads) {
+      fmt::print("{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
+                 "trainer.run_dir\n",
+                 recipe.trainer.run_dir, trainer.step());
+    }
+    return;
+  }
+  const TrainResult result = trainer.run();
+  if (leads) print_summary(trainer, result);
+}
+
 void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
   comm::run_in_world({}, [&](comm::World& world) {
-    share_cores(world);
-    const bool alone = world.communicator->size() == 1, leads = world.communicator->rank() == 0;
-    Recipe wanted;
-    comm::all_or_none(world.communicator.get(), [&] {
-      wanted = load_recipe(name, overrides, world.communicator->size());
-      refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
-    });
-    Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
-    const Recipe& recipe = trainer.recipe();
-    log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,
-              group_digits(recipe.model.parameter_count()),
-              recipe.model.from.empty() ? "random at the start (no model.from)" : "from " + recipe.model.from, recipe.batch.global, recipe.data.sequence_length,
-              recipe.trainer.max_steps,
-              alone ? "" : fmt::format(", {} ranks over {}", world.communicator->size(), world.backend));
-    if (trainer.step() >= recipe.trainer.max_steps) {
-      if (leads) {
-        fmt::print("{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
-                   "trainer.run_dir\n",
-                   recipe.trainer.run_dir, trainer.step());
-      }
-      return;
-    }
-    const TrainResult result = trainer.run();
-    if (leads) print_summary(trainer, result);
+    tell_agreed_failure(world, [&] { train(name, overrides, world); });
   });
 }
 

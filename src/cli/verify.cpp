@@ -191,8 +191,9 @@ void verify(const Options& options) {
     return;
   }
   std::fflush(stdout);
-  throw EnvironmentError("{} differs from transformers{}", options.model,
-                         first.empty() ? " in its greedy text" : fmt::format("; first in: {}", first));
+  throw EnvironmentError("{} differs from transformers{}{}", options.model,
+                         first.empty() ? " in its greedy text" : fmt::format("; first in: {}", first),
+                         reference == options.model ? "" : fmt::format(". (If {} was exported in BF16, it is rounded: export with --dtype fp32 to compare)", reference));
 }
 
 }  // namespace

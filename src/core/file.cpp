@@ -140,4 +140,13 @@ void make_folder(const std::filesystem::path& folder) {
   if (error) throw EnvironmentError("cannot make the folder {}: {}", folder.string(), system_reason(error.value()));
 }
 
+std::string hint_for_missing(const std::filesystem::path& folder) {
+  const std::string name = folder.string();
+  if (name.starts_with("~")) return "; the shell replaces ~ only at the start of a word, so write $HOME instead";
+  const size_t slash = name.find('/');
+  const bool like_hub = slash != std::string::npos && slash > 0 && slash + 1 < name.size() && name.find('/', slash + 1) == std::string::npos && name.front() != '.';
+  if (!like_hub || std::filesystem::exists(folder.parent_path())) return "";
+  return fmt::format("; nothing is downloaded here: if it is a model on the Hugging Face hub, `hf download {} --local-dir DIR` fetches it", name);
+}
+
 }  // namespace longhaul

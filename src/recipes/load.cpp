@@ -121,6 +121,13 @@ void add_leaves(const json& object, const std::string& prefix, std::vector<std::
 
 }  // namespace
 
+bool names_a_model(const std::string& name_or_file, std::span<const std::string> overrides) {
+  if (std::any_of(overrides.begin(), overrides.end(), [](const auto& text) { return text.starts_with("model."); })) return true;
+  if (!is_file_name(name_or_file)) return true;
+  const json object = parse_json(read_text(name_or_file), name_or_file);
+  return object.contains("model") || object.contains("base");
+}
+
 std::vector<std::string> model_keys_given_with_from(const std::string& name_or_file,
                                                     std::span<const std::string> overrides) {
   constexpr std::string_view model = "model.";

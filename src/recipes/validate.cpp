@@ -35,6 +35,10 @@ void validate_data(const Recipe& r) {
                     r.data.train);
   if (!r.data.replay.empty() && r.data.train.empty())
     throw UserError("data.replay {} is mixed into data.train, but there is none: set data.train", r.data.replay);
+  if (r.data.replay.empty() && r.data.replay_fraction != DataConfig().replay_fraction)
+    throw UserError("data.replay_fraction is {}, but data.replay names no data to replay: set data.replay to a prefix or a blend of the "
+                    "original distribution",
+                    r.data.replay_fraction);
   if (!r.data.sampler_sharding && r.data.sampler != SamplerKind::cyclic)
     throw UserError("data.sampler_sharding is false, but data.sampler is {}, which has none: set data.sampler=cyclic, or "
                     "data.sampler_sharding=true",

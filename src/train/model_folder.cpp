@@ -35,7 +35,7 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
     if (const std::string others = other_checkpoints(path); !others.empty()) {
       throw UserError("there is no checkpoint {}: {}", path.string(), others);
     }
-    throw UserError("{} is not a folder: name a Hugging Face folder, a checkpoint or a run folder", path.string());
+    throw UserError("{} is not a folder: name a Hugging Face folder, a checkpoint or a run folder{}", path.string(), hint_for_missing(path));
   }
   if (is_hf_folder(path)) {
     hf_ = std::make_unique<const HfFolder>(path);

@@ -21,13 +21,14 @@ constexpr const char* kOptimizerSteps = "optimizer_steps";  // that the moments 
 void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
   ModelConfig saved;
   read_config(saved, reader.config().at("model"), reader.path().string());
+  const bool from_forgotten = recipe.model.from.empty() && !saved.from.empty();
+  const std::string way_out = from_forgotten ? fmt::format("Add model.from={}, as the run had it", saved.from) : "Go on with the same model";
   saved.from = recipe.model.from;
   const auto changes = write_changes(fields<ModelConfig>(), &recipe.model, &saved);
   for (const auto& [key, value] : changes.items()) {
     if (key.ends_with("dropout") || key.starts_with("init") || key == "scaled_init" || key == "vocab_multiple") continue;
-    throw UserError("the run {} was started with another model: model.{} is now {}. Go on with the same model, or choose "
-                    "another trainer.run_dir",
-                    recipe.trainer.run_dir, key, lenient_json_text(value));
+    throw UserError("the run {} was started with another model: model.{} is now {}. {}, or choose another trainer.run_dir",
+                    recipe.trainer.run_dir, key, lenient_json_text(value), way_out);
   }
 }
 

@@ -6,8 +6,10 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
+#include "longhaul/core/table.h"
 #include "longhaul/data/blend.h"
 #include "longhaul/data/datasets.h"
+#include "longhaul/data/gpt_dataset.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/train/tokenizer_check.h"
@@ -52,6 +54,13 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
   return mask_options(recipe.data, eod_id, why_none);
 }
 
+// How often a run goes through a single corpus: more is easily asked for than does good.
+void tell_epochs(int64_t wanted, int64_t tokens) {
+  const double epochs = static_cast<double>(wanted) / static_cast<double>(tokens);
+  log::info("training reads {} tokens, {:.{}f} epochs of data.train's {}{}", group_digits(wanted), epochs, epochs < 10 ? 1 : 0, group_digits(tokens),
+            epochs > 4.5 ? "; more than about four bring little, and cost a continued model what it knew" : "");
+}
+
 }  // namespace
 
 RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
@@ -81,6 +90,9 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
                     datasets.train->size(), *requested[0], schedule.steps_of_samples(datasets.train->size()));
   }
   LONGHAUL_CHECK(datasets.valid || recipe.trainer.eval_every == 0, "no validation data");
+  if (const auto* corpus = dynamic_cast<const GptDataset*>(datasets.train.get())) {
+    tell_epochs(*requested[0] * recipe.data.sequence_length, corpus->tokens_per_epoch());
+  }
   return {datasets.train, datasets.valid, datasets.test, masks};
 }
 

@@ -2,6 +2,7 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/hash.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul {
 
@@ -12,7 +13,13 @@ void check_tokenizer(const TokenizerOwner& owner, const std::string& prefix, con
                     prefix, info.largest_id, owner.vocab_size, owner.folder.empty() ? "HF_DIR" : owner.folder);
   }
   const auto tokenizer = owner.side_car.files.find("tokenizer.json");
-  if (!owner.check_tokenizer || tokenizer == owner.side_car.files.end()) return;
+  if (!owner.check_tokenizer) return;
+  if (tokenizer == owner.side_car.files.end()) {
+    if (!owner.folder.empty()) {
+      log::warning("{} has no tokenizer.json, so nothing tells whether {} was prepared with the model's tokenizer", owner.folder, prefix);
+    }
+    return;
+  }
   if (info.tokenizer_fingerprint != hex64(xxh3(tokenizer->second))) {
     throw UserError("{} was prepared with another tokenizer than that of {}: prepare the text again with the model's own "
                     "(llm-pretrain prepare --tokenizer), or {} if the two give the same ids",

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -20,6 +21,7 @@
 #include "train/network_cards.h"
 #include "train/numa.h"
 #include "train/read_report.h"
+#include "train/same_run.h"
 #include "train/trainer_state.h"
 
 namespace longhaul {
@@ -38,12 +40,28 @@ auto on_all(comm::Communicator* world, Make make) {
 }
 
 ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
-  return on_all(world, [&] {
+  ModelSource made = on_all(world, [&] {
     const int64_t ranks = world != nullptr ? world->size() : 1;
     ModelSource source(recipe, ranks);
     require_layout(source.recipe(), ranks);
     return source;
   });
+  require_same_settings(made.recipe(), world);
+  return made;
+}
+
+// How long a rank looks for the run folder: less than the others wait for it.
+std::chrono::milliseconds patience(const ParallelConfig& parallel) {
+  constexpr std::chrono::seconds kLongest(40);  // what a network file system may remember of a folder
+  if (parallel.timeout == 0) return kLongest;
+  return std::min<std::chrono::milliseconds>(kLongest, std::chrono::milliseconds(parallel.timeout * 500));
+}
+
+// The order of the training samples, by name; the same on all ranks.
+std::string order_of(const SamplerOptions& sampler, const Dataset& train, comm::Communicator* world) {
+  const std::string order = Sampler(sampler, train.size()).order_id(train.order_id());
+  require_same_order(order, world);
+  return order;
 }
 
 // A GPU's process stays on the processors beside it, before it takes memory.
@@ -105,10 +123,11 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
       global_step(model, layout, recipe, graph_of_micro_batches(recipe, device)),
       checkpoints(folder.make(), recipe, source.side_car(),
-                  Sampler(sampler_options(), data.train->size()).order_id(data.train->order_id()), layout.world()),
+                  order_of(sampler_options(), *data.train, layout.world()), layout.world()),
       profiler(profile_plan(recipe, layout, device)),
       copies(device),
       loss_on_host(copies.host_tensor({1}, at::kDouble)) {
+  require_shared_folder(folder.make(), layout.world(), hosts, patience(recipe.parallel));
   fill();
   const auto environment = run_environment(layout.world(), hosts, device);
   if (!layout.leads()) return;

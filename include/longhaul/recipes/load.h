@@ -21,6 +21,9 @@ namespace longhaul {
 // `ranks`: of the run, which the layout must fit; 0: not known.
 Recipe load_recipe(const std::string& name_or_file, std::span<const std::string> overrides = {}, int64_t ranks = 0);
 
+// Whether the file, what it is based on, or an override says anything of the model; a recipe of the library does.
+bool names_a_model(const std::string& name_or_file, std::span<const std::string> overrides = {});
+
 // The keys below `model` ("layers", "rope_scaling.factor") that were given together with model.from or after it: in the
 // same file, or as overrides. What a base or a recipe of the library says is not among them: it describes a model from
 // scratch. Empty without model.from.

@@ -67,6 +67,10 @@ struct Reader {
       const std::string path = prefix + key;
       const Field* field = table.find(key);
       if (field == nullptr) {
+        if (const size_t dot = key.find('.'); dot != std::string::npos && table.find(key.substr(0, dot)) != nullptr) {
+          throw UserError("{}: the key \"{}\" is written as on the command line; in a file groups are nested: {{\"{}\": {{\"{}\": …}}}}", source,
+                          path, key.substr(0, dot), key.substr(dot + 1));
+        }
         const std::string close = suggest_key(root, path);
         throw UserError("{}: unknown key {}.{}", source, path,
                         close.empty() ? " `llm-pretrain schema --text` lists all keys."

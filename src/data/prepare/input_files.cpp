@@ -58,8 +58,11 @@ InputFile classified(const fs::path& path, TextDocuments text_documents) {
 }
 
 std::vector<fs::path> files_below(const fs::path& folder, const std::string& output_prefix) {
-  const std::string prefix = fs::absolute(output_prefix).lexically_normal().string();
-  const std::array<std::string, 3> ours{prefix + "_", prefix + ".preparing/", prefix + ".quarantine.jsonl"};
+  std::vector<std::string> ours;
+  if (!output_prefix.empty()) {
+    const std::string prefix = fs::absolute(output_prefix).lexically_normal().string();
+    ours = {prefix + "_", prefix + ".preparing/", prefix + ".quarantine.jsonl"};
+  }
   std::vector<fs::path> files;
   for (auto it = fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink);
        it != fs::recursive_directory_iterator(); ++it) {

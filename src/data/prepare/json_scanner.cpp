@@ -32,6 +32,11 @@ class Scanner {
   // Throws Malformed. What is wrong with the values is in `problem` afterwards.
   void scan() {
     skip_blank();
+    if (peek() == '[' && line_.find_first_not_of(" \t\r\n", at_ + 1) == std::string_view::npos) {
+      ++at_;
+      fail("here a list begins that goes on in the next line, but each line must hold one object. Of a file that is one list, "
+           "`jq -c '.[]' FILE > FILE.jsonl` makes such lines");
+    }
     if (peek() != '{') {
       const std::string_view kind = kind_of_value();
       skip_value();

@@ -92,8 +92,8 @@ SentencePieceSettings sentencepiece_settings(const JsonNode& config) {
 fs::path tokenizer_file(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw UserError(
-        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json.",
-        folder.string());
+        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json{}.",
+        folder.string(), hint_for_missing(folder));
   }
   const fs::path file = folder / "tokenizer.json";
   if (fs::exists(file)) return file;
