@@ -147,6 +147,8 @@ def test_no_model_at_all(tmp_path, hf, data):
     refuses(tmp_path / "empty", ["holds no model", "config.json"])
     refuses(tmp_path / "nowhere", "is not a folder")
     fails(2, "is not a folder", *pretrain(tmp_path / "nowhere", data, tmp_path / "run"))
+    fails(2, "the shell replaces ~ only at the start of a word", *pretrain("~/nowhere", data, tmp_path / "run"))
+    fails(2, "`hf download someone/some-model --local-dir DIR`", *pretrain("someone/some-model", data, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -208,6 +210,12 @@ def test_malformed_lines(hf, tmp_path, line, message):
     fails(2, ["corpus.jsonl"] + ([message] if isinstance(message, str) else message), *arguments)
     assert not list(tmp_path.glob("out*"))
     assert "1 bad lines skipped" in ok(*arguments, "--on-bad-line", "skip").stdout
+
+
+def test_a_file_that_is_one_list(hf, tmp_path):
+    corpus = tmp_path / "corpus.json"
+    corpus.write_text(json.dumps([{"text": text} for text in TEXT], indent=1))
+    fails(2, ["line 1", "jq -c '.[]' FILE"], "prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "out")
 
 
 def test_no_text(hf, tmp_path):
@@ -275,6 +283,7 @@ def test_too_little_data(hf, tmp_path):
         ("data.test=elsewhere", ["trainer.eval_every is", "set data.valid"]),
         ("trainer.max_steps=9000000000000000000", "more than 10^18 tokens: set trainer.max_steps to"),
         ("just_a_word", "just_a_word"),
+        ("data.replay_fraction=0.5", "data.replay names no data to replay"),
     ],
 )
 def test_configuration_mistakes(hf, data, tmp_path, override, message):
@@ -294,8 +303,33 @@ def test_a_recipe_file_with_a_mistake(hf, data, tmp_path):
     recipe = tmp_path / "mine.json"
     recipe.write_text('{"base": "llama_tiny",\n "optimizer": {"lr": }}')
     fails(2, "mine.json:2:", *pretrain(hf, data, tmp_path / "run", recipe=recipe))
+    recipe.write_text('{"base": "llama_tiny", "optimizer.lr": 1e-4}')
+    fails(2, 'in a file groups are nested: {"optimizer": {"lr": …}}', *pretrain(hf, data, tmp_path / "run", recipe=recipe))
     recipe.write_text('{"base": "llama_tiny", "optimizer": {"lr": "high"}}')
     fails(2, ["mine.json", "optimizer.lr: expected a number, greater than 0"], *pretrain(hf, data, tmp_path / "run", recipe=recipe))
+
+
+def test_what_is_not_checked_is_told(copy, data, tmp_path):
+    (copy / "tokenizer.json").unlink()
+    assert "has no tokenizer.json, so nothing tells whether" in ok("eval", "--model", copy, "--data", data, "--sequence-length", 32).stderr
+
+
+def test_a_recipe_without_a_model(hf, data, tmp_path):
+    recipe = tmp_path / "mine.json"
+    recipe.write_text(json.dumps({"data": {"train": str(data), "sequence_length": 32}, "batch": {"global": 1, "micro": 1},
+                                  "trainer": {"run_dir": str(tmp_path / "run"), "max_steps": 1, "eval_every": 0, "device": "cpu"},
+                                  "schedule": {"warmup_steps": 0}}))
+    forgotten = ok("pretrain", recipe, "model.vocab_size=400", "data.check_tokenizer=false").stderr
+    assert "epochs of data.train's" in forgotten
+    assert 'has no "model" section' not in forgotten  # an override says something of it
+    fails(2, ["was started with another model", "or choose another trainer.run_dir"], "pretrain", recipe, f"model.from={hf}")
+
+
+def test_numbers_and_names_of_options(hf, data):
+    fails(2, ["--micro-batch", "0 is too small: it must be more than 0"], "eval", "--model", hf, "--data", data, "--micro-batch", 0)
+    fails(2, ["--samples", "-1 is too small: it must be at least 0"], "eval", "--model", hf, "--data", data, "--samples", -1)
+    fails(2, '"many" is no number', "eval", "--model", hf, "--data", data, "--samples", "many")
+    fails(2, "settings are KEY=VALUE without dashes", "pretrain", "llama_tiny", "--lr", "1e-4")
 
 
 def test_a_sequence_longer_than_the_learned_positions(tmp_path):

@@ -113,6 +113,14 @@ def test_bpe_is_that_of_the_library(name, pattern, threads, tmp_path):
     assert ours["vocab"] == expected["vocab"]
 
 
+def test_a_folder_of_texts_trains_the_same(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "one.txt").write_text("\n".join(corpus()), newline="")
+    for name, given in (("folder", tmp_path / "texts"), ("file", tmp_path / "texts" / "one.txt")):
+        ok("tokenizer", "train", "--vocab-size", 500, "--input", given, "--output", tmp_path / name)
+    assert (tmp_path / "folder" / "tokenizer.json").read_bytes() == (tmp_path / "file" / "tokenizer.json").read_bytes()
+
+
 def test_trained_bpe_is_a_tokenizer(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("\n".join(corpus()), newline="")
