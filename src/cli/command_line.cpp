@@ -4,10 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
 #include "longhaul/core/config/suggest.h"
+#include "longhaul/recipes/recipe.h"
 
 namespace longhaul::cli {
 namespace {
@@ -198,7 +200,11 @@ std::string wrong_word(const CLI::App& app) {
         return fmt::format("`{}` itself has no option {}, but its commands {} have", command->get_name(), word, fmt::join(owners, ", "));
       }
       if (command->get_option_no_throw("OVERRIDES") != nullptr && nearest(word.substr(0, word.find('=')), options).empty()) {
-        return fmt::format("`{}` has no option {}: settings are KEY=VALUE without dashes, such as optimizer.lr=1e-4; `llm-pretrain schema --text` lists them", command->get_name(), word);
+        std::string name = word.substr(2, word.find('=') == std::string::npos ? word.npos : word.find('=') - 2);
+        std::replace(name.begin(), name.end(), '-', '_');
+        const std::string key = suggest_key(fields<Recipe>(), name);
+        return fmt::format("`{}` has no option {}: settings are KEY=VALUE without dashes, such as {}=…; `llm-pretrain schema --text` lists them",
+                           command->get_name(), word, key.empty() ? "optimizer.lr" : key);
       }
       return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
     }

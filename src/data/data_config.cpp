@@ -35,7 +35,7 @@ const FieldTable& fields<DataConfig>() {
           field<&C::sequence_length>("sequence_length", "length of a training sequence")
               .in("tokens")
               .at_least(1)
-              .known_as("seq_length"),
+              .known_as("seq_length, seq_len"),
           field<&C::seed>("seed", "seed of the shuffling").at_least(0).known_as("seed"),
           field<&C::stable_order>("stable_order", "shuffle each epoch on its own, so that a longer run begins like a shorter one; not "
                                                   "Megatron's order"),

@@ -57,7 +57,7 @@ const FieldTable& fields<BatchConfig>() {
                         field<&C::global>("global", "sequences of one optimiser step, over all ranks")
                             .in("sequences")
                             .at_least(1)
-                            .known_as("global_batch_size"),
+                            .known_as("global_batch_size", "gradient_accumulation_steps"),
                         field<&C::micro>("micro", "sequences of one forward pass; more need more memory")
                             .in("sequences")
                             .at_least(1)
@@ -89,7 +89,7 @@ const FieldTable& fields<TrainerConfig>() {
           field<&C::max_steps>("max_steps", "optimiser steps of the whole run, resumed ones included")
               .in("steps")
               .at_least(1)
-              .known_as("train_iters", "max_steps"),
+              .known_as("train_iters", "max_steps, num_train_epochs"),
           field<&C::run_dir>("run_dir",
                              "folder of the logs and checkpoints; empty: runs/<name of the recipe>")
               .in("path")
@@ -159,7 +159,7 @@ const FieldTable& fields<RecomputeConfig>() {
       "Activations that are computed again in the backward pass rather than kept",
       {
           field<&C::mode>("mode", "selective: outputs of norms and MLP activations; full: whole layers")
-              .known_as("recompute_granularity"),
+              .known_as("recompute_granularity", "gradient_checkpointing"),
           field<&C::layers>("layers", "the first so many layers; 0: all")
               .at_least(0)
               .known_as("recompute_num_layers"),
@@ -178,7 +178,7 @@ const FieldTable& fields<ParallelConfig>() {
       {
           field<&C::tensor>("tensor", "ranks that share each matrix")
               .at_least(1)
-              .known_as("tensor_model_parallel_size"),
+              .known_as("tensor_model_parallel_size, tp"),
           field<&C::sequence>("sequence", "shard norms and dropout along the sequence over the tensor ranks")
               .known_as("sequence_parallel"),
           field<&C::tensor_chunks>("tensor_chunks",
@@ -188,11 +188,11 @@ const FieldTable& fields<ParallelConfig>() {
               .known_as("tp_comm_overlap"),
           field<&C::pipeline>("pipeline", "stages of layers")
               .at_least(1)
-              .known_as("pipeline_model_parallel_size"),
+              .known_as("pipeline_model_parallel_size, pp"),
           field<&C::virtual_pipeline>("virtual_pipeline",
                                       "chunks of layers on each stage; 1: not interleaved")
               .at_least(1)
-              .known_as("virtual_pipeline_model_parallel_size"),
+              .known_as("virtual_pipeline_model_parallel_size, num_layers_per_virtual_pipeline_stage"),
           field<&C::schedule>("schedule", "order of forward and backward passes on a stage; zero_bubble (ZB-H1): weight gradients fill the waiting"),
           field<&C::first_stage_layers>("first_stage_layers", "layers of the first stage; 0: as many as the others")
               .at_least(0)
@@ -217,7 +217,7 @@ const FieldTable& fields<ParallelConfig>() {
                            "most distant; all five axes, joined by -; or Megatron's names tp, cp, ep, dp, pp")
               .known_as("use_tp_pp_dp_mapping"),
           field<&C::sharding>("sharding", "what the data-parallel ranks split among them (ZeRO 1, 2, 3)")
-              .known_as("data_parallel_sharding_strategy"),
+              .known_as("data_parallel_sharding_strategy, use_distributed_optimizer"),
           field<&C::gradient_reduction>("gradient_reduction",
                                         "in which type the data-parallel ranks sum gradients; bf16: half the bytes")
               .known_as("grad_reduce_in_bf16"),

@@ -270,6 +270,10 @@ def test_too_little_data(hf, tmp_path):
     [
         ("optimizer.lrr=1e-3", "Did you mean optimizer.lr?"),
         ("data.seqence_length=64", "Did you mean data.sequence_length?"),
+        ("data.seq_len=64", "Did you mean data.sequence_length?"),
+        ("num_train_epochs=2", "Did you mean trainer.max_steps?"),
+        ("parallel.tp=2", "Did you mean parallel.tensor?"),
+        ("use_distributed_optimizer=true", "Did you mean parallel.sharding?"),
         ("optimizer.lr=fast", "optimizer.lr must be a number"),
         ("batch.global=2.5", "batch.global must be an integer"),
         ("trainer.deterministic=perhaps", "trainer.deterministic must be"),
@@ -329,7 +333,8 @@ def test_numbers_and_names_of_options(hf, data):
     fails(2, ["--micro-batch", "0 is too small: it must be more than 0"], "eval", "--model", hf, "--data", data, "--micro-batch", 0)
     fails(2, ["--samples", "-1 is too small: it must be at least 0"], "eval", "--model", hf, "--data", data, "--samples", -1)
     fails(2, '"many" is no number', "eval", "--model", hf, "--data", data, "--samples", "many")
-    fails(2, "settings are KEY=VALUE without dashes", "pretrain", "llama_tiny", "--lr", "1e-4")
+    fails(2, "settings are KEY=VALUE without dashes, such as optimizer.lr=…", "pretrain", "llama_tiny", "--lr", "1e-4")
+    fails(2, "such as parallel.tensor=…", "pretrain", "llama_tiny", "--tensor-model-parallel-size", "2")
 
 
 def test_a_sequence_longer_than_the_learned_positions(tmp_path):

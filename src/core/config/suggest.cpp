@@ -48,11 +48,25 @@ std::string nearest(std::string_view name, std::span<const std::string> candidat
   return best == nullptr ? std::string() : *best;
 }
 
+namespace {
+
+// Whether `name` is one of those that a field is known by elsewhere: "global_batch_size, gbs".
+bool is_among(std::string_view name, std::string_view names) {
+  for (size_t begin = 0; begin < names.size();) {
+    const size_t end = std::min(names.find(", ", begin), names.size());
+    if (names.substr(begin, end - begin) == name) return true;
+    begin = end + 2;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::string suggest_key(const FieldTable& root, std::string_view path) {
   const std::string_view name = path.substr(path.rfind('.') + 1);  // npos + 1 is 0
   std::vector<std::string> names;
   for (const FieldLeaf& leaf : leaves(root)) {
-    if (leaf.field->name == name || leaf.field->megatron == name || leaf.field->hugging_face == name)
+    if (leaf.field->name == name || is_among(name, leaf.field->megatron) || is_among(name, leaf.field->hugging_face))
       return leaf.path;
     names.push_back(leaf.path);
   }

@@ -28,7 +28,7 @@ struct Field {
   std::optional<double> minimum, maximum;
   bool minimum_excluded = false, maximum_excluded = false;
   std::span<const std::string_view> choices;
-  std::string megatron, hugging_face;  // what the same thing is called there; also hints for a mistyped key
+  std::string megatron, hugging_face;  // what the same thing is called there, ", " between names; also hints for a mistyped key
 
   // Access to the member of a config object. Sections have `member` and `table`, all others `get` and `set`.
   FieldValue (*get)(const void* config) = nullptr;
