@@ -193,20 +193,22 @@ std::string wrong_word(const CLI::App& app) {
   for (const std::string& word : command->remaining()) {
     if (word == "--") continue;
     if (word.starts_with("--")) {
-      if (const auto owners = subcommands_with(*command, word.substr(0, word.find('='))); !owners.empty()) {
-        if (owners.size() == 1) {
-          return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(), word, owners.front());
-        }
+      const std::string option = word.substr(0, word.find('=')), close = nearest(option, options);
+      const auto owners = subcommands_with(*command, option);
+      if (owners.size() == 1) {
+        return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(), word, owners.front());
+      }
+      if (!owners.empty()) {
         return fmt::format("`{}` itself has no option {}, but its commands {} have", command->get_name(), word, fmt::join(owners, ", "));
       }
-      if (command->get_option_no_throw("OVERRIDES") != nullptr && nearest(word.substr(0, word.find('=')), options).empty()) {
-        std::string name = word.substr(2, word.find('=') == std::string::npos ? word.npos : word.find('=') - 2);
+      if (command->get_option_no_throw("OVERRIDES") != nullptr && close.empty()) {
+        std::string name = option.substr(2);
         std::replace(name.begin(), name.end(), '-', '_');
         const std::string key = suggest_key(fields<Recipe>(), name);
         return fmt::format("`{}` has no option {}: settings are KEY=VALUE without dashes, such as {}=…; `llm-pretrain schema --text` lists them",
                            command->get_name(), word, key.empty() ? "optimizer.lr" : key);
       }
-      return text(fmt::format("`{}` has no option {}", command->get_name(), word), nearest(word.substr(0, word.find('=')), options));
+      return text(fmt::format("`{}` has no option {}", command->get_name(), word), close);
     }
     if (commands.empty() || !needs_command) continue;
     const std::string close = nearest(word, commands), above = command == &app ? "" : command->get_name() + " ";

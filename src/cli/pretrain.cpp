@@ -53,7 +53,7 @@ void share_cores(const comm::World& world) {
             threads == 1 ? "" : "s");
 }
 
-// "tensor 2 × pipeline 2 × data 2, ZeRO 1"
+// "tensor 2 × pipeline 2 × data 2, parallel.sharding=optimizer"
 std::string layout_words(const ParallelConfig& layout, int64_t ranks) {
   std::vector<std::string> axes;
   const auto axis = [&](const char* axis_name, int64_t size) {

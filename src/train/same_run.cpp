@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -18,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As key=value lines. What a machine may have its own way is left out: the places of files, which the order of the samples
+// By JSON pointer. What a machine may have its own way is left out: the places of files, which the order of the samples
 // stands for, and threads.
 nlohmann::ordered_json settings_of(const Recipe& recipe) {
   static const std::set<std::string> kOwn{"/name",         "/description",    "/model/from",      "/data/train",     "/data/valid",      "/data/test",
@@ -46,6 +47,18 @@ void refuse_difference(const nlohmann::ordered_json& first, const nlohmann::orde
   if (other.size() != first.size()) throw UserError("rank {} has settings that rank 0 has not: start all ranks with the same program and recipe", rank);
 }
 
+// Calls `refuse`, which throws, on all ranks for the first whose text is another than rank 0's.
+void compare_with_leader(comm::Communicator* ranks, std::string_view text,
+                         const std::function<void(const std::string& leader, const std::string& other, size_t rank)>& refuse) {
+  if (ranks == nullptr) return;
+  const auto texts = comm::all_gather_text(ranks, text);
+  comm::all_or_none(ranks, [&] {
+    for (size_t rank = 1; rank < texts.size(); ++rank) {
+      if (texts[rank] != texts[0]) refuse(texts[0], texts[rank], rank);
+    }
+  });
+}
+
 std::string new_token() {
   std::random_device random;
   return fmt::format("{:08x}{:08x}-{}", random(), random(), ::getpid());
@@ -54,26 +67,16 @@ std::string new_token() {
 }  // namespace
 
 void require_same_settings(const Recipe& recipe, comm::Communicator* ranks) {
-  if (ranks == nullptr) return;
-  const auto texts = comm::all_gather_text(ranks, lenient_json_text(settings_of(recipe)));
-  comm::all_or_none(ranks, [&] {
-    for (size_t rank = 1; rank < texts.size(); ++rank) {
-      if (texts[rank] == texts[0]) continue;
-      refuse_difference(read_ordered_json_text(texts[0], "rank 0"), read_ordered_json_text(texts[rank], "another rank"), rank);
-    }
+  compare_with_leader(ranks, lenient_json_text(settings_of(recipe)), [](const std::string& leader, const std::string& other, size_t rank) {
+    refuse_difference(read_ordered_json_text(leader, "rank 0"), read_ordered_json_text(other, "another rank"), rank);
   });
 }
 
 void require_same_order(std::string_view order, comm::Communicator* ranks) {
-  if (ranks == nullptr) return;
-  const auto orders = comm::all_gather_text(ranks, order);
-  comm::all_or_none(ranks, [&] {
-    for (size_t rank = 1; rank < orders.size(); ++rank) {
-      if (orders[rank] == orders[0]) continue;
-      throw UserError("rank {} reads other training data than rank 0, or a blend with other weights: give all ranks the same data.train (and "
-                      "data.valid, data.replay), and compare the files with `llm-pretrain inspect data PREFIX --verify`",
-                      rank);
-    }
+  compare_with_leader(ranks, order, [](const std::string&, const std::string&, size_t rank) {
+    throw UserError("rank {} reads other training data than rank 0, or a blend with other weights: give all ranks the same data.train (and "
+                    "data.valid, data.replay), and compare the files with `llm-pretrain inspect data PREFIX --verify`",
+                    rank);
   });
 }
 
