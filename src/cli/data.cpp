@@ -60,14 +60,13 @@ std::string text_of(const Sample& sample, const Tokenizer* tokenizer) {
 }
 
 // How the run goes through the samples. A sequential sampler reads the same ones in a step whatever the ranks.
-SamplerOptions sampler_options(const Recipe& recipe, int64_t ranks) {
+SamplerOptions sampler_of_run(const Recipe& recipe, int64_t ranks) {
   if (ranks > 0) require_layout(recipe, ranks);
   if (ranks == 0 && recipe.data.sampler == SamplerKind::cyclic) {
     throw UserError("data.sampler=cyclic deals out the samples by the number of data-parallel ranks: say how many ranks the run has, "
                     "with --ranks N");
   }
-  return {recipe.data.sampler, recipe.data.sampler_sharding, recipe.batch.micro,
-          std::max<int64_t>(ranks / recipe.parallel.model_ranks(), 1)};
+  return sampler_options(recipe, std::max<int64_t>(ranks / recipe.parallel.model_ranks(), 1));
 }
 
 void preview(const Options& options) {
@@ -78,7 +77,7 @@ void preview(const Options& options) {
   const auto tokenizer = source.tokenizer();
   const BatchSchedule schedule(recipe.batch, recipe.data.sequence_length);
   const int64_t begin = schedule.samples_of_steps(0, options.first_step - 1);
-  const SamplerOptions layout = sampler_options(recipe, options.ranks);
+  const SamplerOptions layout = sampler_of_run(recipe, options.ranks);
   Sampler sampler(layout, data.train->size());
   const int64_t wanted_end = begin + schedule.samples_of_steps(begin, options.batches);
   const int64_t end = std::min(wanted_end, sampler.end().value_or(wanted_end));

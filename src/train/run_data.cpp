@@ -96,4 +96,8 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
   return {datasets.train, datasets.valid, datasets.test, masks};
 }
 
+SamplerOptions sampler_options(const Recipe& recipe, int64_t data_ranks) {
+  return {recipe.data.sampler, recipe.data.sampler_sharding, recipe.batch.micro, data_ranks};
+}
+
 }  // namespace longhaul

@@ -6,6 +6,7 @@
 
 #include "longhaul/data/batch_builder.h"
 #include "longhaul/data/dataset.h"
+#include "longhaul/data/sampler.h"
 #include "train/model_source.h"
 #include "train/run_progress.h"
 
@@ -22,5 +23,8 @@ struct RunData {
 // read once (by size, data.sampler sequential) and don't suffice for them are refused, and so are data whose ids the model's vocabulary doesn't hold, or that were
 // prepared with another tokenizer than the source's.
 RunData open_run_data(const ModelSource& source, const RunProgress& progress);
+
+// How so many data-parallel ranks go through the training data.
+SamplerOptions sampler_options(const Recipe& recipe, int64_t data_ranks);
 
 }  // namespace longhaul

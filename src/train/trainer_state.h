@@ -47,7 +47,7 @@ struct Trainer::State {
   int64_t micro_batches(int64_t samples) const { return samples / (recipe.batch.micro * layout.data_ranks()); }
   // How the data-parallel ranks go through the training data.
   SamplerOptions sampler_options() const {
-    return {recipe.data.sampler, recipe.data.sampler_sharding, recipe.batch.micro, layout.data_ranks()};
+    return longhaul::sampler_options(recipe, layout.data_ranks());
   }
   // Masters and moments, from where the run stands.
   void fill();
