@@ -22,8 +22,7 @@ constexpr auto kRemovedMark = ".removed";
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder, error)) names.push_back(entry.path().filename().string());
   return names;
 }
 
@@ -44,8 +43,7 @@ std::optional<int64_t> parse_step_folder(std::string_view name) {
   name.remove_prefix(kStep.size());
   int64_t step = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
-  if (error != std::errc() || end != name.data() + name.size() || name.size() < 8 || step < 0)
-    return std::nullopt;
+  if (error != std::errc() || end != name.data() + name.size() || name.size() < 8 || step < 0) return std::nullopt;
   return step;
 }
 
@@ -61,7 +59,8 @@ void clear_leftovers(const fs::path& checkpoints) {
       }
       remove_quietly(checkpoints / name);
     } else if (is_locked(checkpoints / name)) {
-      log::warning("{} is being written by somebody else: one run at a time in a folder", (checkpoints / name).string());
+      log::warning("{} is being written by somebody else: one run at a time in a folder",
+                   (checkpoints / name).string());
     } else if (name.find(kPartialMark) != std::string::npos || name.ends_with(kRemovedMark)) {
       log::info("removing {}, which an interrupted save left behind", (checkpoints / name).string());
       remove_quietly(checkpoints / name);

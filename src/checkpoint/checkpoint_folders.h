@@ -27,7 +27,6 @@ void clear_leftovers(const std::filesystem::path& checkpoints);
 // the first of them) and those whose step is a multiple of `keep_every`. Later steps, from before the run
 // went back, are neither counted nor touched. A folder is renamed before its files go, so that no crash
 // leaves a half-removed checkpoint.
-void apply_retention(const std::filesystem::path& checkpoints, int keep_last, int64_t keep_every,
-                     int64_t saved);
+void apply_retention(const std::filesystem::path& checkpoints, int keep_last, int64_t keep_every, int64_t saved);
 
 }  // namespace longhaul

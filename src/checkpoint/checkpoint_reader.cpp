@@ -27,8 +27,8 @@ std::unique_ptr<SafetensorsReader> open_file(const fs::path& folder, const Check
     throw UserError("{}: missing, though the checkpoint's manifest names it; {}", path.string(), kRemedy);
   const auto bytes = fs::file_size(path);
   if (bytes != file.bytes) {
-    throw UserError("{}: {} bytes long, but the checkpoint's manifest says {}; {}", path.string(), bytes,
-                    file.bytes, kRemedy);
+    throw UserError("{}: {} bytes long, but the checkpoint's manifest says {}; {}", path.string(), bytes, file.bytes,
+                    kRemedy);
   }
   auto reader = std::make_unique<SafetensorsReader>(path);
   if (hex64(xxh3(reader->header_bytes())) != file.header_xxh3) {
@@ -42,8 +42,7 @@ HfSideCar read_side_car(const fs::path& folder, const CheckpointManifest::Hf& hf
   for (const auto& file : hf.files) {
     const fs::path path = folder / "hf" / file.name;
     std::string bytes = read_text(path);
-    if (hex64(xxh3(bytes)) != file.xxh3)
-      throw UserError("{}: damaged (wrong checksum); {}", path.string(), kRemedy);
+    if (hex64(xxh3(bytes)) != file.xxh3) throw UserError("{}: damaged (wrong checksum); {}", path.string(), kRemedy);
     side_car.files.emplace(file.name, std::move(bytes));
   }
   return side_car;
@@ -64,9 +63,8 @@ CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::mo
     throw UserError("{}: no such checkpoint folder; {}", folder_.string(), others.empty() ? "check the path" : others);
   }
   if (!fs::exists(folder_ / "manifest.json")) {
-    throw UserError(
-        "{}: not a checkpoint: it has no manifest.json; give a folder such as checkpoints/step_00000500",
-        folder_.string());
+    throw UserError("{}: not a checkpoint: it has no manifest.json; give a folder such as checkpoints/step_00000500",
+                    folder_.string());
   }
   manifest_ = std::make_unique<CheckpointManifest>(read_manifest(folder_));
   for (const auto& file : manifest_->files) files_.emplace(file.name, open_file(folder_, file));
@@ -74,8 +72,8 @@ CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::mo
     const auto file = files_.find(line.file);
     const auto* entry = file == files_.end() ? nullptr : file->second->find(line.key);
     if (entry == nullptr || entry->dtype != line.dtype || entry->shape != line.shape) {
-      throw UserError("{}: tensor '{}' is not in {} as the manifest says; {}", folder_.string(), line.name,
-                      line.file, kRemedy);
+      throw UserError("{}: tensor '{}' is not in {} as the manifest says; {}", folder_.string(), line.name, line.file,
+                      kRemedy);
     }
     slices_[line.name].push_back({&line, file->second.get(), entry});
   }
@@ -83,8 +81,7 @@ CheckpointReader::CheckpointReader(fs::path checkpoint_folder) : folder_(std::mo
     std::vector<Box> boxes;
     for (const auto& slice : slices) boxes.push_back({slice.line->offsets, slice.line->shape});
     if (!cover_exactly(boxes, slices[0].line->global_shape)) {
-      throw UserError("{}: the parts of tensor '{}' do not make it whole; {}", folder_.string(), name,
-                      kRemedy);
+      throw UserError("{}: the parts of tensor '{}' do not make it whole; {}", folder_.string(), name, kRemedy);
     }
   }
   if (manifest_->hf) hf_ = read_side_car(folder_, *manifest_->hf);
@@ -129,9 +126,8 @@ at::ScalarType CheckpointReader::dtype(const std::string& name) const {
 const std::vector<CheckpointReader::Slice>& CheckpointReader::slices(const std::string& name) const {
   const auto found = slices_.find(name);
   if (found == slices_.end()) {
-    throw UserError(
-        "{}: has no tensor '{}': it was saved by a run of another shape; use a checkpoint of this model",
-        folder_.string(), name);
+    throw UserError("{}: has no tensor '{}': it was saved by a run of another shape; use a checkpoint of this model",
+                    folder_.string(), name);
   }
   return found->second;
 }
@@ -139,8 +135,8 @@ const std::vector<CheckpointReader::Slice>& CheckpointReader::slices(const std::
 void CheckpointReader::check_bytes(const Slice& slice) const {
   if (slice.checked) return;
   if (hex64(xxh3(slice.entry->bytes)) != slice.line->xxh3) {
-    throw UserError("{}: tensor '{}' is damaged (wrong checksum); {}", slice.file->path().string(),
-                    slice.line->name, kRemedy);
+    throw UserError("{}: tensor '{}' is damaged (wrong checksum); {}", slice.file->path().string(), slice.line->name,
+                    kRemedy);
   }
   slice.checked = true;
 }
@@ -155,12 +151,12 @@ void CheckpointReader::read_into(const std::string& name, const at::Tensor& targ
   const at::NoGradGuard no_grad;
   const std::vector<int64_t> shape = this->shape(name);
   const at::IntArrayRef sizes = target.sizes();
-  const bool fits = sizes == at::IntArrayRef(shape) ||
-                    (!shape.empty() && sizes.size() == shape.size() && sizes[0] > shape[0] &&
-                     sizes.slice(1) == at::IntArrayRef(shape).slice(1));
+  const bool fits =
+      sizes == at::IntArrayRef(shape) || (!shape.empty() && sizes.size() == shape.size() && sizes[0] > shape[0] &&
+                                          sizes.slice(1) == at::IntArrayRef(shape).slice(1));
   if (!fits) {
-    throw UserError("{}: tensor '{}' is [{}], but [{}] is needed; use a checkpoint of this model",
-                    folder_.string(), name, fmt::join(shape, ", "), fmt::join(sizes, ", "));
+    throw UserError("{}: tensor '{}' is [{}], but [{}] is needed; use a checkpoint of this model", folder_.string(),
+                    name, fmt::join(shape, ", "), fmt::join(sizes, ", "));
   }
   read_slice(name, std::vector<int64_t>(shape.size(), 0), shape.empty() ? target : target.narrow(0, 0, shape[0]));
 }
@@ -175,7 +171,8 @@ void CheckpointReader::read_slice(const std::string& name, const std::vector<int
   for (size_t d = 0; inside && d < shape.size(); ++d) inside = offsets[d] + wanted.shape[d] <= shape[d];
   if (!inside) {
     throw UserError("{}: tensor '{}' is [{}], but [{}] at [{}] of it is needed; use a checkpoint of this model",
-                    folder_.string(), name, fmt::join(shape, ", "), fmt::join(wanted.shape, ", "), fmt::join(offsets, ", "));
+                    folder_.string(), name, fmt::join(shape, ", "), fmt::join(wanted.shape, ", "),
+                    fmt::join(offsets, ", "));
   }
   for (const auto& slice : parts) {
     const Box stored{slice.line->offsets, slice.line->shape};

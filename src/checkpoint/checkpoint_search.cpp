@@ -51,7 +51,8 @@ std::string other_checkpoints(const fs::path& missing) {
   if (places.size() == 2) names += " and ";
   if (places.size() > 2) names += fmt::format(", {} more and ", places.size() - 2);
   if (places.size() > 1) names += step_folder_name(places.back().step);
-  return fmt::format("{} has {}; of older ones a run keeps what checkpoint.keep_last and checkpoint.keep_every say", checkpoints.string(), names);
+  return fmt::format("{} has {}; of older ones a run keeps what checkpoint.keep_last and checkpoint.keep_every say",
+                     checkpoints.string(), names);
 }
 
 std::optional<CheckpointReader> find_latest(const fs::path& run_folder) {

@@ -72,8 +72,8 @@ void check_cover(const std::vector<ManifestTensor>& tensors) {
                      "slices of checkpoint tensor {} disagree", name);
       boxes.push_back({line->offsets, line->shape});
     }
-    LONGHAUL_CHECK(cover_exactly(boxes, lines[0]->global_shape),
-                   "slices of checkpoint tensor {} do not cover it", name);
+    LONGHAUL_CHECK(cover_exactly(boxes, lines[0]->global_shape), "slices of checkpoint tensor {} do not cover it",
+                   name);
   }
 }
 
@@ -260,8 +260,7 @@ void CheckpointWriter::snapshot(CheckpointContent& content) {
     at::Tensor buffer = old ? std::move(old.mapped()) : at::Tensor();
     const at::Tensor& value = tensor.value;
     if (!buffer.defined() || buffer.scalar_type() != value.scalar_type() || buffer.sizes() != value.sizes()) {
-      buffer = at::empty(value.sizes(),
-                         at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
+      buffer = at::empty(value.sizes(), at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
     }
     buffer.copy_(value.detach(), /*non_blocking=*/false);
     tensor.value = buffer;

@@ -31,8 +31,7 @@ bool exchange(const fs::path& a, const fs::path& b) {
 void rename_folder(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
-  if (error)
-    throw EnvironmentError("cannot rename {} to {}: {}", from.string(), to.string(), error.message());
+  if (error) throw EnvironmentError("cannot rename {} to {}: {}", from.string(), to.string(), error.message());
 }
 
 }  // namespace

@@ -78,8 +78,7 @@ class TensorProducer {
     LONGHAUL_CHECK(value.dim() == static_cast<int64_t>(row.shape.size()) && value.size(0) >= row.shape[0],
                    "parameter {} has the wrong shape", row.parameter);
     value = value.narrow(0, 0, row.shape[0]);
-    LONGHAUL_CHECK(value.sizes() == at::IntArrayRef(row.shape), "parameter {} has the wrong shape",
-                   row.parameter);
+    LONGHAUL_CHECK(value.sizes() == at::IntArrayRef(row.shape), "parameter {} has the wrong shape", row.parameter);
     std::vector<at::Tensor> tensors = row.transform->split(value);
     for (auto& tensor : tensors) tensor = tensor.to(dtype_);
     return tensors;
@@ -95,9 +94,8 @@ void write_weights(const fs::path& folder, const std::vector<Shard>& shards, Ten
   json weight_map = json::object();
   uint64_t total = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
-    const std::string name = shards.size() == 1
-                                 ? "model.safetensors"
-                                 : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    const std::string name = shards.size() == 1 ? "model.safetensors"
+                                                : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
     SafetensorsWriter writer(folder / name, shards[i]);
     for (const auto& tensor : writer.order()) {
       writer.write(producer.take(tensor.name));
@@ -111,14 +109,12 @@ void write_weights(const fs::path& folder, const std::vector<Shard>& shards, Ten
   write_text(folder / "model.safetensors.index.json", json_text(index, 2) + "\n");
 }
 
-json make_config(const ModelFamily& family, const ModelConfig& model, const HfSideCar& side_car,
-                 at::ScalarType dtype) {
+json make_config(const ModelFamily& family, const ModelConfig& model, const HfSideCar& side_car, at::ScalarType dtype) {
   json config = side_car.config.is_object() ? side_car.config : json::object();
   family.write_config(model, config);
   config["architectures"] = json::array({family.hf_architecture});
   config["model_type"] = family.hf_model_type;
-  config["torch_dtype"] =
-      hf_dtype_name(dtype);  // every release reads this one; the newer name only where it was there
+  config["torch_dtype"] = hf_dtype_name(dtype);  // every release reads this one; the newer name only where it was there
   if (config.contains("dtype")) config["dtype"] = hf_dtype_name(dtype);
   if (!config.contains("transformers_version")) config["transformers_version"] = kTransformersVersion;
   return config;
@@ -136,16 +132,14 @@ void check_output(const HfExportOptions& options) {
   const fs::path& output = options.output;
   if (output.empty()) throw UserError("no output folder is given for the Hugging Face model");
   if (!fs::exists(output)) return;
-  if (!fs::is_directory(output))
-    throw UserError("{}: exists and is not a folder; choose another", output.string());
+  if (!fs::is_directory(output)) throw UserError("{}: exists and is not a folder; choose another", output.string());
   if (fs::is_empty(output)) return;
   if (!options.overwrite)
     throw UserError("{}: exists and is not empty; choose another folder, or overwrite it (--overwrite)",
                     output.string());
   if (!fs::exists(output / "config.json")) {
-    throw UserError(
-        "{}: is not a model folder (it has no config.json), so it is not overwritten; choose another",
-        output.string());
+    throw UserError("{}: is not a model folder (it has no config.json), so it is not overwritten; choose another",
+                    output.string());
   }
 }
 
@@ -198,8 +192,7 @@ at::ScalarType parse_hf_dtype(const std::string& name) {
   if (name == "float32" || name == "fp32") return at::kFloat;
   if (name == "bfloat16" || name == "bf16") return at::kBFloat16;
   if (name == "float16" || name == "fp16") return at::kHalf;
-  throw UserError(
-      "unknown type of weights '{}'; known are float32 (fp32), bfloat16 (bf16) and float16 (fp16)", name);
+  throw UserError("unknown type of weights '{}'; known are float32 (fp32), bfloat16 (bf16) and float16 (fp16)", name);
 }
 
 std::string hf_dtype_name(at::ScalarType dtype) {

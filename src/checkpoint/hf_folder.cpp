@@ -41,8 +41,7 @@ json parse_json(const fs::path& file) {
   std::vector<std::string> others;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const fs::path& file = entry.path();
-    pickled =
-        pickled || file.extension() == ".bin" || file.extension() == ".pt" || file.extension() == ".pth";
+    pickled = pickled || file.extension() == ".bin" || file.extension() == ".pt" || file.extension() == ".pth";
     if (file.extension() == ".safetensors") others.push_back(file.filename().string());
   }
   if (!others.empty()) {
@@ -58,9 +57,8 @@ json parse_json(const fs::path& file) {
         "convert them: load the model with transformers and call save_pretrained, which writes safetensors",
         folder.string());
   }
-  throw UserError(
-      "{}: has no model.safetensors and no model.safetensors.index.json; fetch the model's weights",
-      folder.string());
+  throw UserError("{}: has no model.safetensors and no model.safetensors.index.json; fetch the model's weights",
+                  folder.string());
 }
 
 }  // namespace
@@ -120,20 +118,19 @@ void HfFolder::open_sharded(const fs::path& index_file) {
   for (const auto& [key, value] : map->items()) {
     const std::string name = value.is_string() ? value.get<std::string>() : "";
     if (name.empty() || name.find('/') != std::string::npos || name == "..") {
-      throw UserError("{}: 'weight_map.{}' is {}, not the name of a file in the same folder",
-                      index_file.string(), key, json_text(value));
+      throw UserError("{}: 'weight_map.{}' is {}, not the name of a file in the same folder", index_file.string(), key,
+                      json_text(value));
     }
     const auto [shard, added] = shards.emplace(name, readers_.size());
     if (added) {
       if (!fs::exists(folder_ / name)) {
-        throw UserError("{}: names {}, which is not in the folder; fetch the missing file",
-                        index_file.string(), name);
+        throw UserError("{}: names {}, which is not in the folder; fetch the missing file", index_file.string(), name);
       }
       readers_.emplace_back(folder_ / name);
     }
     if (readers_[shard->second].find(key) == nullptr) {
-      throw UserError("{}: has no tensor '{}', though {} says so; fetch both files again",
-                      (folder_ / name).string(), key, index_file.filename().string());
+      throw UserError("{}: has no tensor '{}', though {} says so; fetch both files again", (folder_ / name).string(),
+                      key, index_file.filename().string());
     }
     where_.emplace(key, shard->second);
   }
@@ -142,8 +139,8 @@ void HfFolder::open_sharded(const fs::path& index_file) {
     for (const auto& entry : readers_[i].entries()) {
       const auto found = where_.find(entry.name);
       if (found == where_.end() || found->second != i) {
-        throw UserError("{}: tensor '{}' is {} {}; fetch both files again", readers_[i].path().string(),
-                        entry.name, found == where_.end() ? "missing from" : "said to be in another file by",
+        throw UserError("{}: tensor '{}' is {} {}; fetch both files again", readers_[i].path().string(), entry.name,
+                        found == where_.end() ? "missing from" : "said to be in another file by",
                         index_file.filename().string());
       }
       total += entry.bytes.size();
@@ -170,8 +167,7 @@ at::ScalarType HfFolder::dtype() const {
     }
   }
   if (bytes.empty()) throw UserError("{}: its weight files hold no floating-point tensor", folder_.string());
-  return std::max_element(bytes.begin(), bytes.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
+  return std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;
 }
 

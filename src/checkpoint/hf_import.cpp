@@ -25,9 +25,8 @@ class Check {
   Check(const HfFolder& folder, const ModelFamily& family, const ModelConfig& model)
       : folder_(folder), plan_(make_hf_plan(family, model)) {
     strip_prefix_ = !plan_.optional_prefix.empty() &&
-                    std::none_of(folder.keys().begin(), folder.keys().end(), [&](const std::string& key) {
-                      return key.starts_with(plan_.optional_prefix);
-                    });
+                    std::none_of(folder.keys().begin(), folder.keys().end(),
+                                 [&](const std::string& key) { return key.starts_with(plan_.optional_prefix); });
     for (auto& row : plan_.rows) {
       for (auto& key : row.keys) key = name_in_file(key);
     }
@@ -52,8 +51,7 @@ class Check {
       if (wanted.contains(key)) continue;
       const auto& entry = folder_.entry(key);
       problems.push_back(fmt::format("'{}' {} in {}: the model has no place for it", key,
-                                     describe(entry.dtype, entry.shape),
-                                     folder_.file_of(key).filename().string()));
+                                     describe(entry.dtype, entry.shape), folder_.file_of(key).filename().string()));
     }
     if (problems.empty()) return;
     const size_t count = problems.size();
@@ -73,8 +71,7 @@ class Check {
   }
 
   std::string name_in_file(const std::string& key) const {
-    return strip_prefix_ && key.starts_with(plan_.optional_prefix) ? key.substr(plan_.optional_prefix.size())
-                                                                   : key;
+    return strip_prefix_ && key.starts_with(plan_.optional_prefix) ? key.substr(plan_.optional_prefix.size()) : key;
   }
 
   void check_tensor(const HfPlanRow& row, size_t i, std::vector<std::string>& problems) const {
@@ -88,12 +85,11 @@ class Check {
     const auto& entry = folder_.entry(key);
     const std::string file = folder_.file_of(key).filename().string();
     if (entry.shape != row.source_shapes[i]) {
-      problems.push_back(fmt::format("'{}' {} in {}: config.json wants [{}]", key,
-                                     describe(entry.dtype, entry.shape), file,
-                                     fmt::join(row.source_shapes[i], ", ")));
+      problems.push_back(fmt::format("'{}' {} in {}: config.json wants [{}]", key, describe(entry.dtype, entry.shape),
+                                     file, fmt::join(row.source_shapes[i], ", ")));
     }
-    const bool readable = entry.dtype == at::kFloat || entry.dtype == at::kBFloat16 ||
-                          entry.dtype == at::kHalf || entry.dtype == at::kDouble;
+    const bool readable = entry.dtype == at::kFloat || entry.dtype == at::kBFloat16 || entry.dtype == at::kHalf ||
+                          entry.dtype == at::kDouble;
     if (!readable) {
       problems.push_back(fmt::format("'{}' {} in {}: weights must be F32, BF16, F16 or F64", key,
                                      describe(entry.dtype, entry.shape), file));
@@ -127,7 +123,7 @@ class Check {
 };
 
 int64_t count_zero_rows(const at::Tensor& embedding) {  // [rows, hidden]
-  constexpr int64_t kRows = 4096;  // at a time, to keep the temporary small
+  constexpr int64_t kRows = 4096;                       // at a time, to keep the temporary small
   int64_t zeros = 0;
   for (int64_t begin = 0; begin < embedding.size(0); begin += kRows) {
     const at::Tensor rows = embedding.narrow(0, begin, std::min(kRows, embedding.size(0) - begin));
@@ -172,7 +168,8 @@ HfImportReport HfWeights::load(std::span<Parameter> parameters) const {
       embedding_rows += block.length;
     });
   }
-  LONGHAUL_CHECK(filled == parameters.size(), "{} of {} parameters are in the model's table", filled, parameters.size());
+  LONGHAUL_CHECK(filled == parameters.size(), "{} of {} parameters are in the model's table", filled,
+                 parameters.size());
   if (report.zero_embedding_rows > 0) {
     log::warning_here(
         "{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. "

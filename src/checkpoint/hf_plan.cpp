@@ -30,14 +30,11 @@ HfPlan make_hf_plan(const ModelFamily& family, const ModelConfig& model) {
   for (const auto& row : mapping.rows) {
     const auto parameters = expand(row.parameter, model.layers);
     for (size_t i = 0; i < parameters.size(); ++i) {
-      HfPlanRow planned{.parameter = parameters[i],
-                        .keys = {},
-                        .shape = {},
-                        .source_shapes = {},
-                        .transform = row.transform};
+      HfPlanRow planned{
+          .parameter = parameters[i], .keys = {}, .shape = {}, .source_shapes = {}, .transform = row.transform};
       for (const auto& key : row.hf_keys) planned.keys.push_back(expand(key, model.layers).at(i));
-      LONGHAUL_CHECK(by_parameter.emplace(parameters[i], std::move(planned)).second,
-                     "family {}: two rows for {}", family.name, parameters[i]);
+      LONGHAUL_CHECK(by_parameter.emplace(parameters[i], std::move(planned)).second, "family {}: two rows for {}",
+                     family.name, parameters[i]);
     }
   }
   HfPlan plan{.rows = {},

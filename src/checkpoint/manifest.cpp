@@ -26,7 +26,8 @@ at::ScalarType read_dtype(const json& value) {
 // writes the files that the checkpoint carries.
 std::string plain_name(const json& value) {
   const auto& name = value.get_ref<const std::string&>();
-  if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+  if (name.empty() || name == "." || name == ".." ||
+      name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
     throw UserError("manifest.json: {} is not a plain file name; use a checkpoint that you trust", json_text(value));
   }
   return name;
@@ -59,8 +60,7 @@ json to_json(const CheckpointManifest& manifest) {
   if (manifest.hf) {
     json files = json::array();
     for (const auto& file : manifest.hf->files) files.push_back({{"name", file.name}, {"xxh3", file.xxh3}});
-    root["hf"] = {
-        {"config", manifest.hf->config}, {"dtype", safetensors_name(manifest.hf->dtype)}, {"files", files}};
+    root["hf"] = {{"config", manifest.hf->config}, {"dtype", safetensors_name(manifest.hf->dtype)}, {"files", files}};
   }
   return root;
 }
@@ -82,16 +82,21 @@ CheckpointManifest from_json(const json& root) {
   }
   if (const json& hf = root.at("hf"); !hf.is_null()) {
     manifest.hf = {.config = hf.at("config"), .dtype = read_dtype(hf.at("dtype")), .files = {}};
-    for (const auto& file : hf.at("files")) manifest.hf->files.push_back({plain_name(file.at("name")), file.at("xxh3")});
+    for (const auto& file : hf.at("files"))
+      manifest.hf->files.push_back({plain_name(file.at("name")), file.at("xxh3")});
   }
   return manifest;
 }
 
 }  // namespace
 
-std::string manifest_text(const CheckpointManifest& manifest) { return json_text(to_json(manifest), 1) + "\n"; }
+std::string manifest_text(const CheckpointManifest& manifest) {
+  return json_text(to_json(manifest), 1) + "\n";
+}
 
-CheckpointManifest parse_manifest(const std::string& text) { return from_json(read_json_text(text, "manifest.json")); }
+CheckpointManifest parse_manifest(const std::string& text) {
+  return from_json(read_json_text(text, "manifest.json"));
+}
 
 void write_manifest(const fs::path& folder, const CheckpointManifest& manifest) {
   const std::string text = manifest_text(manifest);
@@ -103,20 +108,19 @@ CheckpointManifest read_manifest(const fs::path& folder) {
   const fs::path file = folder / "manifest.json", checksum = folder / "manifest.xxh3";
   const std::string text = read_text(file);
   if (read_text(checksum) != hex64(xxh3(text)) + "\n") {
-    throw UserError("{}: its bytes do not match {}: one of the two is damaged; use another checkpoint",
-                    file.string(), checksum.filename().string());
+    throw UserError("{}: its bytes do not match {}: one of the two is damaged; use another checkpoint", file.string(),
+                    checksum.filename().string());
   }
   try {
     const json root = read_json_text(text, file.string());
     if (root.at("format") != json(kFormat)) throw UserError("{}: not a checkpoint's manifest", file.string());
     if (root.at("version").get<int>() > CheckpointManifest::kVersion) {
-      throw UserError("{}: format version {}, but this program reads up to {}; use a newer program",
-                      file.string(), json_text(root.at("version")), CheckpointManifest::kVersion);
+      throw UserError("{}: format version {}, but this program reads up to {}; use a newer program", file.string(),
+                      json_text(root.at("version")), CheckpointManifest::kVersion);
     }
     return from_json(root);
   } catch (const json::exception& error) {
-    throw UserError("{}: not a checkpoint's manifest ({}); use another checkpoint", file.string(),
-                    error.what());
+    throw UserError("{}: not a checkpoint's manifest ({}); use another checkpoint", file.string(), error.what());
   }
 }
 

@@ -23,18 +23,16 @@ json parse_unique(const std::filesystem::path& file, std::string_view text) {
     if (event == json::parse_event_t::object_start) open.emplace_back();
     if (event == json::parse_event_t::object_end) open.pop_back();
     if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
-      throw UserError(
-          "{}: the safetensors header names '{}' twice; the file is damaged, fetch or write it again",
-          file.string(), value.get<std::string>());
+      throw UserError("{}: the safetensors header names '{}' twice; the file is damaged, fetch or write it again",
+                      file.string(), value.get<std::string>());
     }
     return true;
   };
   try {
     return json::parse(text, watch);
   } catch (const json::exception& error) {
-    throw UserError(
-        "{}: the safetensors header is not valid JSON ({}); the file is damaged, fetch or write it again",
-        file.string(), error.what());
+    throw UserError("{}: the safetensors header is not valid JSON ({}); the file is damaged, fetch or write it again",
+                    file.string(), error.what());
   }
 }
 
@@ -70,8 +68,8 @@ class TensorParser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw UserError("{}: tensor '{}': {}; the file is damaged or of a kind that Longhaul does not read",
-                    file_.string(), name_, what);
+    throw UserError("{}: tensor '{}': {}; the file is damaged or of a kind that Longhaul does not read", file_.string(),
+                    name_, what);
   }
 
   at::ScalarType dtype(const json& value) const {
@@ -113,8 +111,7 @@ void check_tiling(const std::filesystem::path& file, const SafetensorsHeader& he
       throw UserError(
           "{}: tensor '{}': its bytes start at {}, but the tensor before it ends at {} ({}); the file is "
           "damaged",
-          file.string(), tensor.name, tensor.begin, expected,
-          tensor.begin < expected ? "they overlap" : "a hole");
+          file.string(), tensor.name, tensor.begin, expected, tensor.begin < expected ? "they overlap" : "a hole");
     }
     expected = tensor.end;
   }
@@ -128,8 +125,8 @@ void check_tiling(const std::filesystem::path& file, const SafetensorsHeader& he
         "write it again",
         file.string(), cut->name, expected - data_size);
   }
-  throw UserError("{}: {} bytes follow the last tensor; the file is damaged, fetch or write it again",
-                  file.string(), data_size - expected);
+  throw UserError("{}: {} bytes follow the last tensor; the file is damaged, fetch or write it again", file.string(),
+                  data_size - expected);
 }
 
 // `data_size`: bytes that follow the header.
@@ -138,8 +135,7 @@ SafetensorsHeader parse(const std::filesystem::path& file, std::string_view text
     throw UserError("{}: not a safetensors file (its header does not begin with '{{')", file.string());
   }
   const json parsed = parse_unique(file, text);
-  if (!parsed.is_object())
-    throw UserError("{}: not a safetensors file (its header is not an object)", file.string());
+  if (!parsed.is_object()) throw UserError("{}: not a safetensors file (its header is not an object)", file.string());
 
   SafetensorsHeader header;
   for (const auto& [name, value] : parsed.items()) {
@@ -151,15 +147,13 @@ SafetensorsHeader parse(const std::filesystem::path& file, std::string_view text
       throw UserError("{}: __metadata__ of the safetensors header is not an object", file.string());
     for (const auto& [key, note] : value.items()) {
       if (!note.is_string()) {
-        throw UserError("{}: '{}' in __metadata__ of the safetensors header is not a string", file.string(),
-                        key);
+        throw UserError("{}: '{}' in __metadata__ of the safetensors header is not a string", file.string(), key);
       }
       header.metadata.emplace(key, note.get<std::string>());
     }
   }
-  std::sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  std::sort(header.tensors.begin(), header.tensors.end(),
+            [](const auto& a, const auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   check_tiling(file, header, data_size);
   return header;
 }
@@ -174,9 +168,8 @@ SafetensorsHeader read_safetensors_header(const MappedFile& file) {
   uint64_t header_size = 0;
   std::memcpy(&header_size, file.bytes().data(), 8);
   if (header_size > kMaxSafetensorsHeader) {
-    throw UserError(
-        "{}: not a safetensors file: its header would be {} bytes long, more than the format allows",
-        file.path().string(), header_size);
+    throw UserError("{}: not a safetensors file: its header would be {} bytes long, more than the format allows",
+                    file.path().string(), header_size);
   }
   if (8 + header_size > file.size()) {
     throw UserError(

@@ -12,11 +12,9 @@
 
 namespace longhaul {
 
-static_assert(std::endian::native == std::endian::little,
-              "safetensors files are little-endian, and so is Longhaul");
+static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian, and so is Longhaul");
 
-SafetensorsReader::SafetensorsReader(const std::filesystem::path& path)
-    : file_(std::make_shared<MappedFile>(path)) {
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(std::make_shared<MappedFile>(path)) {
   SafetensorsHeader header = read_safetensors_header(*file_);
   data_begin_ = header.data_begin;
   const auto data = file_->bytes().subspan(data_begin_);

@@ -48,8 +48,7 @@ uint64_t TensorDeclaration::bytes() const {
   return bytes;
 }
 
-SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
-                                     std::vector<TensorDeclaration> tensors,
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDeclaration> tensors,
                                      std::map<std::string, std::string> metadata)
     : order_(sorted(std::move(tensors))), file_(path) {
   metadata.emplace("format", "pt");
@@ -71,8 +70,7 @@ void SafetensorsWriter::finish() {
   file_.commit();
 }
 
-void write_safetensors(const std::filesystem::path& path,
-                       std::span<const std::pair<std::string, at::Tensor>> tensors,
+void write_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, at::Tensor>> tensors,
                        std::map<std::string, std::string> metadata) {
   std::vector<TensorDeclaration> declarations;
   std::unordered_map<std::string, at::Tensor> by_name;

@@ -25,11 +25,9 @@ bool overlap(const Box& a, const Box& b) {
 
 }  // namespace
 
-at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets,
-                    const std::vector<int64_t>& shape) {
+at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets, const std::vector<int64_t>& shape) {
   at::Tensor slice = whole;
-  for (size_t d = 0; d < shape.size(); ++d)
-    slice = slice.narrow(static_cast<int64_t>(d), offsets[d], shape[d]);
+  for (size_t d = 0; d < shape.size(); ++d) slice = slice.narrow(static_cast<int64_t>(d), offsets[d], shape[d]);
   return slice;
 }
 
@@ -60,8 +58,7 @@ bool cover_exactly(const std::vector<Box>& boxes, const std::vector<int64_t>& gl
     const Box& box = boxes[i];
     if (box.offsets.size() != global_shape.size() || box.shape.size() != global_shape.size()) return false;
     for (size_t d = 0; d < global_shape.size(); ++d) {
-      if (box.offsets[d] < 0 || box.shape[d] < 0 || box.offsets[d] + box.shape[d] > global_shape[d])
-        return false;
+      if (box.offsets[d] < 0 || box.shape[d] < 0 || box.offsets[d] + box.shape[d] > global_shape[d]) return false;
     }
     for (size_t j = 0; j < i; ++j) {
       if (overlap(box, boxes[j])) return false;

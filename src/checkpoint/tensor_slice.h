@@ -9,8 +9,7 @@
 namespace longhaul {
 
 // The part of `whole` that begins at `offsets` and has `shape`; a view.
-at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets,
-                    const std::vector<int64_t>& shape);
+at::Tensor slice_of(const at::Tensor& whole, const std::vector<int64_t>& offsets, const std::vector<int64_t>& shape);
 
 struct Box {
   std::vector<int64_t> offsets, shape;

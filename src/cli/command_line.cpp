@@ -14,7 +14,8 @@
 namespace longhaul::cli {
 namespace {
 
-// "" when the text is a number from `least` on, or above it; else what is wrong. CLI11's own words name the largest double.
+// "" when the text is a number from `least` on, or above it; else what is wrong. CLI11's own words name the largest
+// double.
 std::string checked_number(const std::string& text, double least, bool least_too) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -117,13 +118,11 @@ Option Command::option(const std::string& name, std::filesystem::path& value, co
   return Option(app_->add_option(name, value, help));
 }
 
-Option Command::option(const std::string& name, std::optional<std::string>& value,
-                       const std::string& help) const {
+Option Command::option(const std::string& name, std::optional<std::string>& value, const std::string& help) const {
   return Option(app_->add_option(name, value, help));
 }
 
-Option Command::option(const std::string& name, std::vector<std::string>& values,
-                       const std::string& help) const {
+Option Command::option(const std::string& name, std::vector<std::string>& values, const std::string& help) const {
   return Option(app_->add_option(name, values, help));
 }
 
@@ -139,8 +138,7 @@ Option Command::option(const std::string& name, uint64_t& value, const std::stri
   return Option(app_->add_option(name, value, help));
 }
 
-Option Command::option(const std::string& name, std::optional<int64_t>& value,
-                       const std::string& help) const {
+Option Command::option(const std::string& name, std::optional<int64_t>& value, const std::string& help) const {
   return Option(app_->add_option(name, value, help));
 }
 
@@ -176,8 +174,8 @@ std::vector<std::string> subcommands_with(const CLI::App& command, const std::st
   return owners;
 }
 
-// A word or an option that a command does not know, with what may be meant, or what may follow where nothing does; "" when
-// something else is wrong. CLI11 would say that an argument was not expected, or that another is missing.
+// A word or an option that a command does not know, with what may be meant, or what may follow where nothing does; ""
+// when something else is wrong. CLI11 would say that an argument was not expected, or that another is missing.
 std::string wrong_word(const CLI::App& app) {
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
@@ -196,33 +194,39 @@ std::string wrong_word(const CLI::App& app) {
       const std::string option = word.substr(0, word.find('=')), close = nearest(option, options);
       const auto owners = subcommands_with(*command, option);
       if (owners.size() == 1) {
-        return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(), word, owners.front());
+        return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(),
+                           word, owners.front());
       }
       if (!owners.empty()) {
-        return fmt::format("`{}` itself has no option {}, but its commands {} have", command->get_name(), word, fmt::join(owners, ", "));
+        return fmt::format("`{}` itself has no option {}, but its commands {} have", command->get_name(), word,
+                           fmt::join(owners, ", "));
       }
       if (command->get_option_no_throw("OVERRIDES") != nullptr && close.empty()) {
         std::string name = option.substr(2);
         std::replace(name.begin(), name.end(), '-', '_');
         const std::string key = suggest_key(fields<Recipe>(), name);
-        return fmt::format("`{}` has no option {}: settings are KEY=VALUE without dashes, such as {}=…; `llm-pretrain schema --text` lists them",
-                           command->get_name(), word, key.empty() ? "optimizer.lr" : key);
+        return fmt::format(
+            "`{}` has no option {}: settings are KEY=VALUE without dashes, such as {}=…; `llm-pretrain schema --text` lists them",
+            command->get_name(), word, key.empty() ? "optimizer.lr" : key);
       }
       return text(fmt::format("`{}` has no option {}", command->get_name(), word), close);
     }
     if (commands.empty() || !needs_command) continue;
     const std::string close = nearest(word, commands), above = command == &app ? "" : command->get_name() + " ";
-    const std::string others = close.empty() && command != &app ? fmt::format(", but {}", fmt::join(commands, ", ")) : "";
-    return text(fmt::format("there is no command \"{}{}\"{}", above, word, others), close.empty() ? "" : fmt::format("\"{}\"", close));
+    const std::string others =
+        close.empty() && command != &app ? fmt::format(", but {}", fmt::join(commands, ", ")) : "";
+    return text(fmt::format("there is no command \"{}{}\"{}", above, word, others),
+                close.empty() ? "" : fmt::format("\"{}\"", close));
   }
-  if (needs_command && command != &app && command->remaining().empty()) return fmt::format("a command of `{}` is required: {}", command->get_name(), fmt::join(commands, ", "));
+  if (needs_command && command != &app && command->remaining().empty())
+    return fmt::format("a command of `{}` is required: {}", command->get_name(), fmt::join(commands, ", "));
   return "";
 }
 
 }  // namespace
 
-CommandLine::CommandLine(const std::string& program, const std::string& version,
-                         const std::string& description, const std::string& examples)
+CommandLine::CommandLine(const std::string& program, const std::string& version, const std::string& description,
+                         const std::string& examples)
     : app_(std::make_unique<CLI::App>(description, program)) {
   app_->set_version_flag("--version", program + " " + version);
   root().needs_subcommand();
@@ -238,8 +242,7 @@ int CommandLine::run(int argc, char** argv) const {
     return app_->exit(help_or_version);
   } catch (const CLI::ParseError& error) {
     const std::string wrong = wrong_word(*app_), problem = wrong.empty() ? error.what() : wrong;
-    fmt::print(stderr, "error: {}{} `--help` lists what there is.\n", problem,
-               problem.ends_with("?") ? "" : ".");
+    fmt::print(stderr, "error: {}{} `--help` lists what there is.\n", problem, problem.ends_with("?") ? "" : ".");
     return 2;
   } catch (const Exit& ended) {
     return ended.code;

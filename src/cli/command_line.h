@@ -68,8 +68,8 @@ class Command {
 
   // One of several words, each of which stands for a value. The help shows the word of the variable's value.
   template <class Value>
-  Option choice(const std::string& name, Value& value,
-                const std::vector<std::pair<std::string, Value>>& words, const std::string& help) const {
+  Option choice(const std::string& name, Value& value, const std::vector<std::pair<std::string, Value>>& words,
+                const std::string& help) const {
     std::vector<std::string> names;
     std::string now;
     for (const auto& [word, meaning] : words) {

@@ -48,8 +48,7 @@ std::string shown(const std::string& text, int64_t characters) {
     const bool starts = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
     if (starts && characters > 0 && seen++ == characters) break;
   }
-  const std::string quoted =
-      lenient_json_text(nlohmann::json(text.substr(0, end)));
+  const std::string quoted = lenient_json_text(nlohmann::json(text.substr(0, end)));
   return quoted + (end < text.size() ? " …" : "");
 }
 
@@ -63,8 +62,9 @@ std::string text_of(const Sample& sample, const Tokenizer* tokenizer) {
 SamplerOptions sampler_of_run(const Recipe& recipe, int64_t ranks) {
   if (ranks > 0) require_layout(recipe, ranks);
   if (ranks == 0 && recipe.data.sampler == SamplerKind::cyclic) {
-    throw UserError("data.sampler=cyclic deals out the samples by the number of data-parallel ranks: say how many ranks the run has, "
-                    "with --ranks N");
+    throw UserError(
+        "data.sampler=cyclic deals out the samples by the number of data-parallel ranks: say how many ranks the run has, "
+        "with --ranks N");
   }
   return sampler_options(recipe, std::max<int64_t>(ranks / recipe.parallel.model_ranks(), 1));
 }
@@ -90,7 +90,8 @@ void preview(const Options& options) {
   const auto print_sample = [&](int64_t number) {
     const std::vector<SamplePart> parts = data.train->parts(number);
     data.train->get(number, sample);
-    fmt::print("  sample {}  {}\n    {}\n", number, source_text(parts), shown(text_of(sample, tokenizer.get()), options.characters));
+    fmt::print("  sample {}  {}\n    {}\n", number, source_text(parts),
+               shown(text_of(sample, tokenizer.get()), options.characters));
     ++counts[parts.empty() ? "made up" : parts.front().corpus];
   };
   std::vector<int64_t> numbers;
@@ -126,7 +127,9 @@ void add_preview(const Command& parent) {
   command.option("--first-step", options->first_step, "the step whose batch is printed first")
       .between(int64_t{1}, int64_t{1'000'000'000})
       .show_default();
-  command.option("--ranks", options->ranks, "ranks of the run, whose samples are then told apart; data.sampler=cyclic needs it")
+  command
+      .option("--ranks", options->ranks,
+              "ranks of the run, whose samples are then told apart; data.sampler=cyclic needs it")
       .between(int64_t{1}, int64_t{1'000'000'000});
   command.option("--characters", options->characters, "of each sample; 0: all").not_negative().show_default();
   command.examples(
@@ -141,7 +144,8 @@ void add_preview(const Command& parent) {
 }  // namespace
 
 void add_data_command(const Command& app) {
-  const Command command = app.subcommand("data", "Look at the training data of a recipe, build its order, merge prepared data");
+  const Command command =
+      app.subcommand("data", "Look at the training data of a recipe, build its order, merge prepared data");
   command.needs_subcommand();
   command.examples("Example:\n  llm-pretrain data preview mine.json model.from=HF_DIR");
   add_preview(command);

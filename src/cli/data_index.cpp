@@ -38,7 +38,8 @@ void build_index(const Options& options) {
 
 void add_index(const Command& parent) {
   auto options = std::make_shared<Options>();
-  const Command command = parent.subcommand("index", "Build and cache the order of a run's samples, on a machine without GPUs");
+  const Command command =
+      parent.subcommand("index", "Build and cache the order of a run's samples, on a machine without GPUs");
   command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
   command.option("OVERRIDES", options->overrides, "KEY=VALUE: the run's own");
   command.examples(

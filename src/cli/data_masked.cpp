@@ -27,9 +27,7 @@ struct Options {
 class Printer {
  public:
   Printer(const Options& options, const std::string& prefix)
-      : options_(options),
-        prefix_(prefix),
-        tokenizer_(Tokenizer::from_folder(options.tokenizer)) {}
+      : options_(options), prefix_(prefix), tokenizer_(Tokenizer::from_folder(options.tokenizer)) {}
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
@@ -41,8 +39,9 @@ class Printer {
     for (int64_t i = 0; i < count; ++i) {
       const SentenceSamples::Row row = dataset.samples().row(i);
       dataset.get(i, sample);
-      fmt::print("sample {}  {}: document {}, {} sentences from {}{}\n", i, prefix_, dataset.samples().document_of(row.begin),
-                 row.end - row.begin, row.begin, sample.truncated ? fmt::format(", cut to {} tokens", row.target) : "");
+      fmt::print("sample {}  {}: document {}, {} sentences from {}{}\n", i, prefix_,
+                 dataset.samples().document_of(row.begin), row.end - row.begin, row.begin,
+                 sample.truncated ? fmt::format(", cut to {} tokens", row.target) : "");
       print(sample);
     }
     fmt::print("\n{} samples in one epoch\n", group_digits(dataset.size()));
@@ -89,7 +88,8 @@ void masked(const Options& options) {
   printer.print<BertSample>(BertDataset(reader, vocabulary, data), [&](const BertSample& sample) {
     printer.line("tokens", sample.tokens, sample.length);
     std::vector<int64_t> hidden;
-    std::copy_if(sample.labels.begin(), sample.labels.end(), std::back_inserter(hidden), [](int64_t id) { return id >= 0; });
+    std::copy_if(sample.labels.begin(), sample.labels.end(), std::back_inserter(hidden),
+                 [](int64_t id) { return id >= 0; });
     printer.line("hidden", hidden, std::ssize(hidden));
     if (data.sentence_pairs) fmt::print("  {:<8} {}\n", "order", sample.swapped ? "exchanged" : "as in the text");
   });
@@ -103,15 +103,21 @@ void add_masked(const Command& parent) {
       parent.subcommand("masked", "Print samples for BERT or T5 from sentence-level data, with what is hidden");
   command.option("PREFIX", options->prefix, "data whose documents are cut into sentences").required();
   command.option("--as", options->kind, "bert or t5").required().one_of({"bert", "t5"});
-  command.option("--tokenizer", options->tokenizer, "folder of the tokenizer that the data was prepared with").required();
+  command.option("--tokenizer", options->tokenizer, "folder of the tokenizer that the data was prepared with")
+      .required();
   command.option("--samples", options->count, "to print").positive().show_default();
-  command.option("--sequence-length", options->sequence_length, "tokens of a sample; for T5 of the encoder").show_default();
+  command.option("--sequence-length", options->sequence_length, "tokens of a sample; for T5 of the encoder")
+      .show_default();
   command.option("--decoder-length", options->decoder_length, "T5: tokens for the decoder").show_default();
   command.option("--mask-probability", options->mask_probability, "share of the tokens that is hidden").show_default();
-  command.option("--short-probability", options->short_probability, "share of samples meant to be shorter").show_default();
-  command.option("--max-ngram", options->max_ngram, "words hidden in a row, at most; 0: 3 for BERT, 10 for T5").show_default();
+  command.option("--short-probability", options->short_probability, "share of samples meant to be shorter")
+      .show_default();
+  command.option("--max-ngram", options->max_ngram, "words hidden in a row, at most; 0: 3 for BERT, 10 for T5")
+      .show_default();
   command.flag("--no-pairs", options->single_sentences, "BERT: no second part, whose order is to be told");
-  command.option("--seed", options->seed, "of the order and the masks").between(int64_t{1}, int64_t{2147483647}).show_default();
+  command.option("--seed", options->seed, "of the order and the masks")
+      .between(int64_t{1}, int64_t{2147483647})
+      .show_default();
   command.examples(
       "Example:\n"
       "  llm-pretrain data masked data/books_text_sentence --as bert --tokenizer BERT_DIR\n"

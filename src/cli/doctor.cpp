@@ -71,8 +71,7 @@ void report() {
   facts.add({"cores", core_text(cpu)});
   facts.add({"memory", memory_text(system_memory())});
   const int64_t disk = free_disk(".");
-  facts.add(
-      {"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});
+  facts.add({"disk of this folder", disk < 0 ? "unknown" : format_bytes(static_cast<double>(disk)) + " free"});
   fmt::print("{}\n{}\n", facts.str(), gpu_report());
 
   TextTable tools({"tool", "found", "purpose", "to install"});
@@ -82,7 +81,8 @@ void report() {
                path.empty() ? fmt::format("apt install {}", tool.package) : ""});
   }
   const std::string python = find_reference_python();
-  tools.add({"transformers", python.empty() ? "missing" : "in the Python " + python, "`verify` compares a model with it",
+  tools.add({"transformers", python.empty() ? "missing" : "in the Python " + python,
+             "`verify` compares a model with it",
              python.empty() ? "scripts/setup --test, or pip install torch transformers safetensors" : ""});
   fmt::print("{}", tools.str());
 }

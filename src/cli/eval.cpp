@@ -32,7 +32,8 @@ Blend blend_of(const Options& options) {
   const Blend blend = parse_blend(options.data, "--data");
   if (blend.prefixes.empty()) throw UserError("--data names no prefix");
   if (blend.weights && blend.prefixes.size() > 1 && options.samples == 0) {
-    throw UserError("--data is a blend with weights, which has no end of its own: say how many sequences to read, with --samples N");
+    throw UserError(
+        "--data is a blend with weights, which has no end of its own: say how many sequences to read, with --samples N");
   }
   return blend;
 }
@@ -59,7 +60,8 @@ std::shared_ptr<const Dataset> open_data(const Options& options, const Blend& bl
 void check_data(const Options& options, const std::string& prefix, const ModelFolder& folder) {
   const auto info = read_prepared_info(prefix);
   if (!info) {
-    log::warning("{} has no {}, so the ids are not checked against the model's tokenizer", prefix, prepared_info_path(prefix));
+    log::warning("{} has no {}, so the ids are not checked against the model's tokenizer", prefix,
+                 prepared_info_path(prefix));
     return;
   }
   check_tokenizer({.vocab_size = folder.config().vocab_size,
@@ -81,23 +83,23 @@ void eval(const Options& options) {
   const Blend blend = blend_of(options);
   for (const std::string& prefix : blend.prefixes) check_data(options, prefix, folder);
   const auto model = load_model(folder, options.model);
-  const int64_t length =
-      options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, positions);
+  const int64_t length = options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, positions);
   const auto dataset = open_data(options, blend, length);
   const int64_t samples = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
   ProgressBar bar("evaluating", static_cast<double>(samples), "sequences");
-  const Evaluation result =
-      evaluate(*model, dataset, {.sequence_length = length, .micro_batch = options.micro_batch, .samples = samples, .masks = {}},
-               [&](int64_t done, int64_t) { bar.update(static_cast<double>(done)); });
+  const Evaluation result = evaluate(
+      *model, dataset, {.sequence_length = length, .micro_batch = options.micro_batch, .samples = samples, .masks = {}},
+      [&](int64_t done, int64_t) { bar.update(static_cast<double>(done)); });
   bar.finish();
   if (options.json) {
-    fmt::print("{{\"loss\": {:.8f}, \"perplexity\": {:.6f}, \"tokens\": {}}}\n", result.loss, std::exp(result.loss), result.tokens);
+    fmt::print("{{\"loss\": {:.8f}, \"perplexity\": {:.6f}, \"tokens\": {}}}\n", result.loss, std::exp(result.loss),
+               result.tokens);
     return;
   }
   TextTable table({"model", "data", "split", "tokens", "loss", "perplexity"});
   for (size_t column = 3; column <= 5; ++column) table.align(column, TextTable::Align::right);
-  table.add({options.model.folder, options.data, options.split, group_digits(result.tokens), fmt::format("{:.4f}", result.loss),
-             fmt::format("{:.3f}", std::exp(result.loss))});
+  table.add({options.model.folder, options.data, options.split, group_digits(result.tokens),
+             fmt::format("{:.4f}", result.loss), fmt::format("{:.3f}", std::exp(result.loss))});
   fmt::print("{}", table.str());
 }
 
@@ -116,7 +118,9 @@ void add_eval_command(const Command& app) {
       .not_negative();
   command.option("--micro-batch", options->micro_batch, "sequences at once").positive().show_default();
   command.option("--samples", options->samples, "sequences to evaluate; 0: all").not_negative();
-  command.option("--seed", options->seed, "of the order, as data.seed").between(int64_t{0}, int64_t{0xFFFFFFFF}).show_default();
+  command.option("--seed", options->seed, "of the order, as data.seed")
+      .between(int64_t{0}, int64_t{0xFFFFFFFF})
+      .show_default();
   command.flag("--any-tokenizer", options->any_tokenizer, "take data prepared with another tokenizer than the model's");
   command.flag("--json", options->json, "print one JSON object");
   command.examples(

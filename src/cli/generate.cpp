@@ -50,12 +50,14 @@ void generate(const Options& options) {
     print_now(options.prompt);
     for (const int32_t id : prompt) decoder.push(id);
   }
-  const auto made = longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.push(id)); });
+  const auto made =
+      longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.push(id)); });
   print_now(decoder.finish());
   if (!options.no_echo) print_now("\n");
   const int64_t positions = folder.config().max_positions, count = static_cast<int64_t>(made.size());
   if (count < options.generate.max_new_tokens && count + static_cast<int64_t>(prompt.size()) >= positions) {
-    log::warning("the text ends after {} new tokens, because the model has no more than {} positions", count, positions);
+    log::warning("the text ends after {} new tokens, because the model has no more than {} positions", count,
+                 positions);
   }
 }
 
@@ -68,7 +70,9 @@ void add_generate_command(const Command& app) {
   command.option("--prompt", options->prompt, "the text to continue").required();
   command.option("--max-new-tokens", options->generate.max_new_tokens, "at most").positive().show_default();
   command.option("--temperature", options->generate.temperature, "0 is greedy").not_negative().show_default();
-  command.option("--top-p", options->generate.top_p, "sample from the likeliest tokens that together reach this probability")
+  command
+      .option("--top-p", options->generate.top_p,
+              "sample from the likeliest tokens that together reach this probability")
       .between(1e-6, 1.0)
       .show_default();
   command.option("--top-k", options->generate.top_k, "sample from the k likeliest tokens; 0: all")

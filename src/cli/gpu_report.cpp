@@ -36,7 +36,8 @@ std::string support_for(const ListedGpu& gpu) {
   if (gpu.major < kOldestMajor) return fmt::format("too old: Longhaul's kernels want {}.0 or later", kOldestMajor);
 #if LONGHAUL_HAS_CUDA
   if (!code_runs_on(LONGHAUL_CUDA_ARCHITECTURES, gpu.major, gpu.minor)) {
-    return fmt::format("not in this build: configure with -DCMAKE_CUDA_ARCHITECTURES={}{}-real and build again", gpu.major, gpu.minor);
+    return fmt::format("not in this build: configure with -DCMAKE_CUDA_ARCHITECTURES={}{}-real and build again",
+                       gpu.major, gpu.minor);
   }
 #endif
   return "supported";
@@ -49,13 +50,15 @@ std::string place_of(const ListedGpu& gpu) {
   const auto cards = nearest_of(cards_near(gpu.pci));
   for (const NetworkCard& card : cards) names.push_back(fmt::format("{} ({})", card.name, card.link));
   if (cards.empty()) return text + ", no InfiniBand or RoCE card that is up";
-  return text + fmt::format(", nearest network cards {}: they share {}", fmt::join(names, ", "), name_of(cards.front().distance));
+  return text + fmt::format(", nearest network cards {}: they share {}", fmt::join(names, ", "),
+                            name_of(cards.front().distance));
 }
 
 std::string driver_text(const GpuList& list) {
   std::vector<std::string> parts;
   if (!list.driver.empty()) parts.push_back(list.driver);
-  if (const auto cuda = cuda_of_driver()) parts.push_back(fmt::format("for CUDA up to {}.{}", *cuda / 1000, *cuda % 1000 / 10));
+  if (const auto cuda = cuda_of_driver())
+    parts.push_back(fmt::format("for CUDA up to {}.{}", *cuda / 1000, *cuda % 1000 / 10));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -75,8 +78,8 @@ void add_gpus(TextTable& facts, const GpuList& list) {
   for (size_t i = 0; i < list.gpus.size(); ++i) {
     const ListedGpu& gpu = list.gpus[i];
     facts.add({fmt::format("GPU {}", i), fmt::format("{}, {}, compute capability {}.{}: {}", gpu.name,
-                                                     gpu.memory > 0 ? format_bytes(gpu.memory) : "memory unknown", gpu.major, gpu.minor,
-                                                     support_for(gpu))});
+                                                     gpu.memory > 0 ? format_bytes(gpu.memory) : "memory unknown",
+                                                     gpu.major, gpu.minor, support_for(gpu))});
     facts.add({"  place", place_of(gpu)});
   }
   const std::string links = links_of(program_output({"nvidia-smi", "topo", "-m"}, kDriverLimit).text);

@@ -5,8 +5,8 @@
 
 namespace longhaul::cli {
 
-// A table: driver, each GPU with its place, links, LibTorch's CUDA library and NCCL; where something is missing, what to do. Without a
-// driver one line says so.
+// A table: driver, each GPU with its place, links, LibTorch's CUDA library and NCCL; where something is missing, what
+// to do. Without a driver one line says so.
 std::string gpu_report();
 
 }  // namespace longhaul::cli

@@ -42,8 +42,7 @@ void inspect(const std::string& path, const InspectOptions& options) {
     }
     throw UserError("{} does not exist, and there is no dataset {}.idx either: check the path", path, path);
   }
-  throw UserError("{}: not a kind of file that is known; those are .safetensors, and .idx with its .bin",
-                  path);
+  throw UserError("{}: not a kind of file that is known; those are .safetensors, and .idx with its .bin", path);
 }
 
 // llm-pretrain inspect data: a dataset, closer.
@@ -54,7 +53,8 @@ struct DataOptions {
 };
 
 void inspect_data(const DataOptions& options) {
-  if (options.decode && !options.document) throw UserError("--decode shows the text of a document: say which, with --document N");
+  if (options.decode && !options.document)
+    throw UserError("--decode shows the text of a document: say which, with --document N");
   if (options.decode && options.tokenizer.empty()) {
     throw UserError("--decode needs the tokenizer that the data was prepared with: --tokenizer FOLDER");
   }

@@ -8,7 +8,9 @@
 namespace longhaul::cli {
 namespace {
 
-std::string own_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+std::string own_program() {
+  return std::filesystem::read_symlink("/proc/self/exe").string();
+}
 
 bool names_program(const std::string& word, const std::filesystem::path& program) {
   std::error_code ignored;
@@ -26,7 +28,8 @@ void add_local(const Command& launch) {
       .option("--output-dir", options->output_dir,
               "write each rank's output to rank_N.log there; the terminal shows rank 0's alone")
       .value_name("D");
-  command.option("COMMAND", options->command, "what each rank runs, behind \"--\": a command of this program; required");
+  command.option("COMMAND", options->command,
+                 "what each rank runs, behind \"--\": a command of this program; required");
   command.examples("Example:\n  llm-pretrain launch local --ranks 2 -- pretrain llama_tiny data.mock=true");
   command.run([options] {
     const std::string self = own_program();

@@ -85,8 +85,7 @@ std::string share_table(const Mesh& mesh, const std::vector<RankShare>& shares, 
 // 0-7, or 0,2,4, or 0,8,...,120.
 std::string ranks_text(const std::vector<int64_t>& ranks) {
   const auto size = static_cast<int64_t>(ranks.size());
-  if (size > 2 && ranks.back() - ranks.front() == size - 1)
-    return range_text(ranks.front(), ranks.back() + 1);
+  if (size > 2 && ranks.back() - ranks.front() == size - 1) return range_text(ranks.front(), ranks.back() + 1);
   if (size <= 8) return fmt::format("{}", fmt::join(ranks, ","));
   return fmt::format("{},{},...,{}", ranks[0], ranks[1], ranks.back());
 }
@@ -100,10 +99,14 @@ std::string groups_text(const std::vector<std::vector<int64_t>>& groups) {
 
 const char* what_data_ranks_exchange(Sharding sharding) {
   switch (sharding) {
-    case Sharding::none: return "weight gradients once a step";
-    case Sharding::optimizer: return "weight gradients and new weights once a step";
-    case Sharding::gradients: return "weight gradients of each micro-batch, new weights once a step";
-    case Sharding::parameters: break;
+    case Sharding::none:
+      return "weight gradients once a step";
+    case Sharding::optimizer:
+      return "weight gradients and new weights once a step";
+    case Sharding::gradients:
+      return "weight gradients of each micro-batch, new weights once a step";
+    case Sharding::parameters:
+      break;
   }
   return "weight gradients of each micro-batch, and its weights, forward and backward";
 }
@@ -124,20 +127,17 @@ std::string memory_lines(const Recipe& r, int64_t data) {
 std::string group_table(const Recipe& r, const Mesh& mesh) {
   TextTable table({"along", "groups", "of ranks", "ranks", "to exchange"});
   table.align(1, TextTable::Align::right).align(2, TextTable::Align::right);
-  const auto add = [&](const std::string& name, const std::vector<std::vector<int64_t>>& groups,
-                       const char* what) {
+  const auto add = [&](const std::string& name, const std::vector<std::vector<int64_t>>& groups, const char* what) {
     if (groups.front().size() > 1)
-      table.add({name, fmt::format("{}", groups.size()), fmt::format("{}", groups.front().size()),
-                 groups_text(groups), what});
+      table.add({name, fmt::format("{}", groups.size()), fmt::format("{}", groups.front().size()), groups_text(groups),
+                 what});
   };
   add("tensor", mesh.groups({Axis::tensor}),
       r.parallel.sequence ? "activations in each sublayer: gathered before, summed and scattered after"
                           : "activations in each sublayer: partial sums");
   add("context", mesh.groups({Axis::context}), "keys and values in each attention");
-  add("pipeline", mesh.groups({Axis::pipeline}),
-      "activations forward and gradients backward, of each micro-batch");
-  add("data x context", mesh.groups({Axis::data, Axis::context}),
-      what_data_ranks_exchange(r.parallel.sharding));
+  add("pipeline", mesh.groups({Axis::pipeline}), "activations forward and gradients backward, of each micro-batch");
+  add("data x context", mesh.groups({Axis::data, Axis::context}), what_data_ranks_exchange(r.parallel.sharding));
   add("tensor x pipeline", mesh.groups({Axis::tensor, Axis::pipeline}), "the gradient's norm");
   if (r.model.tied_embeddings)
     add("first and last stage", mesh.embedding_groups(), "gradients of the embedding that both hold");
@@ -147,14 +147,14 @@ std::string group_table(const Recipe& r, const Mesh& mesh) {
 std::string pipeline_lines(const Recipe& r, int64_t data) {
   const parallel::PipelineShape shape = pipeline_shape(r.parallel, r.batch.global / r.batch.micro / data);
   std::vector<int64_t> live;
-  for (int64_t stage = 0; stage < shape.stages; ++stage)
-    live.push_back(parallel::peak_live_activations(shape, stage));
+  for (int64_t stage = 0; stage < shape.stages; ++stage) live.push_back(parallel::peak_live_activations(shape, stage));
   return fmt::format(
       "\nThe pipeline\n{} micro-batch{} a step, schedule {}: a stage waits {:.1f} % of the time that it "
       "works.\n"
       "Activations kept at most, in micro-batches of {}, by stage: {}\n",
-      shape.micro_batches, shape.micro_batches == 1 ? "" : "es", name_of(r.parallel.schedule), 100 * parallel::bubble_fraction(shape),
-      shape.chunks == 1 ? "the stage's layers" : "one chunk's layers", fmt::join(live, " "));
+      shape.micro_batches, shape.micro_batches == 1 ? "" : "es", name_of(r.parallel.schedule),
+      100 * parallel::bubble_fraction(shape), shape.chunks == 1 ? "the stage's layers" : "one chunk's layers",
+      fmt::join(live, " "));
 }
 
 }  // namespace
@@ -164,8 +164,8 @@ std::string layout_report(const Recipe& recipe, int64_t ranks, bool all_ranks) {
   const std::vector<RankShare> shares = rank_shares(recipe, ranks);
   const int64_t data = mesh.shape().data;
   const bool all = all_ranks || ranks <= kFewRanks || data == 1;
-  std::string out = fmt::format("{} on {} rank{}: {}\n\nWho holds what\n{}", recipe.name, ranks,
-                                ranks == 1 ? "" : "s", shape_text(mesh), share_table(mesh, shares, all));
+  std::string out = fmt::format("{} on {} rank{}: {}\n\nWho holds what\n{}", recipe.name, ranks, ranks == 1 ? "" : "s",
+                                shape_text(mesh), share_table(mesh, shares, all));
   if (!all) out += "The ranks of the other data-parallel copies hold the same; --all lists them.\n";
   out += fmt::format("sequences: of the first micro-batch; those of the next begin {} further.\n",
                      recipe.batch.micro * data);

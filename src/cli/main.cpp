@@ -27,9 +27,9 @@ constexpr const char* kExamples =
     "`llm-pretrain COMMAND --help` explains a command.";
 
 int run(int argc, char** argv) {
-  const CommandLine line("llm-pretrain", LONGHAUL_VERSION,
-                         "Longhaul: pre-trains large language models, and continues to pre-train Hugging Face checkpoints.",
-                         kExamples);
+  const CommandLine line(
+      "llm-pretrain", LONGHAUL_VERSION,
+      "Longhaul: pre-trains large language models, and continues to pre-train Hugging Face checkpoints.", kExamples);
   const Command app = line.root();
   add_prepare_command(app);
   add_pretrain_command(app);

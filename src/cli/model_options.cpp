@@ -19,7 +19,8 @@ std::unique_ptr<Transformer> load_model(const ModelFolder& folder, const ModelOp
   const DeviceChoice choice = options.device == "cpu"    ? DeviceChoice::cpu
                               : options.device == "cuda" ? DeviceChoice::cuda
                                                          : DeviceChoice::automatic;
-  return longhaul::load_model(folder, options.precision == "bf16" ? at::kBFloat16 : at::kFloat, resolve_device(choice, 0, "--device cpu"));
+  return longhaul::load_model(folder, options.precision == "bf16" ? at::kBFloat16 : at::kFloat,
+                              resolve_device(choice, 0, "--device cpu"));
 }
 
 }  // namespace longhaul::cli

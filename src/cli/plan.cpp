@@ -12,11 +12,9 @@
 namespace longhaul::cli {
 namespace {
 
-void plan_layout(const std::string& name, const std::vector<std::string>& overrides, int64_t ranks,
-                 bool all) {
+void plan_layout(const std::string& name, const std::vector<std::string>& overrides, int64_t ranks, bool all) {
   const Recipe recipe = with_shape_of_model(load_recipe(name, overrides));
-  if (recipe.model.vocab_size == 0)
-    throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
+  if (recipe.model.vocab_size == 0) throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
   if (ranks == 0) ranks = recipe.parallel.model_ranks();
   const std::string report = layout_report(recipe, ranks, all);  // or it throws
   try {

@@ -64,9 +64,13 @@ void print_report(const PrepareReport& report, bool sentences) {
   for (size_t column = 1; column < columns.size(); ++column) table.align(column, TextTable::Align::right);
   for (const PreparedDataset& d : report.datasets) {
     std::vector<std::string> row{
-        d.prefix, group_digits(d.documents), group_digits(d.tokens),
+        d.prefix,
+        group_digits(d.documents),
+        group_digits(d.tokens),
         fmt::format("{:.3f}", static_cast<double>(d.tokens) / static_cast<double>(std::max<int64_t>(d.text_bytes, 1))),
-        group_digits(d.longest), group_digits(d.empty), duplicates_text(d)};
+        group_digits(d.longest),
+        group_digits(d.empty),
+        duplicates_text(d)};
     if (sentences) row.insert(row.begin() + 2, group_digits(d.sequences));
     table.add(row);
   }
@@ -77,7 +81,8 @@ void print_report(const PrepareReport& report, bool sentences) {
   const auto bytes = static_cast<double>(report.bytes - report.resumed_bytes);
   fmt::print("\n{} of input in {} ({}/s)", format_bytes(bytes), format_duration(report.seconds),
              format_bytes(bytes / std::max(report.seconds, 1e-9)));
-  if (report.resumed_bytes > 0) fmt::print("; {} were done before", format_bytes(static_cast<double>(report.resumed_bytes)));
+  if (report.resumed_bytes > 0)
+    fmt::print("; {} were done before", format_bytes(static_cast<double>(report.resumed_bytes)));
   if (report.bad_lines > 0) fmt::print("; {} bad lines skipped", group_digits(report.bad_lines));
   if (!report.quarantine.empty()) fmt::print("; they are in {}", report.quarantine);
   fmt::print("\n");
@@ -106,8 +111,9 @@ struct SentenceOptions {
 std::shared_ptr<const SentenceSplitter> sentence_splitter(const SentenceOptions& options) {
   if (!options.split) return nullptr;
   const std::string language = options.language.empty() ? "english" : options.language;
-  return std::make_shared<SentenceSplitter>(options.model.empty() ? find_sentence_model(language) : std::filesystem::path(options.model),
-                                            options.keep_newlines);
+  return std::make_shared<SentenceSplitter>(
+      options.model.empty() ? find_sentence_model(language) : std::filesystem::path(options.model),
+      options.keep_newlines);
 }
 
 }  // namespace
@@ -126,8 +132,9 @@ void add_prepare_command(const Command& app) {
   const Command command = app.subcommand("prepare", "Turn text into .bin/.idx files of token ids");
   PrepareOptions& prepare_options = options->prepare;
   command
-      .option("--input", prepare_options.inputs,
-              "JSONL or text file (.gz, .zst, too), glob or folder, or - for standard input; may be given more than once")
+      .option(
+          "--input", prepare_options.inputs,
+          "JSONL or text file (.gz, .zst, too), glob or folder, or - for standard input; may be given more than once")
       .required();
   command.option("--tokenizer", options->tokenizer, "Hugging Face folder with tokenizer.json").required();
   command.option("--output-prefix", prepare_options.output_prefix, "the files are PREFIX_<key>_document.bin and .idx")
@@ -142,13 +149,15 @@ void add_prepare_command(const Command& app) {
   SentenceOptions& sentences = options->sentences;
   const Option split = command.flag("--split-sentences", sentences.split,
                                     "each sentence is a sequence, in PREFIX_<key>_sentence, as BERT and T5 need it");
-  const Option language =
-      command.option("--language", sentences.language, "whose sentence model of NLTK's punkt_tab to use; english if not given")
-          .needs(split);
+  const Option language = command
+                              .option("--language", sentences.language,
+                                      "whose sentence model of NLTK's punkt_tab to use; english if not given")
+                              .needs(split);
   command.option("--sentence-model", sentences.model, "folder of that model, instead of where NLTK looks for it")
       .needs(split)
       .excludes(language);
-  command.flag("--keep-newlines", sentences.keep_newlines, "sentences keep the spaces and newlines behind them").needs(split);
+  command.flag("--keep-newlines", sentences.keep_newlines, "sentences keep the spaces and newlines behind them")
+      .needs(split);
   command.choice("--on-bad-line", prepare_options.on_bad_line,
                  {{"fail", OnBadLine::fail}, {"skip", OnBadLine::skip}, {"quarantine", OnBadLine::quarantine}},
                  "what to do about a line that is no JSON object with the keys");

@@ -49,8 +49,8 @@ void share_cores(const comm::World& world) {
   const auto share = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)) / world.hosts.local_ranks();
   const int threads = std::max(1, std::min(at::get_num_threads(), share));
   at::set_num_threads(threads);
-  log::info("{} ranks share this machine, with {} thread{} each; OMP_NUM_THREADS gives them another number", world.hosts.local_ranks(), threads,
-            threads == 1 ? "" : "s");
+  log::info("{} ranks share this machine, with {} thread{} each; OMP_NUM_THREADS gives them another number",
+            world.hosts.local_ranks(), threads, threads == 1 ? "" : "s");
 }
 
 // "tensor 2 × pipeline 2 × data 2, parallel.sharding=optimizer"
@@ -91,21 +91,24 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
   Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
   const Recipe& recipe = trainer.recipe();
   if (!names_a_model(name, overrides)) {
-    log::warning("{} has no \"model\" section: this trains a model of default sizes from random weights. To go on from a Hugging Face "
-                 "checkpoint add model.from=HF_DIR",
-                 name);
+    log::warning(
+        "{} has no \"model\" section: this trains a model of default sizes from random weights. To go on from a Hugging Face "
+        "checkpoint add model.from=HF_DIR",
+        name);
   }
   log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,
             group_digits(recipe.model.parameter_count()),
-            recipe.model.from.empty() ? "random at the start (no model.from)" : "from " + recipe.model.from, recipe.batch.global, recipe.data.sequence_length,
-            recipe.trainer.max_steps,
-            alone ? "" : fmt::format(", {} ranks over {}: {}", world.communicator->size(), world.backend,
-                                     layout_words(recipe.parallel, world.communicator->size())));
+            recipe.model.from.empty() ? "random at the start (no model.from)" : "from " + recipe.model.from,
+            recipe.batch.global, recipe.data.sequence_length, recipe.trainer.max_steps,
+            alone ? ""
+                  : fmt::format(", {} ranks over {}: {}", world.communicator->size(), world.backend,
+                                layout_words(recipe.parallel, world.communicator->size())));
   if (trainer.step() >= recipe.trainer.max_steps) {
     if (leads) {
-      fmt::print("{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
-                 "trainer.run_dir\n",
-                 recipe.trainer.run_dir, trainer.step());
+      fmt::print(
+          "{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
+          "trainer.run_dir\n",
+          recipe.trainer.run_dir, trainer.step());
     }
     return;
   }
@@ -114,9 +117,8 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
 }
 
 void pretrain(const std::string& name, const std::vector<std::string>& overrides) {
-  comm::run_in_world({}, [&](comm::World& world) {
-    tell_agreed_failure(world, [&] { train(name, overrides, world); });
-  });
+  comm::run_in_world({},
+                     [&](comm::World& world) { tell_agreed_failure(world, [&] { train(name, overrides, world); }); });
 }
 
 }  // namespace
@@ -127,7 +129,8 @@ void add_pretrain_command(const Command& app) {
     std::vector<std::string> overrides;
   };
   auto options = std::make_shared<Options>();
-  const Command command = app.subcommand("pretrain", "Train a model: from scratch, or on from a Hugging Face checkpoint");
+  const Command command =
+      app.subcommand("pretrain", "Train a model: from scratch, or on from a Hugging Face checkpoint");
   command.option("RECIPE", options->recipe, "a recipe's name or a .json file").required();
   command.option("OVERRIDES", options->overrides, "KEY=VALUE: settings that differ from the recipe's");
   command.examples(

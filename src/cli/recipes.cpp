@@ -37,7 +37,10 @@ void list_recipes(bool names_only) {
   fmt::print(
       "{}\nsequence in tokens, batch in sequences a step; ranks: of one copy of the model, in the recipe's "
       "layout.\n{}",
-      table.str(), some_untrainable ? "* with parallel.context above 1, which can be planned, but not trained with yet: add parallel.context=1.\n" : "");
+      table.str(),
+      some_untrainable
+          ? "* with parallel.context above 1, which can be planned, but not trained with yet: add parallel.context=1.\n"
+          : "");
 }
 
 void add_list(const Command& recipes) {
@@ -96,8 +99,7 @@ void add_init(const Command& recipes) {
       fmt::print("{}", text);
       return;
     }
-    if (!path.ends_with(".json"))
-      throw UserError("--output {}: the name of a recipe file must end in .json", path);
+    if (!path.ends_with(".json")) throw UserError("--output {}: the name of a recipe file must end in .json", path);
     if (!options->force && std::filesystem::exists(path))
       throw UserError("{} is there already; choose another --output, or add --force to replace it", path);
     write_text(path, text);

@@ -42,16 +42,14 @@ CpuInfo cpu_info() {
   CpuInfo info;
   info.model = value_of("/proc/cpuinfo", "model name", ':');
   const std::string flags = " " + value_of("/proc/cpuinfo", "flags", ':') + " ";
-  const auto has = [&](const char* flag) {
-    return flags.find(fmt::format(" {} ", flag)) != std::string::npos;
-  };
+  const auto has = [&](const char* flag) { return flags.find(fmt::format(" {} ", flag)) != std::string::npos; };
   info.avx2 = has("avx2");
   info.avx512 = has("avx512f");
   info.avx512_bf16 = has("avx512_bf16");
   info.amx_bf16 = has("amx_bf16");
   cpu_set_t allowed;
-  info.cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed)
-                                                                   : sysconf(_SC_NPROCESSORS_ONLN);
+  info.cores =
+      sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : sysconf(_SC_NPROCESSORS_ONLN);
   std::ifstream limit("/sys/fs/cgroup/cpu.max");  // "200000 100000" or "max 100000"
   double quota = 0, period = 0;
   if (limit >> quota >> period && period > 0) info.quota = quota / period;
@@ -70,8 +68,7 @@ std::string find_program(const std::string& name) {
   for (std::string folder; std::getline(folders, folder, ':');) {
     const std::string candidate = folder + "/" + name;
     std::error_code ignored;
-    if (std::filesystem::is_regular_file(candidate, ignored) && access(candidate.c_str(), X_OK) == 0)
-      return candidate;
+    if (std::filesystem::is_regular_file(candidate, ignored) && access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return "";
 }

@@ -24,8 +24,7 @@
 namespace longhaul::cli {
 namespace {
 
-constexpr double kTolerance =
-    1e-4;  // relative; what FP32 leaves between two orders of adding is 100 times less
+constexpr double kTolerance = 1e-4;  // relative; what FP32 leaves between two orders of adding is 100 times less
 
 struct Options {
   std::string model, reference, prompt = "The quick brown fox";
@@ -60,8 +59,7 @@ Input make_input(const ModelFolder& folder, const Options& options) {
   const RandomStream random(1, "verify");
   Input input;
   for (int64_t i = 0; i < std::min(options.tokens, config.max_positions); ++i) {
-    input.tokens.push_back(random.words(static_cast<uint64_t>(i))[0] %
-                           static_cast<uint64_t>(config.vocab_size));
+    input.tokens.push_back(random.words(static_cast<uint64_t>(i))[0] % static_cast<uint64_t>(config.vocab_size));
   }
   if (folder.has_tokenizer()) {
     const auto tokenizer = folder.tokenizer();
@@ -76,8 +74,7 @@ Input make_input(const ModelFolder& folder, const Options& options) {
     }
   }
   if (input.prompt_ids.empty()) {
-    input.prompt_ids.assign(input.tokens.begin(),
-                            input.tokens.begin() + std::min<ptrdiff_t>(8, input.tokens.size()));
+    input.prompt_ids.assign(input.tokens.begin(), input.tokens.begin() + std::min<ptrdiff_t>(8, input.tokens.size()));
   }
   return input;
 }
@@ -101,13 +98,12 @@ Result run_ours(const ModelFolder& folder, const Input& input, const Options& op
 Result run_theirs(const std::string& hf_folder, const Input& input, int64_t max_new_tokens, int64_t layers) {
   const TemporaryFolder scratch;
   const std::vector<uint8_t> prompt(input.prompt.begin(), input.prompt.end());
-  const SafetensorsReader file(
-      run_reference(hf_folder,
-                    {{"tokens", ids_tensor(input.tokens)},
-                     {"prompt", at::tensor(prompt, at::TensorOptions().dtype(at::kByte))},
-                     {"prompt_ids", ids_tensor(input.prompt_ids)},
-                     {"max_new_tokens", ids_tensor({max_new_tokens})}},
-                    scratch.path()));
+  const SafetensorsReader file(run_reference(hf_folder,
+                                             {{"tokens", ids_tensor(input.tokens)},
+                                              {"prompt", at::tensor(prompt, at::TensorOptions().dtype(at::kByte))},
+                                              {"prompt_ids", ids_tensor(input.prompt_ids)},
+                                              {"max_new_tokens", ids_tensor({max_new_tokens})}},
+                                             scratch.path()));
   Result out;
   for (int64_t i = 0; i <= layers; ++i) out.layers.push_back(file.tensor(fmt::format("layer.{}", i)));
   out.final_hidden = file.tensor("final");
@@ -115,8 +111,7 @@ Result run_theirs(const std::string& hf_folder, const Input& input, int64_t max_
   out.prompt_ids = ids_of(file.tensor("prompt_ids"));
   out.new_ids = ids_of(file.tensor("greedy_ids"));
   const at::Tensor text = file.tensor("greedy_text");
-  out.new_text.assign(reinterpret_cast<const char*>(text.const_data_ptr<uint8_t>()),
-                      static_cast<size_t>(text.numel()));
+  out.new_text.assign(reinterpret_cast<const char*>(text.const_data_ptr<uint8_t>()), static_cast<size_t>(text.numel()));
   return out;
 }
 
@@ -124,8 +119,8 @@ Result run_theirs(const std::string& hf_folder, const Input& input, int64_t max_
 std::string compare_layers(const Result& ours, const Result& theirs) {
   std::vector<LayerDifference> rows;
   for (size_t i = 0; i < ours.layers.size(); ++i) {
-    rows.push_back(compare_layer(i == 0 ? "embedding" : fmt::format("layer {}", i - 1), ours.layers[i],
-                                 theirs.layers[i]));
+    rows.push_back(
+        compare_layer(i == 0 ? "embedding" : fmt::format("layer {}", i - 1), ours.layers[i], theirs.layers[i]));
   }
   rows.push_back(compare_layer("final norm", ours.final_hidden, theirs.final_hidden));
   rows.push_back(compare_layer("logits", ours.logits, theirs.logits));
@@ -135,8 +130,7 @@ std::string compare_layers(const Result& ours, const Result& theirs) {
   for (const LayerDifference& row : rows) {
     const bool differs = row.relative > kTolerance;
     if (differs && first.empty()) first = row.name;
-    std::vector<std::string> cells{row.name, fmt::format("{:.2e}", row.absolute),
-                                   fmt::format("{:.2e}", row.relative)};
+    std::vector<std::string> cells{row.name, fmt::format("{:.2e}", row.absolute), fmt::format("{:.2e}", row.relative)};
     if (differs) cells.emplace_back(row.name == first ? "differs first" : "differs");
     table.add(std::move(cells));
   }
@@ -157,13 +151,13 @@ bool compare_greedy(const Result& ours, const Result& theirs) {
       const auto i = static_cast<size_t>(parting);
       return i < ids.size() ? fmt::format("{}", ids[i]) : std::string("the end");
     };
-    fmt::print("greedy tokens part at token {} of {}: ours {}, transformers' {}\n", parting,
-               ours.new_ids.size(), id(ours.new_ids), id(theirs.new_ids));
+    fmt::print("greedy tokens part at token {} of {}: ours {}, transformers' {}\n", parting, ours.new_ids.size(),
+               id(ours.new_ids), id(theirs.new_ids));
     return false;
   }
   if (ours.new_text != theirs.new_text) {
-    fmt::print("greedy tokens are equal, but not their text:\n  ours          {}\n  transformers  {}\n",
-               ours.new_text, theirs.new_text);
+    fmt::print("greedy tokens are equal, but not their text:\n  ours          {}\n  transformers  {}\n", ours.new_text,
+               theirs.new_text);
     return false;
   }
   fmt::print("greedy tokens: all {} equal\n", ours.new_ids.size());
@@ -191,9 +185,13 @@ void verify(const Options& options) {
     return;
   }
   std::fflush(stdout);
-  throw EnvironmentError("{} differs from transformers{}{}", options.model,
-                         first.empty() ? " in its greedy text" : fmt::format("; first in: {}", first),
-                         reference == options.model ? "" : fmt::format(". (If {} was exported in BF16, it is rounded: export with --dtype fp32 to compare)", reference));
+  throw EnvironmentError(
+      "{} differs from transformers{}{}", options.model,
+      first.empty() ? " in its greedy text" : fmt::format("; first in: {}", first),
+      reference == options.model
+          ? ""
+          : fmt::format(". (If {} was exported in BF16, it is rounded: export with --dtype fp32 to compare)",
+                        reference));
 }
 
 }  // namespace

@@ -11,10 +11,10 @@
 namespace longhaul::comm {
 namespace {
 
-constexpr int64_t kSmall = 16 * 1024;      // bytes up to which an all-reduce takes one round
-constexpr int64_t kPiece = 4 << 20;        // bytes that a reduction works on at a time: so the sums find them in the cache
-constexpr int kMessageTag = 0;             // of send and receive; collective operations number theirs from 1
-constexpr int kOperations = 1 << 20;       // after so many operations the numbers start again
+constexpr int64_t kSmall = 16 * 1024;  // bytes up to which an all-reduce takes one round
+constexpr int64_t kPiece = 4 << 20;    // bytes that a reduction works on at a time: so the sums find them in the cache
+constexpr int kMessageTag = 0;         // of send and receive; collective operations number theirs from 1
+constexpr int kOperations = 1 << 20;   // after so many operations the numbers start again
 
 void copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0 && to != from) std::memmove(to, from, bytes);
@@ -23,7 +23,9 @@ void copy(void* to, const void* from, size_t bytes) {
 // Room for parts of `bytes` from each rank, and pointers to all ranks' parts in order.
 struct Parts {
   Parts(int ranks, size_t bytes)
-      : bytes(bytes), room(std::make_unique_for_overwrite<char[]>(static_cast<size_t>(ranks) * bytes)), pointers(ranks) {
+      : bytes(bytes),
+        room(std::make_unique_for_overwrite<char[]>(static_cast<size_t>(ranks) * bytes)),
+        pointers(ranks) {
     for (int r = 0; r < ranks; ++r) pointers[r] = at(r);
   }
   char* at(int rank) { return room.get() + static_cast<size_t>(rank) * bytes; }
@@ -60,7 +62,9 @@ std::shared_ptr<Operation> DirectCommunicator::operation(const char* kind) const
   return std::make_shared<Operation>(fmt::format("{}: rank {}'s {}", name(), members_[rank()], kind));
 }
 
-int DirectCommunicator::next_tag() { return 1 + 2 * (operations_++ % kOperations); }
+int DirectCommunicator::next_tag() {
+  return 1 + 2 * (operations_++ % kOperations);
+}
 
 void DirectCommunicator::send(Messages& messages, const char* data, size_t bytes, int to, int tag) {
   if (bytes > 0) messages.push_back({transport_->send(data, bytes, to, tag), members_[to]});
@@ -95,7 +99,9 @@ Work DirectCommunicator::all_reduce(Buffer data, ReduceOp op) {
   auto all = operation("all-reduce");
   const int n = size();
   const size_t width = size_of(data.type);
-  const auto at = [data, width](int64_t element) { return static_cast<char*>(data.data) + static_cast<size_t>(element) * width; };
+  const auto at = [data, width](int64_t element) {
+    return static_cast<char*>(data.data) + static_cast<size_t>(element) * width;
+  };
   const auto pieces = pieces_of(data.count, kPiece / static_cast<int64_t>(width));
   const auto parts = std::make_shared<Parts>(n, static_cast<size_t>(pieces[0].count_of(0, n)) * width);
   const int tag = next_tag();
@@ -155,7 +161,8 @@ Work DirectCommunicator::reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op)
     const Piece piece = pieces[k], next = k + 1 < pieces.size() ? pieces[k + 1] : Piece();
     scatter->then([collect, at, parts, out, op, width, piece, next, this](Messages& messages) {
       parts->pointers[rank()] = at(rank(), piece);
-      reduce(parts->pointers, static_cast<char*>(out.data) + static_cast<size_t>(piece.start) * width, piece.count, out.type, op);
+      reduce(parts->pointers, static_cast<char*>(out.data) + static_cast<size_t>(piece.start) * width, piece.count,
+             out.type, op);
       if (next.count > 0) collect(messages, next);
     });
   }
@@ -163,8 +170,8 @@ Work DirectCommunicator::reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op)
 }
 
 Work DirectCommunicator::gather(ConstBuffer in, Buffer out, const char* kind) {
-  LONGHAUL_CHECK(out.count == in.count * size() && in.type == out.type, "all-gather of {} × {} elements into {}", size(),
-                 in.count, out.count);
+  LONGHAUL_CHECK(out.count == in.count * size() && in.type == out.type, "all-gather of {} × {} elements into {}",
+                 size(), in.count, out.count);
   auto all = operation(kind);
   const size_t bytes = static_cast<size_t>(bytes_of(in));
   char* const to = static_cast<char*>(out.data);
@@ -267,8 +274,8 @@ std::unique_ptr<Communicator> DirectCommunicator::split(int colour, const std::s
     members.push_back(r);
     members_in_job.push_back(members_[r]);
   }
-  return std::make_unique<DirectCommunicator>(progress_, transport_->subgroup(members, number), std::move(members_in_job),
-                                              place, name, timeout_);
+  return std::make_unique<DirectCommunicator>(progress_, transport_->subgroup(members, number),
+                                              std::move(members_in_job), place, name, timeout_);
 }
 
 void DirectCommunicator::abort(const std::string& cause, int exit_code) {

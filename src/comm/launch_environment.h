@@ -22,8 +22,8 @@ struct LaunchEnvironment {
 
 using GetVariable = std::function<std::optional<std::string>(const char* name)>;
 
-// Throws UserError where the variables contradict themselves, some are missing, a Slurm job of several tasks or nodes runs the
-// program without srun, or an MPI has started it that is not Open MPI.
+// Throws UserError where the variables contradict themselves, some are missing, a Slurm job of several tasks or nodes
+// runs the program without srun, or an MPI has started it that is not Open MPI.
 LaunchEnvironment launch_environment(const GetVariable& get);
 
 // How many processes a launcher says that it has started; 1 without a launcher.

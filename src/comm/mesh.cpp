@@ -9,8 +9,8 @@ namespace {
 
 // The members, in the order of Axis.
 template <typename Struct>
-constexpr std::array<int64_t Struct::*, kAllAxes.size()> kMembers = {
-    &Struct::tensor, &Struct::context, &Struct::expert, &Struct::data, &Struct::pipeline};
+constexpr std::array<int64_t Struct::*, kAllAxes.size()> kMembers = {&Struct::tensor, &Struct::context, &Struct::expert,
+                                                                     &Struct::data, &Struct::pipeline};
 
 template <typename Struct>
 auto& member(Struct& values, Axis axis) {
@@ -44,8 +44,7 @@ int64_t& MeshCoordinates::operator[](Axis axis) {
 Mesh::Mesh(const MeshShape& shape, const AxisOrder& order) : shape_(shape), order_(order) {
   for (const Axis axis : kAllAxes) {
     LONGHAUL_CHECK(shape[axis] >= 1, "{} has size {}", name_of(axis), shape[axis]);
-    LONGHAUL_CHECK(std::find(order.begin(), order.end(), axis) != order.end(), "the order lacks {}",
-                   name_of(axis));
+    LONGHAUL_CHECK(std::find(order.begin(), order.end(), axis) != order.end(), "the order lacks {}", name_of(axis));
   }
 }
 
@@ -62,8 +61,7 @@ MeshCoordinates Mesh::coordinates(int64_t rank) const {
 int64_t Mesh::rank_of(const MeshCoordinates& at) const {
   int64_t rank = 0, stride = 1;
   for (const Axis axis : order_) {
-    LONGHAUL_CHECK(at[axis] >= 0 && at[axis] < shape_[axis], "{} {} of {}", name_of(axis), at[axis],
-                   shape_[axis]);
+    LONGHAUL_CHECK(at[axis] >= 0 && at[axis] < shape_[axis], "{} {} of {}", name_of(axis), at[axis], shape_[axis]);
     rank += at[axis] * stride;
     stride *= shape_[axis];
   }
@@ -97,8 +95,7 @@ int64_t Mesh::group_size(AxisSet axes) const {
 
 std::vector<std::vector<int64_t>> Mesh::groups(AxisSet axes) const {
   std::vector<std::vector<int64_t>> groups(static_cast<size_t>(ranks() / group_size(axes)));
-  for (int64_t rank = 0; rank < ranks(); ++rank)
-    groups[static_cast<size_t>(group_of(rank, axes))].push_back(rank);
+  for (int64_t rank = 0; rank < ranks(); ++rank) groups[static_cast<size_t>(group_of(rank, axes))].push_back(rank);
   return groups;
 }
 

@@ -36,7 +36,9 @@ void pause(Clock::duration idle) {
 
 }  // namespace
 
-std::chrono::nanoseconds time_spent() { return spent; }
+std::chrono::nanoseconds time_spent() {
+  return spent;
+}
 
 bool Operation::advance() {
   bool moved = false;

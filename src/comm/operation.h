@@ -1,6 +1,6 @@
 // An operation as steps of messages: when all messages of a step are done, the next step starts. Operations make
-// progress only while somebody waits, so whoever waits moves all of its rank's operations on: two ranks may wait for the
-// same operations in different order.
+// progress only while somebody waits, so whoever waits moves all of its rank's operations on: two ranks may wait for
+// the same operations in different order.
 #pragma once
 
 #include <chrono>

@@ -41,7 +41,7 @@ void PeerWatch::run() {
   int ready = 0;
   do ready = ::poll(polled.data(), polled.size(), -1);
   while (ready < 0 && errno == EINTR);
-  if (ready < 0) return;  // nobody is known to have left
+  if (ready < 0) return;            // nobody is known to have left
   while (polled[0].revents == 0) {  // some peer has left
     ready = ::poll(polled.data(), 1, static_cast<int>(kGrace.count()));
     if (ready < 0 && errno == EINTR) continue;

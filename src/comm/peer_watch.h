@@ -11,9 +11,9 @@ namespace longhaul::comm {
 
 class PeerWatch {
  public:
-  // `connections`: sockets, which outlive this; those below 0 are none. Once one of them has been closed by its peer for
-  // ten seconds, and this still lives, `cause` is asked why, and the process ends with that on standard error and exit
-  // code 1. A thread of its own.
+  // `connections`: sockets, which outlive this; those below 0 are none. Once one of them has been closed by its peer
+  // for ten seconds, and this still lives, `cause` is asked why, and the process ends with that on standard error and
+  // exit code 1. A thread of its own.
   PeerWatch(std::vector<int> connections, std::function<std::string()> cause);
   ~PeerWatch();
   PeerWatch(const PeerWatch&) = delete;

@@ -19,7 +19,8 @@ std::string host_name() {
 
 }  // namespace
 
-RankHosts::RankHosts(Communicator* ranks) : RankHosts(all_gather_text(ranks, host_name()), ranks != nullptr ? ranks->rank() : 0) {}
+RankHosts::RankHosts(Communicator* ranks)
+    : RankHosts(all_gather_text(ranks, host_name()), ranks != nullptr ? ranks->rank() : 0) {}
 
 RankHosts::RankHosts(std::vector<std::string> names, int rank)
     : names_(std::move(names)),

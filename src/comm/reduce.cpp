@@ -57,9 +57,12 @@ void reduce_with(std::span<const void* const> inputs, void* out, int64_t count, 
 template <typename Format>
 void reduce_as(std::span<const void* const> inputs, void* out, int64_t count, ReduceOp op) {
   switch (op) {
-    case ReduceOp::sum: return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return a + b; });
-    case ReduceOp::max: return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return a < b ? b : a; });
-    case ReduceOp::min: return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return b < a ? b : a; });
+    case ReduceOp::sum:
+      return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return a + b; });
+    case ReduceOp::max:
+      return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return a < b ? b : a; });
+    case ReduceOp::min:
+      return reduce_with<Format>(inputs, out, count, [](auto a, auto b) { return b < a ? b : a; });
   }
 }
 
@@ -67,13 +70,20 @@ void reduce_as(std::span<const void* const> inputs, void* out, int64_t count, Re
 
 void reduce(std::span<const void* const> inputs, void* out, int64_t count, DataType type, ReduceOp op) {
   switch (type) {
-    case DataType::u8: return reduce_as<Plain<uint8_t>>(inputs, out, count, op);
-    case DataType::i32: return reduce_as<Plain<int32_t>>(inputs, out, count, op);
-    case DataType::i64: return reduce_as<Plain<int64_t>>(inputs, out, count, op);
-    case DataType::f32: return reduce_as<Plain<float>>(inputs, out, count, op);
-    case DataType::f64: return reduce_as<Plain<double>>(inputs, out, count, op);
-    case DataType::bf16: return reduce_as<Bf16>(inputs, out, count, op);
-    case DataType::f16: return reduce_as<Fp16>(inputs, out, count, op);
+    case DataType::u8:
+      return reduce_as<Plain<uint8_t>>(inputs, out, count, op);
+    case DataType::i32:
+      return reduce_as<Plain<int32_t>>(inputs, out, count, op);
+    case DataType::i64:
+      return reduce_as<Plain<int64_t>>(inputs, out, count, op);
+    case DataType::f32:
+      return reduce_as<Plain<float>>(inputs, out, count, op);
+    case DataType::f64:
+      return reduce_as<Plain<double>>(inputs, out, count, op);
+    case DataType::bf16:
+      return reduce_as<Bf16>(inputs, out, count, op);
+    case DataType::f16:
+      return reduce_as<Fp16>(inputs, out, count, op);
   }
 }
 

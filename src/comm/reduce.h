@@ -1,5 +1,5 @@
-// Element-wise reductions over the ranks' buffers in rank order, so that every rank gets the same bits. BF16 and FP16 are
-// summed in FP32 and rounded once.
+// Element-wise reductions over the ranks' buffers in rank order, so that every rank gets the same bits. BF16 and FP16
+// are summed in FP32 and rounded once.
 #pragma once
 
 #include <span>

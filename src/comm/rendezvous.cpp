@@ -24,8 +24,9 @@ std::unique_ptr<Communicator> tcp_communicator(const LaunchEnvironment& found, c
   std::vector<int> members(static_cast<size_t>(found.size));
   std::iota(members.begin(), members.end(), 0);
   auto sockets = meet({found.rank, found.size, found.host, found.port, options.join_timeout});
-  return std::make_unique<DirectCommunicator>(std::make_shared<Progress>(), tcp_transport(std::move(sockets), found.rank),
-                                              std::move(members), found.rank, "world", options.timeout);
+  return std::make_unique<DirectCommunicator>(std::make_shared<Progress>(),
+                                              tcp_transport(std::move(sockets), found.rank), std::move(members),
+                                              found.rank, "world", options.timeout);
 }
 
 }  // namespace
@@ -57,8 +58,9 @@ World join_world(const RendezvousOptions& options) {
 
 void require_one_process(const std::string& command) {
   if (const int ranks = launched_ranks(variable); ranks > 1) {
-    throw UserError("`{}` works on one process, but the environment tells of {}, each of which would do the same: start it without a launcher",
-                    command, ranks);
+    throw UserError(
+        "`{}` works on one process, but the environment tells of {}, each of which would do the same: start it without a launcher",
+        command, ranks);
   }
 }
 

@@ -5,6 +5,8 @@
 namespace longhaul::comm {
 
 // For messages.
-inline double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
+inline double seconds(std::chrono::milliseconds time) {
+  return static_cast<double>(time.count()) / 1000;
+}
 
 }  // namespace longhaul::comm

@@ -31,7 +31,9 @@ struct Verdict {
   char why_not[2048] = "";
 };
 
-void put(char* to, size_t room, const std::string& text) { std::snprintf(to, room, "%s", text.c_str()); }
+void put(char* to, size_t room, const std::string& text) {
+  std::snprintf(to, room, "%s", text.c_str());
+}
 
 std::string missing_ranks(const std::vector<Hello>& hellos, const MeetingPlace& place) {
   std::vector<int> missing;
@@ -43,9 +45,9 @@ std::string missing_ranks(const std::vector<Hello>& hellos, const MeetingPlace& 
       present.push_back(fmt::format("rank {} on {}", r, hellos[r].host));
     }
   }
-  return fmt::format("after {:.0f} s rank{} {} of {} had not come to {}:{}. There were: {}.",
-                     seconds(place.timeout), missing.size() == 1 ? "" : "s",
-                     fmt::join(missing, ", "), place.size, place.host, place.port, fmt::join(present, ", "));
+  return fmt::format("after {:.0f} s rank{} {} of {} had not come to {}:{}. There were: {}.", seconds(place.timeout),
+                     missing.size() == 1 ? "" : "s", fmt::join(missing, ", "), place.size, place.host, place.port,
+                     fmt::join(present, ", "));
 }
 
 std::vector<Socket> gather_all(const MeetingPlace& place, const Hello& mine, Deadline deadline) {
@@ -59,16 +61,17 @@ std::vector<Socket> gather_all(const MeetingPlace& place, const Hello& mine, Dea
     Socket socket = accept_from(listener, std::min(deadline, notice));
     Hello hello;
     if (!socket && notice < deadline) {
-      log::warning_here("rank 0 on {} still waits for {} of {} ranks to come to {}:{}", mine.host, place.size - present, place.size,
-                        place.host, place.port);
+      log::warning_here("rank 0 on {} still waits for {} of {} ranks to come to {}:{}", mine.host, place.size - present,
+                        place.size, place.host, place.port);
       notice = deadline;
     } else if (!socket) {
       problem = missing_ranks(hellos, place);
-    } else if (!socket.receive_all(&hello, sizeof hello, std::min(deadline, Clock::now() + kGrace)) || hello.magic != kMagic) {
+    } else if (!socket.receive_all(&hello, sizeof hello, std::min(deadline, Clock::now() + kGrace)) ||
+               hello.magic != kMagic) {
       continue;  // a stranger
     } else if (hello.size != place.size || hello.rank <= 0 || hello.rank >= place.size || sockets[hello.rank]) {
-      problem = fmt::format("a process on {} came as rank {} of {}, but there are {} ranks and each comes once.", hello.host,
-                            hello.rank, hello.size, place.size);
+      problem = fmt::format("a process on {} came as rank {} of {}, but there are {} ranks and each comes once.",
+                            hello.host, hello.rank, hello.size, place.size);
     } else {
       put(hello.address, sizeof hello.address, socket.peer_address());
       hellos[hello.rank] = hello;
@@ -93,15 +96,17 @@ std::vector<Socket> join(const MeetingPlace& place, Hello mine, Deadline deadlin
   std::vector<Socket> sockets(place.size);
   sockets[0] = connect_to(place.host, place.port, std::min(deadline, Clock::now() + kSilence));
   if (!sockets[0] && Clock::now() < deadline) {
-    log::warning_here("rank {} on {} has not found rank 0 at {}:{} yet, and goes on trying: does rank 0 run there, and can MASTER_ADDR be "
-                      "reached from here?",
-                      place.rank, mine.host, place.host, place.port);
+    log::warning_here(
+        "rank {} on {} has not found rank 0 at {}:{} yet, and goes on trying: does rank 0 run there, and can MASTER_ADDR be "
+        "reached from here?",
+        place.rank, mine.host, place.host, place.port);
     sockets[0] = connect_to(place.host, place.port, deadline);
   }
   if (!sockets[0]) {
-    throw CommunicationError("rank {} on {} found no rank 0 at {}:{} within {:.0f} s. Check that rank 0 runs and that "
-                             "MASTER_ADDR and MASTER_PORT can be reached from here.",
-                             place.rank, mine.host, place.host, place.port, seconds(place.timeout));
+    throw CommunicationError(
+        "rank {} on {} found no rank 0 at {}:{} within {:.0f} s. Check that rank 0 runs and that "
+        "MASTER_ADDR and MASTER_PORT can be reached from here.",
+        place.rank, mine.host, place.host, place.port, seconds(place.timeout));
   }
   const Deadline last = deadline + kGrace;
   Verdict verdict;
@@ -125,7 +130,8 @@ std::vector<Socket> join(const MeetingPlace& place, Hello mine, Deadline deadlin
     Socket socket = accept_from(listener, last);
     int32_t rank = 0;
     if (!socket || !socket.receive_all(&rank, sizeof rank, last) || rank <= place.rank || rank >= place.size)
-      throw CommunicationError("rank {} on {} waited in vain for a connection from {} higher ranks", place.rank, mine.host, awaited);
+      throw CommunicationError("rank {} on {} waited in vain for a connection from {} higher ranks", place.rank,
+                               mine.host, awaited);
     sockets[rank] = std::move(socket);
   }
   return sockets;

@@ -1,5 +1,5 @@
-// How ranks without MPI find each other: rank 0 listens at an address that all know, the others tell it where they can be
-// reached, and once all are there it hands out the list. Then every two ranks hold a connection.
+// How ranks without MPI find each other: rank 0 listens at an address that all know, the others tell it where they can
+// be reached, and once all are there it hands out the list. Then every two ranks hold a connection.
 #pragma once
 
 #include <chrono>

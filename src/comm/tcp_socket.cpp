@@ -45,7 +45,8 @@ Socket try_address(const addrinfo& address, Deadline deadline) {
   if (!socket) return {};
   set_options(socket.descriptor());
   if (::connect(socket.descriptor(), address.ai_addr, address.ai_addrlen) == 0) return socket;
-  if (errno != EINPROGRESS || !wait_for(socket.descriptor(), POLLOUT, std::min(deadline, Clock::now() + std::chrono::seconds(5))))
+  if (errno != EINPROGRESS ||
+      !wait_for(socket.descriptor(), POLLOUT, std::min(deadline, Clock::now() + std::chrono::seconds(5))))
     return {};
   int failed = 0;
   socklen_t size = sizeof failed;
@@ -112,7 +113,8 @@ Socket listen_on(int port) {
   address.sin_port = htons(static_cast<uint16_t>(port));
   if (::bind(socket.descriptor(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(socket.descriptor(), SOMAXCONN) != 0) {
-    throw EnvironmentError("cannot listen on port {}: {}. Choose another with MASTER_PORT.", port, std::strerror(errno));
+    throw EnvironmentError("cannot listen on port {}: {}. Choose another with MASTER_PORT.", port,
+                           std::strerror(errno));
   }
   return socket;
 }

@@ -68,7 +68,7 @@ struct Incoming {
 // A message that came before it was asked for, or the one that is coming.
 struct Arrival {
   Header header;
-  std::vector<char> room;             // unless `wanted`
+  std::vector<char> room;  // unless `wanted`
   std::shared_ptr<Incoming> wanted;
   size_t got_header = 0, got = 0;
 };
@@ -119,7 +119,8 @@ class Mesh {
       p.outgoing.push_back(outgoing);
       return;
     }
-    deliver(p, {outgoing->header.group, outgoing->header.tag}, {outgoing->data, outgoing->data + outgoing->header.bytes});
+    deliver(p, {outgoing->header.group, outgoing->header.tag},
+            {outgoing->data, outgoing->data + outgoing->header.bytes});
     outgoing->done = true;
   }
 
@@ -165,7 +166,9 @@ class Mesh {
     for (Peer& p : peers_) {
       if (!p.socket || p.gone) continue;
       // What is half written must end first, or the peer would take the header for its rest.
-      while (!p.outgoing.empty() && p.outgoing.front()->sent > 0 && !p.gone && std::chrono::steady_clock::now() < deadline) write(p, 1);
+      while (!p.outgoing.empty() && p.outgoing.front()->sent > 0 && !p.gone &&
+             std::chrono::steady_clock::now() < deadline)
+        write(p, 1);
       if (p.socket.send_all(&header, sizeof header, deadline)) p.socket.send_all(cause.data(), cause.size(), deadline);
     }
   }
@@ -181,7 +184,9 @@ class Mesh {
     }
   }
 
-  std::string gone(int rank) const { return fmt::format("rank {} is gone: its connection to rank {} was closed", rank, rank_); }
+  std::string gone(int rank) const {
+    return fmt::format("rank {} is gone: its connection to rank {} was closed", rank, rank_);
+  }
 
   // Once some rank has left: its last words, or that it is gone.
   std::string why_gone() {
@@ -204,8 +209,10 @@ class Mesh {
       Outgoing& o = *p.outgoing.front();
       const size_t whole = sizeof(Header) + o.header.bytes;
       const bool in_header = o.sent < sizeof(Header);
-      const char* from = in_header ? reinterpret_cast<const char*>(&o.header) + o.sent : o.data + (o.sent - sizeof(Header));
-      const ssize_t sent = ::send(p.socket.descriptor(), from, (in_header ? sizeof(Header) : whole) - o.sent, MSG_NOSIGNAL);
+      const char* from =
+          in_header ? reinterpret_cast<const char*>(&o.header) + o.sent : o.data + (o.sent - sizeof(Header));
+      const ssize_t sent =
+          ::send(p.socket.descriptor(), from, (in_header ? sizeof(Header) : whole) - o.sent, MSG_NOSIGNAL);
       if (sent < 0) {
         p.gone = errno != EAGAIN && errno != EINTR;
         return;
@@ -222,7 +229,8 @@ class Mesh {
     while (true) {
       Arrival& a = p.arriving;
       const bool in_header = a.got_header < sizeof(Header);
-      char* to = in_header ? reinterpret_cast<char*>(&a.header) + a.got_header : (a.wanted ? a.wanted->data : a.room.data()) + a.got;
+      char* to = in_header ? reinterpret_cast<char*>(&a.header) + a.got_header
+                           : (a.wanted ? a.wanted->data : a.room.data()) + a.got;
       const size_t left = in_header ? sizeof(Header) - a.got_header : a.header.bytes - a.got;
       if (left > 0) {
         const ssize_t got = ::recv(p.socket.descriptor(), to, left, 0);
@@ -247,7 +255,8 @@ class Mesh {
     Arrival& a = p.arriving;
     a.wanted = p.wanted.pop({a.header.group, a.header.tag}).value_or(nullptr);
     if (a.wanted) {
-      LONGHAUL_CHECK(a.header.bytes == a.wanted->bytes, "{} bytes came where {} are expected", a.header.bytes, a.wanted->bytes);
+      LONGHAUL_CHECK(a.header.bytes == a.wanted->bytes, "{} bytes came where {} are expected", a.header.bytes,
+                     a.wanted->bytes);
     } else {
       a.room.resize(a.header.bytes);
     }
@@ -302,7 +311,8 @@ class TcpTransport final : public Transport {
 
   std::unique_ptr<Transfer> send(const void* data, size_t bytes, int to, int tag) override {
     const int peer = members_[static_cast<size_t>(to)];
-    auto message = std::make_shared<Outgoing>(Outgoing{{group_, tag, mesh_->rank(), bytes}, static_cast<const char*>(data), 0, false, {}});
+    auto message = std::make_shared<Outgoing>(
+        Outgoing{{group_, tag, mesh_->rank(), bytes}, static_cast<const char*>(data), 0, false, {}});
     mesh_->send(peer, message);
     return std::make_unique<TcpTransfer<Outgoing>>(mesh_, std::move(message), peer);
   }

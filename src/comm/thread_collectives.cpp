@@ -12,14 +12,17 @@ void copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0 && to != from) std::memmove(to, from, bytes);
 }
 
-size_t bytes_of(int64_t count, DataType type) { return static_cast<size_t>(count) * size_of(type); }
+size_t bytes_of(int64_t count, DataType type) {
+  return static_cast<size_t>(count) * size_of(type);
+}
 
 void check_agreement(const std::vector<Posted>& ranks) {
   for (size_t r = 1; r < ranks.size(); ++r) {
     const Buffer& first = ranks[0].out;
     const Buffer& out = ranks[r].out;
-    LONGHAUL_CHECK(out.count == first.count && out.type == first.type, "rank 0 brings {} elements of {}, rank {} {} of {}",
-                   first.count, name_of(first.type), r, out.count, name_of(out.type));
+    LONGHAUL_CHECK(out.count == first.count && out.type == first.type,
+                   "rank 0 brings {} elements of {}, rank {} {} of {}", first.count, name_of(first.type), r, out.count,
+                   name_of(out.type));
   }
 }
 
@@ -39,7 +42,8 @@ void carry_reduce_scatter(const std::vector<Posted>& ranks, int op) {
   for (size_t r = 0; r < ranks.size(); ++r) {
     const Buffer& out = ranks[r].out;
     std::vector<const void*> inputs;
-    for (const Posted& p : ranks) inputs.push_back(static_cast<const char*>(p.in.data) + r * bytes_of(out.count, out.type));
+    for (const Posted& p : ranks)
+      inputs.push_back(static_cast<const char*>(p.in.data) + r * bytes_of(out.count, out.type));
     reduce(inputs, out.data, out.count, out.type, static_cast<ReduceOp>(op));
   }
 }
@@ -63,8 +67,8 @@ void carry_all_to_all(const std::vector<Posted>& ranks, int) {
       int64_t place = 0;
       for (size_t r = 0; r < from; ++r) place += ranks[to].receive_counts[r];
       LONGHAUL_CHECK(count == ranks[to].receive_counts[from] && type == ranks[to].out.type,
-                     "rank {} sends {} elements of {} to rank {}, which expects {} of {}", from, count, name_of(type), to,
-                     ranks[to].receive_counts[from], name_of(ranks[to].out.type));
+                     "rank {} sends {} elements of {} to rank {}, which expects {} of {}", from, count, name_of(type),
+                     to, ranks[to].receive_counts[from], name_of(ranks[to].out.type));
       copy(static_cast<char*>(ranks[to].out.data) + bytes_of(place, type),
            static_cast<const char*>(ranks[from].in.data) + bytes_of(sent, type), bytes_of(count, type));
       sent += count;

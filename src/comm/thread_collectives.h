@@ -14,7 +14,8 @@ struct Posted {
   std::vector<int64_t> send_counts, receive_counts;
 };
 
-// `ranks` in rank order; `argument` is a ReduceOp, a root, or nothing. They check that the ranks agree on counts and types.
+// `ranks` in rank order; `argument` is a ReduceOp, a root, or nothing. They check that the ranks agree on counts and
+// types.
 using CarryOut = void (*)(const std::vector<Posted>& ranks, int argument);
 
 void carry_all_reduce(const std::vector<Posted>& ranks, int op);

@@ -62,7 +62,7 @@ struct Group {
   std::condition_variable changed;
   std::map<int64_t, Slot> slots;
   std::map<std::pair<int, int>, std::map<int64_t, std::vector<char>>> messages;  // (from, to) -> number -> bytes
-  std::map<std::pair<int64_t, int>, std::shared_ptr<Group>> children;           // (split's number, colour)
+  std::map<std::pair<int64_t, int>, std::shared_ptr<Group>> children;            // (split's number, colour)
 
   // Waits until `ready`, which is asked under the lock; `missing` says for whom it waited in vain.
   template <typename Ready, typename Missing>
@@ -90,12 +90,14 @@ class ThreadCommunicator final : public Communicator {
     return post({{}, data, {}, {}}, carry_all_reduce, static_cast<int>(op), "all-reduce");
   }
   Work reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op) override {
-    LONGHAUL_CHECK(in.count == out.count * size(), "reduce-scatter of {} elements into {} × {}", in.count, size(), out.count);
+    LONGHAUL_CHECK(in.count == out.count * size(), "reduce-scatter of {} elements into {} × {}", in.count, size(),
+                   out.count);
     count_reduce_scatter(traffic_, in, size());
     return post({in, out, {}, {}}, carry_reduce_scatter, static_cast<int>(op), "reduce-scatter");
   }
   Work all_gather(ConstBuffer in, Buffer out) override {
-    LONGHAUL_CHECK(out.count == in.count * size(), "all-gather of {} × {} elements into {}", size(), in.count, out.count);
+    LONGHAUL_CHECK(out.count == in.count * size(), "all-gather of {} × {} elements into {}", size(), in.count,
+                   out.count);
     count_all_gather(traffic_, out, size());
     return post({in, out, {}, {}}, carry_all_gather, 0, "all-gather");
   }
@@ -133,8 +135,9 @@ class ThreadCommunicator final : public Communicator {
       void wait() override {
         std::unique_lock lock(group->mutex);
         auto& queue = group->messages[between];
-        group->wait(lock, timeout, what, [&] { return queue.contains(number); },
-                    [&] { return fmt::format("rank {}", group->members[between.first]); });
+        group->wait(
+            lock, timeout, what, [&] { return queue.contains(number); },
+            [&] { return fmt::format("rank {}", group->members[between.first]); });
         const std::vector<char> message = std::move(queue.extract(number).mapped());
         LONGHAUL_CHECK(message.size() == static_cast<size_t>(data.count) * size_of(data.type),
                        "{}: {} bytes came where {} elements of {} are expected", what, message.size(), data.count,
@@ -152,8 +155,8 @@ class ThreadCommunicator final : public Communicator {
     state->between = {from, rank()};
     state->number = received_[from]++;
     state->timeout = timeout_;
-    state->what = fmt::format("{}: rank {}'s receive from rank {}", name(),
-                              group_->members[rank()], group_->members[from]);
+    state->what =
+        fmt::format("{}: rank {}'s receive from rank {}", name(), group_->members[rank()], group_->members[from]);
     return Work(std::move(state));
   }
 
@@ -209,7 +212,8 @@ class ThreadCommunicator final : public Communicator {
     void wait() override {
       std::unique_lock lock(group->mutex);
       Slot& mine = slot();
-      group->wait(lock, timeout, what, [&] { return ready(mine); }, [&] { return missing(mine); });
+      group->wait(
+          lock, timeout, what, [&] { return ready(mine); }, [&] { return missing(mine); });
       if (!mine.done) {
         std::vector<Posted> posted;
         for (const auto& p : mine.posted) posted.push_back(*p);
@@ -245,7 +249,8 @@ class ThreadCommunicator final : public Communicator {
       }
       state->waited = true;  // nothing is posted yet that the destructor could take back
       LONGHAUL_CHECK(slot.carry_out == carry_out && slot.argument == argument,
-                     "{}: the ranks call different operations; rank {} calls {}", name(), group_->members[rank()], operation);
+                     "{}: the ranks call different operations; rank {} calls {}", name(), group_->members[rank()],
+                     operation);
       slot.posted[rank()] = std::move(posted);
       ++slot.arrived;
     }
@@ -260,7 +265,8 @@ class ThreadCommunicator final : public Communicator {
   }
 
   void all_gather_quietly(int32_t value, std::vector<int32_t>& all) {
-    post({{&value, 1, DataType::i32}, {all.data(), size(), DataType::i32}, {}, {}}, carry_all_gather, 0, "split").wait();
+    post({{&value, 1, DataType::i32}, {all.data(), size(), DataType::i32}, {}, {}}, carry_all_gather, 0, "split")
+        .wait();
   }
 
   std::shared_ptr<Group> group_;
@@ -297,8 +303,8 @@ void run_thread_ranks(int ranks, const std::function<void(Communicator& world)>&
 }
 
 std::unique_ptr<Communicator> single_communicator() {
-  return std::make_unique<ThreadCommunicator>(std::make_shared<Group>(std::make_shared<Job>(), std::vector<int>{0}), 0, "world",
-                                              std::chrono::milliseconds(0));
+  return std::make_unique<ThreadCommunicator>(std::make_shared<Group>(std::make_shared<Job>(), std::vector<int>{0}), 0,
+                                              "world", std::chrono::milliseconds(0));
 }
 
 }  // namespace longhaul::comm

@@ -12,7 +12,8 @@ namespace longhaul::comm {
 class Transfer {
  public:
   virtual ~Transfer() = default;
-  virtual bool done() = 0;  // asks, and lets the transport make progress; throws CommunicationError when the peer is gone
+  virtual bool
+  done() = 0;  // asks, and lets the transport make progress; throws CommunicationError when the peer is gone
 };
 
 class Transport {

@@ -27,8 +27,8 @@ AppendFile::AppendFile(std::filesystem::path path, int64_t size) : path_(std::mo
       throw EnvironmentError("cannot write {}: {}", path_.string(), system_reason(errno));
     }
     if (info.st_size < size) {
-      throw EnvironmentError("cannot go on with {}: it has {} bytes, {} were written to it", path_.string(), info.st_size,
-                             size);
+      throw EnvironmentError("cannot go on with {}: it has {} bytes, {} were written to it", path_.string(),
+                             info.st_size, size);
     }
     if (info.st_size > size && ::ftruncate(descriptor_, size) != 0) {
       throw EnvironmentError("cannot write {}: {}", path_.string(), system_reason(errno));
@@ -40,7 +40,9 @@ AppendFile::AppendFile(std::filesystem::path path, int64_t size) : path_(std::mo
   }
 }
 
-AppendFile::~AppendFile() { ::close(descriptor_); }
+AppendFile::~AppendFile() {
+  ::close(descriptor_);
+}
 
 void AppendFile::write(std::span<const std::byte> bytes) {
   size_ += static_cast<int64_t>(bytes.size());

@@ -61,9 +61,7 @@ MappedFile::~MappedFile() {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
@@ -92,7 +90,8 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
     const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
     if (n < 0) {
       if (errno == EINTR) continue;
-      throw EnvironmentError("cannot write {} ({} bytes written so far): {}", path_.string(), written_, system_reason(errno));
+      throw EnvironmentError("cannot write {} ({} bytes written so far): {}", path_.string(), written_,
+                             system_reason(errno));
     }
     written_ += static_cast<uint64_t>(n);
     bytes = bytes.subspan(static_cast<size_t>(n));
@@ -144,9 +143,12 @@ std::string hint_for_missing(const std::filesystem::path& folder) {
   const std::string name = folder.string();
   if (name.starts_with("~")) return "; the shell replaces ~ only at the start of a word, so write $HOME instead";
   const size_t slash = name.find('/');
-  const bool like_hub = slash != std::string::npos && slash > 0 && slash + 1 < name.size() && name.find('/', slash + 1) == std::string::npos && name.front() != '.';
+  const bool like_hub = slash != std::string::npos && slash > 0 && slash + 1 < name.size() &&
+                        name.find('/', slash + 1) == std::string::npos && name.front() != '.';
   if (!like_hub || std::filesystem::exists(folder.parent_path())) return "";
-  return fmt::format("; nothing is downloaded here: if it is a model on the Hugging Face hub, `hf download {} --local-dir DIR` fetches it", name);
+  return fmt::format(
+      "; nothing is downloaded here: if it is a model on the Hugging Face hub, `hf download {} --local-dir DIR` fetches it",
+      name);
 }
 
 }  // namespace longhaul

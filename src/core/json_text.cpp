@@ -12,7 +12,9 @@ std::string strict(const Json& value, int indent) {
   try {
     return value.dump(indent);
   } catch (const typename Json::type_error& error) {
-    throw UserError("a name or text that goes into a JSON file is no UTF-8 ({}): rename it, or set a UTF-8 locale and give it again", error.what());
+    throw UserError(
+        "a name or text that goes into a JSON file is no UTF-8 ({}): rename it, or set a UTF-8 locale and give it again",
+        error.what());
   }
 }
 
@@ -42,12 +44,24 @@ nlohmann::json json_or_null(std::string_view text) {
   return nullptr;
 }
 
-std::string json_text(const nlohmann::json& value, int indent) { return strict(value, indent); }
-std::string json_text(const nlohmann::ordered_json& value, int indent) { return strict(value, indent); }
-std::string lenient_json_text(const nlohmann::json& value, int indent) { return lenient(value, indent, false); }
-std::string lenient_json_text(const nlohmann::ordered_json& value, int indent) { return lenient(value, indent, false); }
-std::string ascii_json_text(const nlohmann::json& value, int indent) { return lenient(value, indent, true); }
-std::string ascii_json_text(const nlohmann::ordered_json& value, int indent) { return lenient(value, indent, true); }
+std::string json_text(const nlohmann::json& value, int indent) {
+  return strict(value, indent);
+}
+std::string json_text(const nlohmann::ordered_json& value, int indent) {
+  return strict(value, indent);
+}
+std::string lenient_json_text(const nlohmann::json& value, int indent) {
+  return lenient(value, indent, false);
+}
+std::string lenient_json_text(const nlohmann::ordered_json& value, int indent) {
+  return lenient(value, indent, false);
+}
+std::string ascii_json_text(const nlohmann::json& value, int indent) {
+  return lenient(value, indent, true);
+}
+std::string ascii_json_text(const nlohmann::ordered_json& value, int indent) {
+  return lenient(value, indent, true);
+}
 
 void refuse_deep_json(std::string_view text, const std::string& source) {
   constexpr int kDeepest = 256;
@@ -63,8 +77,8 @@ void refuse_deep_json(std::string_view text, const std::string& source) {
     if (c == '[' || c == '{') ++depth;
     if (c == ']' || c == '}') --depth;
     if (depth > kDeepest) {
-      throw UserError("{}: its values are nested more than {} deep, at byte {}; no file of this kind is like that", source,
-                      kDeepest, i);
+      throw UserError("{}: its values are nested more than {} deep, at byte {}; no file of this kind is like that",
+                      source, kDeepest, i);
     }
   }
 }

@@ -39,9 +39,12 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -58,8 +61,12 @@ void rebuild(State& s) {
 
 thread_local bool others_speak = false;
 
-void leave_to_others(bool leave) { others_speak = leave; }
-bool left_to_others() { return others_speak; }
+void leave_to_others(bool leave) {
+  others_speak = leave;
+}
+bool left_to_others() {
+  return others_speak;
+}
 
 void write(Level level, std::string_view message) {
   auto& s = state();

@@ -16,11 +16,14 @@ namespace longhaul {
 namespace {
 
 // 0, or why not: EWOULDBLOCK when somebody else holds it.
-int lock(int descriptor) { return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }
+int lock(int descriptor) {
+  return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+}
 
 // Whether `path` is still the file that is open here.
 bool names(const std::filesystem::path& path, int descriptor) {
-  struct stat here {}, there {};
+  struct stat here {
+  }, there{};
   return ::fstat(descriptor, &here) == 0 && ::stat(path.c_str(), &there) == 0 && here.st_dev == there.st_dev &&
          here.st_ino == there.st_ino;
 }
@@ -74,13 +77,15 @@ std::optional<PathLock> PathLock::try_transient(const std::filesystem::path& pat
 
 PathLock::~PathLock() {
   if (descriptor_ < 0) return;
-  if (!removed_.empty()) ::unlink(removed_.c_str());  // while nobody else can hold it
+  if (!removed_.empty()) ::unlink(removed_.c_str());                     // while nobody else can hold it
   if (has_note_ && ::ftruncate(descriptor_, 0) != 0) has_note_ = false;  // an old note misleads nobody
   ::close(descriptor_);
 }
 
 PathLock::PathLock(PathLock&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), has_note_(other.has_note_), removed_(std::move(other.removed_)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      has_note_(other.has_note_),
+      removed_(std::move(other.removed_)) {}
 
 PathLock& PathLock::operator=(PathLock&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);

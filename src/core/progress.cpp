@@ -69,7 +69,9 @@ std::string format_duration(double seconds) {
 
 LiveLine::LiveLine(std::chrono::duration<double> plain_interval) : plain_interval_(plain_interval) {}
 
-LiveLine::~LiveLine() { finish(); }
+LiveLine::~LiveLine() {
+  finish();
+}
 
 void LiveLine::update(std::string_view text, std::string_view plain, bool force) {
   const auto now = Clock::now();

@@ -31,8 +31,7 @@ float RandomStream::uniform(uint64_t index, uint64_t sub) const {
   return static_cast<float>(words(index / 4, sub)[index % 4] >> 8) * 0x1p-24F;
 }
 
-void RandomStream::fill_normal(float* out, uint64_t begin, uint64_t count, float mean,
-                               float standard_deviation) const {
+void RandomStream::fill_normal(float* out, uint64_t begin, uint64_t count, float mean, float standard_deviation) const {
   for (uint64_t block = begin / 4; block * 4 < begin + count; ++block) {
     const auto w = words(block);
     for (int pair = 0; pair < 2; ++pair) {

@@ -9,7 +9,8 @@
 
 namespace longhaul {
 
-SharedLibrary::SharedLibrary(std::string name) : name_(std::move(name)), handle_(dlopen(name_.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+SharedLibrary::SharedLibrary(std::string name)
+    : name_(std::move(name)), handle_(dlopen(name_.c_str(), RTLD_NOW | RTLD_LOCAL)) {
   if (handle_ != nullptr) return;
   const char* const reason = dlerror();
   problem_ = reason != nullptr ? reason : name_ + " cannot be loaded";
@@ -20,7 +21,9 @@ std::string SharedLibrary::path() const {
   return handle_ != nullptr && dlinfo(handle_, RTLD_DI_LINKMAP, &entry) == 0 ? entry->l_name : "";
 }
 
-void* SharedLibrary::address(const char* function) const { return handle_ != nullptr ? dlsym(handle_, function) : nullptr; }
+void* SharedLibrary::address(const char* function) const {
+  return handle_ != nullptr ? dlsym(handle_, function) : nullptr;
+}
 
 void SharedLibrary::throw_missing(const char* function, const std::string& remedy) const {
   throw EnvironmentError("this machine's {} has no {}. {}", name_, function, remedy);

@@ -23,7 +23,8 @@ struct Interface {
 };
 constexpr Interface kInterfaces[] = {
     {"sys/fs/cgroup", "", "memory.max", "memory.current", "inactive_file", "active_file"},
-    {"sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file", "total_active_file"},
+    {"sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file",
+     "total_active_file"},
 };
 
 // The file cache that counts as the group's memory: the kernel drops it when the memory is wanted.
@@ -37,13 +38,15 @@ int64_t cache_of(const fs::path& group, const Interface& names) {
   return sum;
 }
 
-// The path of this process' group for a controller: its line is "4:memory:/path", or "0::/path" in the second interface.
+// The path of this process' group for a controller: its line is "4:memory:/path", or "0::/path" in the second
+// interface.
 fs::path own_group(const fs::path& root, std::string_view controller) {
   std::ifstream lines(root / "proc/self/cgroup");
   for (std::string line; std::getline(lines, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    if (line.substr(first + 1, second - first - 1) == controller) return fs::path(line.substr(second + 1)).relative_path();
+    if (line.substr(first + 1, second - first - 1) == controller)
+      return fs::path(line.substr(second + 1)).relative_path();
   }
   return {};
 }

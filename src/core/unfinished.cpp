@@ -30,7 +30,9 @@ void (*cleared_handler())(int) {
   return on_signal;
 }
 
-bool is_gone(pid_t process) { return ::kill(process, 0) != 0 && errno == ESRCH; }
+bool is_gone(pid_t process) {
+  return ::kill(process, 0) != 0 && errno == ESRCH;
+}
 
 }  // namespace
 
@@ -39,10 +41,16 @@ Interrupted::Interrupted(int signal)
       signal_(signal) {}
 
 StopGuard::StopGuard() : signals_(cleared_handler()) {}
-StopGuard::~StopGuard() { stopped_by = 0; }
+StopGuard::~StopGuard() {
+  stopped_by = 0;
+}
 
-Unfinished::Unfinished() { ++unfinished; }
-Unfinished::~Unfinished() { --unfinished; }
+Unfinished::Unfinished() {
+  ++unfinished;
+}
+Unfinished::~Unfinished() {
+  --unfinished;
+}
 
 void throw_if_interrupted() {
   if (const int number = stopped_by; number != 0) throw Interrupted(number);

@@ -8,8 +8,7 @@
 namespace longhaul {
 
 MaskOptions mask_options(const DataConfig& config, std::optional<int64_t> eod_id, std::string_view why_none) {
-  const MaskOptions options{eod_id, config.eod_mask_loss, config.reset_position_ids,
-                            config.reset_attention_mask};
+  const MaskOptions options{eod_id, config.eod_mask_loss, config.reset_position_ids, config.reset_attention_mask};
   if (!eod_id && (options.eod_mask_loss || options.reset_position_ids || options.reset_attention_mask)) {
     throw UserError(
         "data.eod_mask_loss, data.reset_position_ids and data.reset_attention_mask need an end-of-document "
@@ -31,12 +30,10 @@ void start_batch(Batch& batch, int64_t sequence_length) {
 
 void append_sample(Batch& batch, const Sample& sample, const MaskOptions& options) {
   const int64_t length = batch.sequence_length;
-  LONGHAUL_CHECK(
-      static_cast<int64_t>(sample.tokens.size()) == length && sample.labels.size() == sample.tokens.size(),
-      "a sample of {} tokens in a batch of length {}", sample.tokens.size(), length);
+  LONGHAUL_CHECK(static_cast<int64_t>(sample.tokens.size()) == length && sample.labels.size() == sample.tokens.size(),
+                 "a sample of {} tokens in a batch of length {}", sample.tokens.size(), length);
   const int64_t base = batch.token_count();
-  LONGHAUL_CHECK(base + length <= std::numeric_limits<int32_t>::max(),
-                 "more than 2^31 tokens in a micro-batch");
+  LONGHAUL_CHECK(base + length <= std::numeric_limits<int32_t>::max(), "more than 2^31 tokens in a micro-batch");
   batch.tokens.insert(batch.tokens.end(), sample.tokens.begin(), sample.tokens.end());
   batch.labels.insert(batch.labels.end(), sample.labels.begin(), sample.labels.end());
   int64_t document_start = 0;

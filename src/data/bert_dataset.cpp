@@ -8,13 +8,16 @@ namespace longhaul {
 namespace {
 
 SentenceSamples::Kind kind_of(const BertDatasetOptions& options) {
-  return {"BERTMaskedWordPieceDataset", /*special_tokens=*/3, options.sentence_pairs ? 2 : 1,
+  return {"BERTMaskedWordPieceDataset",
+          /*special_tokens=*/3,
+          options.sentence_pairs ? 2 : 1,
           {{"classification_head", options.sentence_pairs ? "true" : "false"}}};
 }
 
 MaskVocabulary checked(MaskVocabulary vocabulary) {
   if (!vocabulary.cls || !vocabulary.sep || !vocabulary.mask) {
-    throw UserError("BERT's samples need the tokens [CLS], [SEP] and [MASK], but the tokenizer lacks one: use that of a BERT");
+    throw UserError(
+        "BERT's samples need the tokens [CLS], [SEP] and [MASK], but the tokenizer lacks one: use that of a BERT");
   }
   return vocabulary;
 }

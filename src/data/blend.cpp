@@ -42,7 +42,8 @@ std::optional<double> number(const std::string& piece) {
 std::vector<std::string> json_pieces(const Json& list, const std::string& file, const std::string& key) {
   if (list.is_null()) return {};
   if (list.is_string()) return words(list.get_ref<const std::string&>());
-  if (!list.is_array()) throw UserError("{}: {} must hold a list of weights and prefixes, but it is {}", key, file, json_text(list));
+  if (!list.is_array())
+    throw UserError("{}: {} must hold a list of weights and prefixes, but it is {}", key, file, json_text(list));
   std::vector<std::string> pieces;
   for (const Json& piece : list) {
     if (!piece.is_string() && !piece.is_number()) {
@@ -51,7 +52,8 @@ std::vector<std::string> json_pieces(const Json& list, const std::string& file, 
     }
     pieces.push_back(piece.is_string() ? piece.get<std::string>() : json_text(piece));
     const std::string& text = pieces.back();
-    if (text.find_first_not_of(kBlanks) == std::string::npos) throw UserError("{}: {} holds an empty prefix", key, file);
+    if (text.find_first_not_of(kBlanks) == std::string::npos)
+      throw UserError("{}: {} holds an empty prefix", key, file);
   }
   return pieces;
 }
@@ -65,8 +67,8 @@ std::vector<std::string> file_pieces(const std::string& file, const std::string&
   if (json.is_array()) return json_pieces(json, file, key);
   const std::string split = key.substr(key.rfind('.') + 1);
   if (!json.contains(split)) {
-    throw UserError("{}: {} has no list \"{}\"; give one for each of the splits that it is used for (null: none)", key, file,
-                    split);
+    throw UserError("{}: {} has no list \"{}\"; give one for each of the splits that it is used for (null: none)", key,
+                    file, split);
   }
   return json_pieces(json.at(split), file, key);
 }
@@ -85,8 +87,8 @@ Blend blend_of(const std::vector<std::string>& pieces, const std::string& key) {
           key, i + 1, pieces[i], pieces[i]);
     }
     if (!std::isfinite(*weight) || *weight <= 0) {
-      throw UserError("{}: piece {}, the weight \"{}\", must be a number above 0; leave out what is not wanted", key, i + 1,
-                      pieces[i]);
+      throw UserError("{}: piece {}, the weight \"{}\", must be a number above 0; leave out what is not wanted", key,
+                      i + 1, pieces[i]);
     }
     if (i + 1 == pieces.size()) throw UserError("{}: after the last weight, {}, no prefix follows", key, pieces[i]);
     blend.weights->push_back(*weight);
@@ -99,9 +101,10 @@ Blend blend_of(const std::vector<std::string>& pieces, const std::string& key) {
 std::vector<double> shares(const Blend& blend, const std::string& key) {
   if (blend.weights) return normalized(*blend.weights);
   if (blend.prefixes.size() == 1) return {1.0};
-  throw UserError("{} names several corpora without weights, and data.replay needs their proportions: give each a weight, "
-                  "as in \"0.3 A 0.7 B\"",
-                  key);
+  throw UserError(
+      "{} names several corpora without weights, and data.replay needs their proportions: give each a weight, "
+      "as in \"0.3 A 0.7 B\"",
+      key);
 }
 
 }  // namespace
@@ -114,7 +117,8 @@ Blend parse_blend(std::string_view text, const std::string& key) {
   const bool file = text.front() == '@';
   const std::vector<std::string> pieces = file ? file_pieces(whole.substr(1), key) : words(text);
   if (pieces.empty() && !file) throw UserError("{} is blank: name a prefix or a blend, or leave it out", key);
-  if (pieces.size() > 2 * kMostCorpora) throw UserError("{}: {} pieces are more than {} corpora", key, pieces.size(), kMostCorpora);
+  if (pieces.size() > 2 * kMostCorpora)
+    throw UserError("{}: {} pieces are more than {} corpora", key, pieces.size(), kMostCorpora);
   return blend_of(pieces, key);
 }
 
@@ -139,7 +143,8 @@ Blends parse_blends(const DataConfig& config) {
   blends.valid = blends.cut ? blends.train : parse_blend(config.valid, "data.valid");
   blends.test = blends.cut ? blends.train : parse_blend(config.test, "data.test");
   if (replay.prefixes.empty()) return blends;
-  if (blends.train.prefixes.empty()) throw UserError("data.replay is mixed into data.train, but there is none: set data.train");
+  if (blends.train.prefixes.empty())
+    throw UserError("data.replay is mixed into data.train, but there is none: set data.train");
   blends.train = with_replay(blends.train, replay, config.replay_fraction);
   return blends;
 }

@@ -30,7 +30,8 @@ std::vector<std::string> weights_text(const BlendOrder& order) {
     return text;
   }
   const std::vector<double> by_size(order.lengths.begin(), order.lengths.end());
-  for (const double weight : order.weights.empty() ? normalized(by_size) : order.weights) text.push_back(python_float(weight));
+  for (const double weight : order.weights.empty() ? normalized(by_size) : order.weights)
+    text.push_back(python_float(weight));
   return text;
 }
 
@@ -62,11 +63,13 @@ BlendIndex load_or_build_blend_index(const BlendOrder& order, const std::filesys
   entry.name = fmt::format("BlendedDataset-{}", split_name(order.split));
   entry.description = describe(order);
   entry.what = fmt::format("the blend of {} corpora ({})", order.datasets.size(), split_name(order.split));
-  entry.shapes = {{"dataset_index", IndexArray::Type::int16, size}, {"dataset_sample_index", IndexArray::Type::int64, size}};
+  entry.shapes = {{"dataset_index", IndexArray::Type::int16, size},
+                  {"dataset_sample_index", IndexArray::Type::int64, size}};
   entry.check_entries = [&](const std::vector<IndexArray>& arrays) { check_entries(arrays, order.datasets.size()); };
   entry.build = [&](std::span<IndexArrayWriter> arrays) {
     const BlendIndexWriters writers{arrays[0], arrays[1]};
-    order.weights.empty() ? build_blend_index_by_size(order.lengths, size, writers) : build_blend_index(order.weights, size, writers);
+    order.weights.empty() ? build_blend_index_by_size(order.lengths, size, writers)
+                          : build_blend_index(order.weights, size, writers);
   };
   std::vector<IndexArray> arrays = load_or_build(entry);
   return {std::move(arrays[0]), std::move(arrays[1])};

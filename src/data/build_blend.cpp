@@ -46,8 +46,8 @@ class BlendBuilder {
     return std::make_shared<const GptDataset>(readers_.open(blend_.prefixes[i]), options);
   }
 
-  // Each corpus with so many samples. Several are made at once, since most of the work, to shuffle, keeps one core busy. Throws what
-  // the first that fails throws.
+  // Each corpus with so many samples. Several are made at once, since most of the work, to shuffle, keeps one core
+  // busy. Throws what the first that fails throws.
   Corpora all(std::span<const std::optional<int64_t>> samples) const {
     Corpora corpora(samples.size());
     std::vector<std::exception_ptr> errors(samples.size());
@@ -117,7 +117,8 @@ class BlendBuilder {
     return join(corpora, normalized(lengths), index(corpora, order));
   }
 
-  static std::shared_ptr<const Dataset> join(const Corpora& corpora, const std::vector<double>& shares, BlendIndex index) {
+  static std::shared_ptr<const Dataset> join(const Corpora& corpora, const std::vector<double>& shares,
+                                             BlendIndex index) {
     return std::make_shared<const BlendedDataset>(
         std::vector<std::shared_ptr<const Dataset>>(corpora.begin(), corpora.end()), shares, std::move(index));
   }
@@ -140,7 +141,8 @@ std::shared_ptr<const IndexedDatasetReader> CorpusReaders::open(const std::strin
   return readers_.emplace(file, std::move(reader)).first->second;
 }
 
-std::shared_ptr<const Dataset> build_blend(const Blend& blend, const GptDatasetOptions& options, CorpusReaders& readers) {
+std::shared_ptr<const Dataset> build_blend(const Blend& blend, const GptDatasetOptions& options,
+                                           CorpusReaders& readers) {
   LONGHAUL_CHECK(!blend.prefixes.empty(), "a blend of nothing");
   return BlendBuilder(blend, options, readers).build();
 }

@@ -23,9 +23,10 @@ class CorpusReaders {
   std::map<std::string, std::shared_ptr<const IndexedDatasetReader>> readers_;
 };
 
-// The dataset that Megatron builds for one split of a blend with at least one prefix. `options` are those of every corpus,
-// and `options.samples` is the number wanted of the whole; a weighted blend needs one. Without weights every corpus is read
-// once, and the dataset may be shorter than wanted.
-std::shared_ptr<const Dataset> build_blend(const Blend& blend, const GptDatasetOptions& options, CorpusReaders& readers);
+// The dataset that Megatron builds for one split of a blend with at least one prefix. `options` are those of every
+// corpus, and `options.samples` is the number wanted of the whole; a weighted blend needs one. Without weights every
+// corpus is read once, and the dataset may be shorter than wanted.
+std::shared_ptr<const Dataset> build_blend(const Blend& blend, const GptDatasetOptions& options,
+                                           CorpusReaders& readers);
 
 }  // namespace longhaul

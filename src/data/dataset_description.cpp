@@ -57,8 +57,9 @@ std::string describe(const DatasetDescription& description) {
 }
 
 std::string dataset_name(const std::string& prefix, Split split, const std::optional<std::string>& split_string) {
-  return split_string ? fmt::format("the {} split (data.split = \"{}\") of {}", split_name(split), *split_string, prefix)
-                      : fmt::format("the {} dataset {}", split_name(split), prefix);
+  return split_string
+             ? fmt::format("the {} split (data.split = \"{}\") of {}", split_name(split), *split_string, prefix)
+             : fmt::format("the {} dataset {}", split_name(split), prefix);
 }
 
 }  // namespace longhaul

@@ -1,5 +1,5 @@
-// The text that identifies a dataset and its order: JSON as Python's `json.dumps(…, indent=4)` prints it, so that its MD5 names
-// the same cache files as Megatron's.
+// The text that identifies a dataset and its order: JSON as Python's `json.dumps(…, indent=4)` prints it, so that its
+// MD5 names the same cache files as Megatron's.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct DatasetDescription {
   Split index_split = Split::train;  // which split this order is for
   uint32_t seed = 1234;
   int64_t sequence_length = 0;
-  std::optional<std::string> split;  // the raw split string; none: the file is used whole
-  std::string tokenizer = "null";    // JSON: Megatron's description of the tokenizer
+  std::optional<std::string> split;                       // the raw split string; none: the file is used whole
+  std::string tokenizer = "null";                         // JSON: Megatron's description of the tokenizer
   std::vector<std::pair<std::string, std::string>> more;  // further entries of the class: key, JSON text
 };
 

@@ -76,16 +76,30 @@ DatasetPieces::DatasetPieces(std::filesystem::path stem, TokenType type, Dataset
       sizes_(start),
       ended_sequences_(start.sequences) {}
 
-std::filesystem::path DatasetPieces::idx() const { return with(stem_, ".idx"); }
+std::filesystem::path DatasetPieces::idx() const {
+  return with(stem_, ".idx");
+}
 
 void DatasetPieces::append_tokens(std::span<const int32_t> tokens) {
   switch (type_) {
-    case TokenType::uint8: narrow<uint8_t>(tokens, bin(), narrowed_); break;
-    case TokenType::int8: narrow<int8_t>(tokens, bin(), narrowed_); break;
-    case TokenType::int16: narrow<int16_t>(tokens, bin(), narrowed_); break;
-    case TokenType::uint16: narrow<uint16_t>(tokens, bin(), narrowed_); break;
-    case TokenType::int32: narrow<int32_t>(tokens, bin(), narrowed_); break;
-    case TokenType::int64: narrow<int64_t>(tokens, bin(), narrowed_); break;
+    case TokenType::uint8:
+      narrow<uint8_t>(tokens, bin(), narrowed_);
+      break;
+    case TokenType::int8:
+      narrow<int8_t>(tokens, bin(), narrowed_);
+      break;
+    case TokenType::int16:
+      narrow<int16_t>(tokens, bin(), narrowed_);
+      break;
+    case TokenType::uint16:
+      narrow<uint16_t>(tokens, bin(), narrowed_);
+      break;
+    case TokenType::int32:
+      narrow<int32_t>(tokens, bin(), narrowed_);
+      break;
+    case TokenType::int64:
+      narrow<int64_t>(tokens, bin(), narrowed_);
+      break;
   }
   bin_.write(narrowed_);
   sizes_.tokens += static_cast<int64_t>(tokens.size());
@@ -93,9 +107,8 @@ void DatasetPieces::append_tokens(std::span<const int32_t> tokens) {
 
 void DatasetPieces::add_sequence(std::span<const int32_t> tokens) {
   if (tokens.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-    throw UserError(
-        "cannot write {}: one document has {} tokens, more than the format's limit of 2^31 - 1; split it",
-        bin().string(), tokens.size());
+    throw UserError("cannot write {}: one document has {} tokens, more than the format's limit of 2^31 - 1; split it",
+                    bin().string(), tokens.size());
   }
   append_tokens(tokens);
   append_value(lengths_, static_cast<int32_t>(tokens.size()));

@@ -24,8 +24,7 @@ void check(const DataConfig& config) {
   if (config.sequence_length < 1) {
     throw UserError("data.sequence_length is {}; it must be at least 1", config.sequence_length);
   }
-  const bool files =
-      !config.train.empty() || !config.valid.empty() || !config.test.empty() || !config.replay.empty();
+  const bool files = !config.train.empty() || !config.valid.empty() || !config.test.empty() || !config.replay.empty();
   if (config.mock && files) {
     throw UserError(
         "data.mock and data.train, data.valid, data.test or data.replay exclude each other: drop one of them");
@@ -44,8 +43,8 @@ void check(const DataConfig& config) {
   }
 }
 
-std::shared_ptr<const Dataset> build_mock(const DataConfig& config, Split split,
-                                          std::optional<int64_t> samples, const TokenizerFacts& tokenizer) {
+std::shared_ptr<const Dataset> build_mock(const DataConfig& config, Split split, std::optional<int64_t> samples,
+                                          const TokenizerFacts& tokenizer) {
   constexpr int64_t kOneEpoch = 1000;
   MockDatasetOptions options;
   options.samples = samples.value_or(kOneEpoch);
@@ -85,18 +84,19 @@ std::shared_ptr<const Dataset> fill_in_the_middle(const DataConfig& config, std:
                  "prepare the text with one that has, and --append-eod");
   }
   if (facts.tokenizer->vocab_size() > facts.vocab_size) {
-    throw refuse(fmt::format("text that is encoded anew may get any of the tokenizer's {} ids, and the model's vocabulary has {}",
-                             facts.tokenizer->vocab_size(), facts.vocab_size),
-                 "give the model the whole vocabulary");
+    throw refuse(
+        fmt::format(
+            "text that is encoded anew may get any of the tokenizer's {} ids, and the model's vocabulary has {}",
+            facts.tokenizer->vocab_size(), facts.vocab_size),
+        "give the model the whole vocabulary");
   }
-  return std::make_shared<const FimDataset>(std::move(samples), facts.tokenizer, config.fim, static_cast<int32_t>(*eod_id),
-                                            order_seed(config));
+  return std::make_shared<const FimDataset>(std::move(samples), facts.tokenizer, config.fim,
+                                            static_cast<int32_t>(*eod_id), order_seed(config));
 }
 
 }  // namespace
 
-Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
-                        const TokenizerFacts& tokenizer) {
+Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested, const TokenizerFacts& tokenizer) {
   check(config);
   std::array<std::shared_ptr<const Dataset>, 3> built;
   const Blends blends = parse_blends(config);
@@ -121,7 +121,8 @@ Datasets build_datasets(const DataConfig& config, const RequestedSamples& reques
   if (config.fim.rate > 0) {
     for (const Split split : kSplits) {
       auto& samples = built[static_cast<size_t>(split)];
-      if (samples && (split == Split::train || config.fim.evaluation)) samples = fill_in_the_middle(config, samples, tokenizer);
+      if (samples && (split == Split::train || config.fim.evaluation))
+        samples = fill_in_the_middle(config, samples, tokenizer);
     }
   }
   return {built[0], built[1], built[2]};

@@ -13,9 +13,10 @@ namespace {
 int32_t id_of(const Tokenizer& tokenizer, const std::string& token, std::string_view key) {
   const std::optional<int32_t> id = tokenizer.token_to_id(token);
   if (!id) {
-    throw UserError("data.fim.{} is \"{}\", but the tokenizer has no such token: set it to the token that this tokenizer has for it, "
-                    "or set data.fim.rate=0",
-                    key, token);
+    throw UserError(
+        "data.fim.{} is \"{}\", but the tokenizer has no such token: set it to the token that this tokenizer has for it, "
+        "or set data.fim.rate=0",
+        key, token);
   }
   return *id;
 }

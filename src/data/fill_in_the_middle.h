@@ -1,6 +1,6 @@
-// Fill-in-the-middle (Bavarian et al. 2022, "Efficient training of language models to fill in the middle"): a document is cut
-// at two places of its text, and the parts are put in another order, so that a model that only ever predicts the next token
-// learns to write what stands between two given texts. In one of two ways:
+// Fill-in-the-middle (Bavarian et al. 2022, "Efficient training of language models to fill in the middle"): a document
+// is cut at two places of its text, and the parts are put in another order, so that a model that only ever predicts the
+// next token learns to write what stands between two given texts. In one of two ways:
 //
 //   PREFIX prefix SUFFIX suffix MIDDLE middle       prefix first
 //   PREFIX SUFFIX suffix MIDDLE prefix middle       suffix first

@@ -18,12 +18,14 @@ const FieldTable& fields<FimConfig>() {
               .at_least(0)
               .at_most(1)
               .known_as("fim_spm_rate"),
-          field<&C::split_sample>("split_sample",
-                                  "token that ends a part of a document, such as a file of a repository: parts are then "
-                                  "rearranged one by one; empty: none")
+          field<&C::split_sample>(
+              "split_sample",
+              "token that ends a part of a document, such as a file of a repository: parts are then "
+              "rearranged one by one; empty: none")
               .known_as("fim_split_sample"),
-          field<&C::fragment_rate>("fragment_rate",
-                                   "with split_sample, share of the parts that are rearranged, in the documents that rate chose")
+          field<&C::fragment_rate>(
+              "fragment_rate",
+              "with split_sample, share of the parts that are rearranged, in the documents that rate chose")
               .at_least(0)
               .at_most(1)
               .known_as("fim_fragment_rate"),

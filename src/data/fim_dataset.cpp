@@ -16,8 +16,9 @@ namespace longhaul {
 FimDataset::FimDataset(std::shared_ptr<const Dataset> samples, std::shared_ptr<const Tokenizer> tokenizer,
                        const FimConfig& config, int32_t eod_id, uint32_t seed)
     : samples_(std::move(samples)), seed_(seed) {
-  order_id_ = hex64(xxh3(fmt::format("fim {} {} {:x} {} {}", samples_->order_id(),
-                                     json_text(write_json(fields<FimConfig>(), &config)), tokenizer->fingerprint(), eod_id, seed)));
+  order_id_ = hex64(
+      xxh3(fmt::format("fim {} {} {:x} {} {}", samples_->order_id(),
+                       json_text(write_json(fields<FimConfig>(), &config)), tokenizer->fingerprint(), eod_id, seed)));
   fill_ = std::make_unique<const FillInTheMiddle>(std::move(tokenizer), config, eod_id);
 }
 
@@ -35,7 +36,8 @@ void FimDataset::get(int64_t index, Sample& sample) const {
   const size_t count = std::min(ids.size(), changed.size());
   const auto padded = [&](std::vector<int64_t>& out, size_t begin, size_t end) {
     const size_t length = out.size();
-    out.assign(changed.begin() + static_cast<std::ptrdiff_t>(begin), changed.begin() + static_cast<std::ptrdiff_t>(end));
+    out.assign(changed.begin() + static_cast<std::ptrdiff_t>(begin),
+               changed.begin() + static_cast<std::ptrdiff_t>(end));
     out.resize(length, 0);
   };
   padded(sample.tokens, 0, std::min(count, sample.tokens.size()));

@@ -15,22 +15,27 @@ namespace longhaul {
 GptDataset::GptDataset(std::shared_ptr<const IndexedDatasetReader> reader, const GptDatasetOptions& options)
     : reader_(std::move(reader)), sequence_length_(options.sequence_length) {
   LONGHAUL_CHECK(options.sequence_length > 0, "sequence length {}", options.sequence_length);
-  const GptOrder order{selected_range(options.split, options.split_string, reader_->sequences()), options.sequence_length, options.samples,
-                       options.seed, options.drop_last, options.stable_order};
-  const EpochPlan plan = plan_epochs(*reader_, order, dataset_name(reader_->prefix(), options.split, options.split_string));
+  const GptOrder order{selected_range(options.split, options.split_string, reader_->sequences()),
+                       options.sequence_length,
+                       options.samples,
+                       options.seed,
+                       options.drop_last,
+                       options.stable_order};
+  const EpochPlan plan =
+      plan_epochs(*reader_, order, dataset_name(reader_->prefix(), options.split, options.split_string));
   std::vector<std::pair<std::string, std::string>> more;
   if (order.stable) more.emplace_back("stable_order", "true");
-  description_ = describe({"GPTDataset", reader_->prefix(), options.samples, options.split, options.seed, options.sequence_length,
-                           options.split_string, options.tokenizer_json, more});
-  const std::filesystem::path folder =
-      options.cache_dir.empty() ? std::filesystem::path(reader_->prefix()) / "cache" / "GPTDataset_indices"
-                                : std::filesystem::path(options.cache_dir);
+  description_ = describe({"GPTDataset", reader_->prefix(), options.samples, options.split, options.seed,
+                           options.sequence_length, options.split_string, options.tokenizer_json, more});
+  const std::filesystem::path folder = options.cache_dir.empty()
+                                           ? std::filesystem::path(reader_->prefix()) / "cache" / "GPTDataset_indices"
+                                           : std::filesystem::path(options.cache_dir);
   // The path is left out: a dataset may move. Its size is in, as the sign that it is the same. So are the epochs and
   // how they are shuffled, which is all that the number of samples decides; in a stable order it decides nothing.
   const std::string shuffled = order.stable ? "stable" : fmt::format("{} {}", plan.epochs, plan.separate_last);
-  order_id_ = hex64(xxh3(fmt::format("gpt {} {} {} {} {} {} {} {}", order.sequences.begin, order.sequences.end,
-                                     order.sequence_length, order.seed, order.drop_last, plan.tokens_per_epoch,
-                                     reader_->tokens(), shuffled)));
+  order_id_ = hex64(
+      xxh3(fmt::format("gpt {} {} {} {} {} {} {} {}", order.sequences.begin, order.sequences.end, order.sequence_length,
+                       order.seed, order.drop_last, plan.tokens_per_epoch, reader_->tokens(), shuffled)));
   epochs_ = plan.epochs;
   tokens_per_epoch_ = plan.tokens_per_epoch;
   index_ = std::make_unique<const GptIndex>(

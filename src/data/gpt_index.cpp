@@ -20,7 +20,9 @@ constexpr int64_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr int64_t kExtraToken = 1;  // the label of a sample's last token
 
 // Of a stable order: one generator for an epoch's documents, and the next for its samples.
-uint32_t epoch_seed(const GptOrder& order, size_t epoch) { return order.seed + static_cast<uint32_t>(2 * epoch); }
+uint32_t epoch_seed(const GptOrder& order, size_t epoch) {
+  return order.seed + static_cast<uint32_t>(2 * epoch);
+}
 
 std::vector<int32_t> build_document_index(const GptOrder& order, const EpochPlan& plan, RandomState& random) {
   const auto count = static_cast<size_t>(order.sequences.count());
@@ -58,7 +60,8 @@ std::vector<T> build_shuffle_index(const GptOrder& order, const EpochPlan& plan,
     size_t begin = 0;
     for (int64_t epoch = 0; epoch < plan.epochs; ++epoch) {
       const bool last = epoch + 1 == plan.epochs;
-      const auto end = static_cast<size_t>(last ? plan.samples : ((epoch + 1) * plan.tokens_per_epoch - kExtraToken) / order.sequence_length);
+      const auto end = static_cast<size_t>(
+          last ? plan.samples : ((epoch + 1) * plan.tokens_per_epoch - kExtraToken) / order.sequence_length);
       RandomState(epoch_seed(order, static_cast<size_t>(epoch)) + 1).shuffle(all.subspan(begin, end - begin));
       begin = end;
     }
@@ -74,8 +77,7 @@ std::vector<T> build_shuffle_index(const GptOrder& order, const EpochPlan& plan,
 
 EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order, const std::string& what) {
   EpochPlan plan;
-  for (int64_t i = order.sequences.begin; i < order.sequences.end; ++i)
-    plan.tokens_per_epoch += reader.length(i);
+  for (int64_t i = order.sequences.begin; i < order.sequences.end; ++i) plan.tokens_per_epoch += reader.length(i);
   if (plan.tokens_per_epoch == 0) {
     throw UserError(
         "{} has no tokens: {} of its {} documents fall in it; give it a larger share in data.split, or "
@@ -96,8 +98,7 @@ EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order,
     const int64_t before = ((plan.epochs - 1) * plan.tokens_per_epoch - kExtraToken) / S;
     const int64_t wanted = *order.samples - before;
     const int64_t per_epoch = (plan.tokens_per_epoch - kExtraToken) / S;
-    LONGHAUL_CHECK(wanted >= 0 && wanted <= per_epoch + 1, "{} samples wanted of an epoch of {}", wanted,
-                   per_epoch);
+    LONGHAUL_CHECK(wanted >= 0 && wanted <= per_epoch + 1, "{} samples wanted of an epoch of {}", wanted, per_epoch);
     plan.separate_last = !order.stable && wanted < static_cast<int64_t>(0.80 * static_cast<double>(per_epoch));
     if (plan.separate_last) plan.samples_before_last = before;
   }

@@ -8,8 +8,9 @@
 // of the next. When several epochs are needed but less than 80 % of the last one, the last is shuffled on its
 // own, so that the earlier epochs are served whole before it begins.
 //
-// How many epochs there are thus decides how all of them are shuffled: a run that is made longer gets another order. A stable
-// order shuffles each epoch on its own, with generators of its own, so that more epochs only come behind; it isn't Megatron's.
+// How many epochs there are thus decides how all of them are shuffled: a run that is made longer gets another order. A
+// stable order shuffles each epoch on its own, with generators of its own, so that more epochs only come behind; it
+// isn't Megatron's.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +39,9 @@ struct GptOrder {
 struct EpochPlan {
   int64_t tokens_per_epoch = 0;
   int64_t epochs = 1;
-  bool separate_last = false;  // the last epoch is shuffled on its own
-  int64_t samples = 0;         // in all epochs
-  int64_t samples_before_last =
-      0;  // those that the epochs before the last provide; `samples` unless separate_last
+  bool separate_last = false;       // the last epoch is shuffled on its own
+  int64_t samples = 0;              // in all epochs
+  int64_t samples_before_last = 0;  // those that the epochs before the last provide; `samples` unless separate_last
 };
 
 struct GptIndex {
@@ -61,9 +61,10 @@ struct GptIndexWriters {
   IndexArrayWriter& shuffle;
 };
 // Memory: the two shuffled arrays, one after the other, since a shuffle goes everywhere at once: 4 bytes a sequence and
-// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held; 2 bytes a sequence for it are.
-// gpt_index_memory() tells how much that is, in bytes.
-void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan, GptIndexWriters arrays);
+// epoch, then 4 bytes a sample (8 from 2^32 - 2 samples on). The sample index is never held; 2 bytes a sequence for it
+// are. gpt_index_memory() tells how much that is, in bytes.
+void build_gpt_index(const IndexedDatasetReader& reader, const GptOrder& order, const EpochPlan& plan,
+                     GptIndexWriters arrays);
 
 int64_t gpt_index_memory(const GptOrder& order, const EpochPlan& plan);
 

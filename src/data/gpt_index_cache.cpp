@@ -17,8 +17,8 @@ namespace {
 
 enum : size_t { kDocuments, kSamples, kShuffle };
 
-// A part of the memory that all orders of this process share which are being built or checked. One that needs the whole or more waits until it is the only
-// one.
+// A part of the memory that all orders of this process share which are being built or checked. One that needs the whole
+// or more waits until it is the only one.
 class MemoryShare {
  public:
   explicit MemoryShare(int64_t bytes) : bytes_(std::min(bytes, kAll)) {
@@ -66,9 +66,11 @@ void check_entries(const IndexedDatasetReader& reader, const GptOrder& order, co
   std::memcpy(stream.data(), documents.bytes().data(), documents.bytes().size());
   const int64_t tokens = std::accumulate(stream.begin(), stream.end(), int64_t{0},
                                          [&](int64_t sum, int32_t sequence) { return sum + reader.length(sequence); });
-  if (tokens != plan.epochs * plan.tokens_per_epoch) throw UserError("its document index repeats some documents and lacks others");
-  sample_index_type(order, plan) == IndexArray::Type::int32 ? check_samples<int32_t>(reader, stream, order, plan, samples)
-                                                            : check_samples<int64_t>(reader, stream, order, plan, samples);
+  if (tokens != plan.epochs * plan.tokens_per_epoch)
+    throw UserError("its document index repeats some documents and lacks others");
+  sample_index_type(order, plan) == IndexArray::Type::int32
+      ? check_samples<int32_t>(reader, stream, order, plan, samples)
+      : check_samples<int64_t>(reader, stream, order, plan, samples);
 }
 
 }  // namespace

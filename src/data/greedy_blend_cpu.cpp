@@ -9,8 +9,8 @@
 
 namespace longhaul {
 
-void serve_in_turn(std::span<const double> weights, std::span<const double> limits, std::span<double> used, int64_t first,
-                   std::span<int16_t> datasets, std::span<int64_t> samples) {
+void serve_in_turn(std::span<const double> weights, std::span<const double> limits, std::span<double> used,
+                   int64_t first, std::span<int16_t> datasets, std::span<int64_t> samples) {
   for (size_t i = 0; i < datasets.size(); ++i) {
     const double place = std::max(static_cast<double>(first + static_cast<int64_t>(i)), 1.0);
     size_t chosen = 0;
@@ -36,7 +36,9 @@ constexpr size_t kFours = BlendLanes::kLanes / 4;
 
 }  // namespace
 
-bool BlendLanes::available() { return __builtin_cpu_supports("avx2"); }
+bool BlendLanes::available() {
+  return __builtin_cpu_supports("avx2");
+}
 
 // Dataset numbers and counts are doubles here, exact and of one width with everything else. What a step has chosen is
 // counted when the next step passes by.
@@ -87,8 +89,11 @@ bool BlendLanes::available() { return __builtin_cpu_supports("avx2"); }
   }
 }
 #else
-bool BlendLanes::available() { return false; }
-void BlendLanes::serve(std::span<const double>, std::span<double>, std::span<const int64_t>, int64_t, int16_t*, int64_t*) {
+bool BlendLanes::available() {
+  return false;
+}
+void BlendLanes::serve(std::span<const double>, std::span<double>, std::span<const int64_t>, int64_t, int16_t*,
+                       int64_t*) {
   LONGHAUL_CHECK(false, "no vector registers");
 }
 #endif

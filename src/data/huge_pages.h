@@ -23,7 +23,9 @@ inline void touch_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t byt
 #endif
 }
 
-inline void prefer_huge_pages(void* data, size_t bytes) { advise_whole_pages(data, bytes, uintptr_t{2} << 20, MADV_HUGEPAGE); }
+inline void prefer_huge_pages(void* data, size_t bytes) {
+  advise_whole_pages(data, bytes, uintptr_t{2} << 20, MADV_HUGEPAGE);
+}
 
 // A vector of `size` zeros.
 template <typename T>

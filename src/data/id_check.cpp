@@ -10,10 +10,12 @@ namespace {
 
 constexpr int64_t kAtOnce = int64_t{1} << 16;  // ids
 
-[[noreturn]] void refuse(const IndexedDatasetReader& data, int64_t sequence, int64_t token, int64_t id, int64_t vocab_size) {
-  throw UserError("{}.bin: token {} of sequence {} (byte {}) is {}, but the vocabulary has {} ids: the data is damaged, or was "
-                  "prepared with another tokenizer",
-                  data.prefix(), token, sequence, data.offset(sequence) + token * token_bytes(data.token_type()), id, vocab_size);
+[[noreturn]] void refuse(const IndexedDatasetReader& data, int64_t sequence, int64_t token, int64_t id,
+                         int64_t vocab_size) {
+  throw UserError(
+      "{}.bin: token {} of sequence {} (byte {}) is {}, but the vocabulary has {} ids: the data is damaged, or was "
+      "prepared with another tokenizer",
+      data.prefix(), token, sequence, data.offset(sequence) + token * token_bytes(data.token_type()), id, vocab_size);
 }
 
 }  // namespace

@@ -10,9 +10,12 @@
 namespace longhaul {
 
 // As many threads as there are cores for this process, but no more than memory keeps busy.
-inline size_t index_threads() { return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 8); }
+inline size_t index_threads() {
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 8);
+}
 
-// Calls part(0) … part(parts - 1), each in a thread of its own, the last in the caller's. Throws what one of them threw.
+// Calls part(0) … part(parts - 1), each in a thread of its own, the last in the caller's. Throws what one of them
+// threw.
 template <typename Part>
 void in_parallel(size_t parts, const Part& part) {
   std::vector<std::future<void>> others;

@@ -30,8 +30,7 @@ const TypeName& type_name(IndexArray::Type type) {
 }
 
 std::string header_dictionary(std::string_view descr, int64_t rows, int64_t columns) {
-  const std::string shape =
-      columns == 1 ? fmt::format("({},)", rows) : fmt::format("({}, {})", rows, columns);
+  const std::string shape = columns == 1 ? fmt::format("({},)", rows) : fmt::format("({}, {})", rows, columns);
   return fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, shape);
 }
 
@@ -53,13 +52,16 @@ bool take_number(std::string_view& text, int64_t& value) {
 
 IndexArray::IndexArray(Type type, int64_t rows, int64_t columns, std::vector<std::byte> bytes)
     : type_(type), rows_(rows), columns_(columns) {
-  LONGHAUL_CHECK(static_cast<int64_t>(bytes.size()) == rows * columns * index_array_bytes(type), "{} bytes", bytes.size());
+  LONGHAUL_CHECK(static_cast<int64_t>(bytes.size()) == rows * columns * index_array_bytes(type), "{} bytes",
+                 bytes.size());
   auto owned = std::make_shared<std::vector<std::byte>>(std::move(bytes));
   bytes_ = *owned;
   owner_ = std::move(owned);
 }
 
-int64_t index_array_bytes(IndexArray::Type type) { return type_name(type).bytes; }
+int64_t index_array_bytes(IndexArray::Type type) {
+  return type_name(type).bytes;
+}
 
 std::string numpy_header(IndexArray::Type type, int64_t rows, int64_t columns) {
   std::string dictionary = header_dictionary(type_name(type).name, rows, columns);
@@ -76,12 +78,9 @@ std::string numpy_header(IndexArray::Type type, int64_t rows, int64_t columns) {
 IndexArray IndexArray::load(const std::filesystem::path& file) {
   auto mapped = std::make_shared<MappedFile>(file);
   const std::string_view text = mapped->text();
-  const auto damaged = [&](std::string_view what) {
-    return UserError("{} is damaged: {}", file.string(), what);
-  };
+  const auto damaged = [&](std::string_view what) { return UserError("{} is damaged: {}", file.string(), what); };
   uint16_t length = 0;
-  if (!text.starts_with(kMagic) || text.size() < kMagic.size() + 2)
-    throw damaged("it is no NumPy file, format 1.0");
+  if (!text.starts_with(kMagic) || text.size() < kMagic.size() + 2) throw damaged("it is no NumPy file, format 1.0");
   std::memcpy(&length, text.data() + kMagic.size(), 2);
   const size_t start = kMagic.size() + 2 + length;
   if (text.size() < start) throw damaged("its header is cut off");
@@ -98,16 +97,14 @@ IndexArray IndexArray::load(const std::filesystem::path& file) {
     }
   }
   if (item == 0) throw damaged("its element type is not one of <i2, <i4, <u4, <i8, <u8");
-  const bool shaped =
-      take(rest, "', 'fortran_order': False, 'shape': (") && take_number(rest, array.rows_) &&
-      (take(rest, ",)") || (take(rest, ", ") && take_number(rest, array.columns_) && take(rest, ")")));
+  const bool shaped = take(rest, "', 'fortran_order': False, 'shape': (") && take_number(rest, array.rows_) &&
+                      (take(rest, ",)") || (take(rest, ", ") && take_number(rest, array.columns_) && take(rest, ")")));
   if (!shaped) throw damaged("its header has no shape of one or two dimensions");
   const auto available = static_cast<int64_t>(text.size() - start);
   const bool fits = array.columns_ > 0 && array.rows_ <= available / item / array.columns_ &&
                     array.rows_ * array.columns_ * item == available;
   if (!fits)
-    throw damaged(
-        fmt::format("it holds {} bytes, not {} x {} elements", available, array.rows_, array.columns_));
+    throw damaged(fmt::format("it holds {} bytes, not {} x {} elements", available, array.rows_, array.columns_));
   array.bytes_ = mapped->bytes().subspan(start);
   array.owner_ = std::move(mapped);
   return array;

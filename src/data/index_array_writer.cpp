@@ -61,6 +61,8 @@ IndexArray IndexArrayWriter::finish() {
   return IndexArray::load(state_->path);
 }
 
-std::string IndexArrayWriter::checksum() const { return hex64(XXH3_64bits_digest(state_->hash)); }
+std::string IndexArrayWriter::checksum() const {
+  return hex64(XXH3_64bits_digest(state_->hash));
+}
 
 }  // namespace longhaul

@@ -1,5 +1,5 @@
-// Makes an IndexArray piece by piece: as a NumPy file that appears whole and is then mapped, so that an array of any length
-// takes no memory, or in memory where there is no place for files.
+// Makes an IndexArray piece by piece: as a NumPy file that appears whole and is then mapped, so that an array of any
+// length takes no memory, or in memory where there is no place for files.
 #pragma once
 
 #include <cstdint>

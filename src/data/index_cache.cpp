@@ -49,8 +49,8 @@ std::vector<IndexArray> load(const IndexCacheEntry& entry) {
     const IndexArray& array = arrays.emplace_back(IndexArray::load(file));
     const int64_t rows = shape.rows.value_or(array.rows());
     if (array.type() != shape.type || array.rows() != rows || array.columns() != shape.columns) {
-      throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(), array.rows(),
-                      array.columns(), rows, shape.columns);
+      throw UserError("{} does not fit the dataset: {} x {} elements where {} x {} are due", file.string(),
+                      array.rows(), array.columns(), rows, shape.columns);
     }
   }
   const std::filesystem::path source = file_of(entry, "source.json");
@@ -73,10 +73,12 @@ std::vector<IndexArray> load(const IndexCacheEntry& entry) {
 
 // make_writer(shape, rows) is where an array goes.
 template <typename MakeWriter>
-std::vector<IndexArray> build(const IndexCacheEntry& entry, const MakeWriter& make_writer, std::vector<std::string>& checksums) {
+std::vector<IndexArray> build(const IndexCacheEntry& entry, const MakeWriter& make_writer,
+                              std::vector<std::string>& checksums) {
   const auto start = std::chrono::steady_clock::now();
   std::vector<IndexArrayWriter> writers;
-  for (const IndexShape& shape : entry.shapes) writers.push_back(make_writer(shape, shape.rows ? *shape.rows : entry.count_rows()));
+  for (const IndexShape& shape : entry.shapes)
+    writers.push_back(make_writer(shape, shape.rows ? *shape.rows : entry.count_rows()));
   entry.build(writers);
   std::vector<IndexArray> arrays;
   for (IndexArrayWriter& writer : writers) {
@@ -103,8 +105,9 @@ std::vector<IndexArray> build_in_folder(const IndexCacheEntry& entry) {
 
 std::vector<IndexArray> build_in_memory(const IndexCacheEntry& entry) {
   std::vector<std::string> unused;
-  return build(entry, [](const IndexShape& shape, int64_t rows) { return IndexArrayWriter(shape.type, rows, shape.columns); },
-               unused);
+  return build(
+      entry, [](const IndexShape& shape, int64_t rows) { return IndexArrayWriter(shape.type, rows, shape.columns); },
+      unused);
 }
 
 // What is in the cache; nothing where it has to be built, which `tell` says why.

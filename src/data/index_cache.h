@@ -1,13 +1,14 @@
-// Keeps the arrays of a dataset's order between runs, under Megatron's file names and in its formats, so that either program
-// finds what the other built.
+// Keeps the arrays of a dataset's order between runs, under Megatron's file names and in its formats, so that either
+// program finds what the other built.
 //
-//   FOLDER/<md5 of the description>-<name>-<array>.npy     one file an array; the name is "GPTDataset-train", for example
+//   FOLDER/<md5 of the description>-<name>-<array>.npy     one file an array; the name is "GPTDataset-train", for
+//   example
 //                                         -source.json
 //                                         -description.txt
 //                                         -lock              while it is built, and no longer
 //
-// source.json is Longhaul's own: what the order was built from, and checksums of the arrays. The description is written last
-// and every file appears by a rename, so whoever finds it finds all.
+// source.json is Longhaul's own: what the order was built from, and checksums of the arrays. The description is written
+// last and every file appears by a rename, so whoever finds it finds all.
 #pragma once
 
 #include <cstdint>
@@ -54,9 +55,10 @@ struct IndexCacheEntry {
 // Makes the .idx the file that the order is of.
 void use_as_source(IndexCacheEntry& entry, const IndexedDatasetReader& reader);
 
-// Loads the arrays from the cache, or builds and stores them there. Of several processes and threads that ask for the same at once
-// one builds, and the others wait; different ones are built side by side, in one folder, too. What doesn't match the entry or is damaged is built
-// anew, with a line in the log. A folder that can't be written is a warning, once: the arrays then live in memory alone.
+// Loads the arrays from the cache, or builds and stores them there. Of several processes and threads that ask for the
+// same at once one builds, and the others wait; different ones are built side by side, in one folder, too. What doesn't
+// match the entry or is damaged is built anew, with a line in the log. A folder that can't be written is a warning,
+// once: the arrays then live in memory alone.
 std::vector<IndexArray> load_or_build(const IndexCacheEntry& entry);
 
 // For check_entries: throws UserError where `value` is outside [begin, end).

@@ -70,9 +70,7 @@ std::string dataset_prefix(std::string path) {
 }
 
 IndexedDatasetReader::IndexedDatasetReader(std::string path)
-    : prefix_(dataset_prefix(std::move(path))),
-      idx_(half(prefix_, ".idx")),
-      bin_(half(prefix_, ".bin")) {
+    : prefix_(dataset_prefix(std::move(path))), idx_(half(prefix_, ".idx")), bin_(half(prefix_, ".bin")) {
   check_header();
   check_arrays();
 }
@@ -84,8 +82,8 @@ void IndexedDatasetReader::check_header() {
     throw UserError("{} is not an index of a Megatron dataset: it does not start with \"MMIDIDX\"", file);
   }
   if (text.size() < static_cast<size_t>(kHeaderBytes)) {
-    throw UserError("{} is truncated: {} bytes, but the header alone has {}; prepare the data again", file,
-                    text.size(), kHeaderBytes);
+    throw UserError("{} is truncated: {} bytes, but the header alone has {}; prepare the data again", file, text.size(),
+                    kHeaderBytes);
   }
   const auto version = load<uint64_t>(9);
   if (version != 1) throw UserError("{} has format version {}; only version 1 is known", file, version);
@@ -93,8 +91,7 @@ void IndexedDatasetReader::check_header() {
   if (code == 6 || code == 7) {
     throw UserError("{} holds floating point values (dtype code {}), not token ids", file, code);
   }
-  if (code < 1 || code > 8)
-    throw UserError("{} is damaged: its dtype code is {}, not one of 1 … 8", file, code);
+  if (code < 1 || code > 8) throw UserError("{} is damaged: its dtype code is {}, not one of 1 … 8", file, code);
   type_ = static_cast<TokenType>(code);
 
   const auto n = load<uint64_t>(18);
@@ -125,21 +122,18 @@ void IndexedDatasetReader::check_arrays() const {
     const int32_t tokens = length(i);
     if (tokens < 0) throw UserError("{} is damaged: sequence {} has the length {}", file, i, tokens);
     if (offset(i) != expected) {
-      throw UserError(
-          "{} is damaged: sequence {} should start at byte {} of the .bin file, but its offset is {}", file,
-          i, expected, offset(i));
+      throw UserError("{} is damaged: sequence {} should start at byte {} of the .bin file, but its offset is {}", file,
+                      i, expected, offset(i));
     }
     expected += tokens * token_bytes(type_);
   }
   if (static_cast<uint64_t>(expected) != bin_.size()) {
-    throw UserError(
-        "{} {}: it has {} bytes, but {} describes {}; prepare the data again", bin_.path().string(),
-        bin_.size() < static_cast<uint64_t>(expected) ? "is truncated" : "does not belong to its index",
-        bin_.size(), file, expected);
+    throw UserError("{} {}: it has {} bytes, but {} describes {}; prepare the data again", bin_.path().string(),
+                    bin_.size() < static_cast<uint64_t>(expected) ? "is truncated" : "does not belong to its index",
+                    bin_.size(), file, expected);
   }
   if (document_border(0) != 0) {
-    throw UserError("{} is damaged: the first document starts at sequence {}, not 0", file,
-                    document_border(0));
+    throw UserError("{} is damaged: the first document starts at sequence {}, not 0", file, document_border(0));
   }
   for (int64_t i = 1; i < borders_; ++i) {
     if (document_border(i) < document_border(i - 1)) {
@@ -152,8 +146,7 @@ void IndexedDatasetReader::check_arrays() const {
                     document_border(borders_ - 1), sequences_);
   }
   for (int64_t i = 0; multimodal_ && i < sequences_; ++i) {
-    if (mode(i) != 0 && mode(i) != 1)
-      throw UserError("{} is damaged: sequence {} has the mode {}", file, i, mode(i));
+    if (mode(i) != 0 && mode(i) != 1) throw UserError("{} is damaged: sequence {} has the mode {}", file, i, mode(i));
   }
 }
 
@@ -177,14 +170,14 @@ std::vector<int64_t> IndexedDatasetReader::get(int64_t i) const {
 void IndexedDatasetReader::read(int64_t i, int64_t begin, std::span<int64_t> out) const {
   LONGHAUL_CHECK(i >= 0 && i < sequences_, "sequence {} of {}", i, sequences_);
   LONGHAUL_CHECK(begin >= 0 && begin + static_cast<int64_t>(out.size()) <= length(i),
-                 "tokens [{}, {}) of sequence {}, which has {}", begin,
-                 begin + static_cast<int64_t>(out.size()), i, length(i));
+                 "tokens [{}, {}) of sequence {}, which has {}", begin, begin + static_cast<int64_t>(out.size()), i,
+                 length(i));
   thread_local std::vector<std::byte> buffer;
   const int64_t bytes = token_bytes(type_);
   const auto source = bin_.bytes(offset(i) + begin * bytes, out.size() * static_cast<size_t>(bytes), buffer);
   if (!widen(type_, source.data(), out)) {
-    throw UserError("{}.bin is damaged, or {}.idx is: a token of sequence {} is negative; prepare the data again", prefix_, prefix_,
-                    i);
+    throw UserError("{}.bin is damaged, or {}.idx is: a token of sequence {} is negative; prepare the data again",
+                    prefix_, prefix_, i);
   }
 }
 

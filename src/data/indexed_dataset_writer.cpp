@@ -30,17 +30,29 @@ IndexedDatasetWriter::~IndexedDatasetWriter() {
   fs::remove_all(folder_, ignored);
 }
 
-void IndexedDatasetWriter::add_sequence(std::span<const int32_t> tokens) { pieces_->add_sequence(tokens); }
-void IndexedDatasetWriter::end_document() { pieces_->end_document(); }
+void IndexedDatasetWriter::add_sequence(std::span<const int32_t> tokens) {
+  pieces_->add_sequence(tokens);
+}
+void IndexedDatasetWriter::end_document() {
+  pieces_->end_document();
+}
 void IndexedDatasetWriter::add_documents(std::span<const int32_t> tokens, std::span<const int32_t> lengths,
                                          std::span<const int32_t> documents) {
   pieces_->add_documents(tokens, lengths, documents);
 }
-void IndexedDatasetWriter::add_dataset(const IndexedDatasetReader& other) { pieces_->add_dataset(other); }
+void IndexedDatasetWriter::add_dataset(const IndexedDatasetReader& other) {
+  pieces_->add_dataset(other);
+}
 
-int64_t IndexedDatasetWriter::sequences() const { return pieces_->sizes().sequences; }
-int64_t IndexedDatasetWriter::documents() const { return pieces_->sizes().documents; }
-int64_t IndexedDatasetWriter::tokens() const { return pieces_->sizes().tokens; }
+int64_t IndexedDatasetWriter::sequences() const {
+  return pieces_->sizes().sequences;
+}
+int64_t IndexedDatasetWriter::documents() const {
+  return pieces_->sizes().documents;
+}
+int64_t IndexedDatasetWriter::tokens() const {
+  return pieces_->sizes().tokens;
+}
 
 void IndexedDatasetWriter::finalize() {
   pieces_->write_index();

@@ -7,8 +7,12 @@
 
 namespace longhaul {
 
-Loader::Loader(std::shared_ptr<const Dataset> dataset, const SamplerOptions& sampler, LoaderOptions options, int64_t consumed)
-    : dataset_(std::move(dataset)), sampler_(sampler, dataset_->size()), options_(std::move(options)), consumed_(consumed) {
+Loader::Loader(std::shared_ptr<const Dataset> dataset, const SamplerOptions& sampler, LoaderOptions options,
+               int64_t consumed)
+    : dataset_(std::move(dataset)),
+      sampler_(sampler, dataset_->size()),
+      options_(std::move(options)),
+      consumed_(consumed) {
   LONGHAUL_CHECK(options_.prefetch >= 1 && options_.threads >= 1 && options_.sequence_length >= 1,
                  "prefetch {}, threads {}, sequence length {}", options_.prefetch, options_.threads,
                  options_.sequence_length);

@@ -69,7 +69,8 @@ Masking::Masking(const MaskingOptions& options) : options_(options) {
   if (!(options.probability > 0 && options.probability < 1)) {
     throw UserError("the masking probability is {}; it must be above 0 and below 1", options.probability);
   }
-  if (options.max_ngram < 1) throw UserError("the longest run to mask is {} words; it must be at least 1", options.max_ngram);
+  if (options.max_ngram < 1)
+    throw UserError("the longest run to mask is {} words; it must be at least 1", options.max_ngram);
   std::vector<double> inverse;
   for (int64_t n = 1; n <= options.max_ngram; ++n) inverse.push_back(1.0 / static_cast<double>(n));
   weights_ = normalized(inverse);
@@ -77,11 +78,13 @@ Masking::Masking(const MaskingOptions& options) : options_(options) {
   weights_ = normalized(weights_);  // a second time, as Megatron does: it can change last bits
 }
 
-std::vector<Masking::Run> Masking::choose(std::span<const int64_t> tokens, int64_t target, const MaskVocabulary& vocabulary,
-                                          RandomState& random, const std::function<void(size_t)>& hide) const {
+std::vector<Masking::Run> Masking::choose(std::span<const int64_t> tokens, int64_t target,
+                                          const MaskVocabulary& vocabulary, RandomState& random,
+                                          const std::function<void(size_t)>& hide) const {
   const Words words = words_of(tokens, vocabulary, options_.whole_words);
-  const double limit = std::min(options_.probability * static_cast<double>(target),
-                                std::max(1.0, std::nearbyint(static_cast<double>(tokens.size()) * options_.probability)));
+  const double limit =
+      std::min(options_.probability * static_cast<double>(target),
+               std::max(1.0, std::nearbyint(static_cast<double>(tokens.size()) * options_.probability)));
   std::vector<size_t> order(words.count());
   std::iota(order.begin(), order.end(), size_t{0});
   random.shuffle(std::span(order));

@@ -23,7 +23,8 @@ LONGHAUL_CLONES void next_block(uint32_t* state, uint32_t* words) {
 #pragma GCC ivdep
   for (int i = 0; i < kWords - kShift; ++i) state[i] = twisted(state[i], state[i + 1], state[i + kShift]);
 #pragma GCC ivdep
-  for (int i = kWords - kShift; i < kWords - 1; ++i) state[i] = twisted(state[i], state[i + 1], state[i + kShift - kWords]);
+  for (int i = kWords - kShift; i < kWords - 1; ++i)
+    state[i] = twisted(state[i], state[i + 1], state[i + kShift - kWords]);
   state[kWords - 1] = twisted(state[kWords - 1], state[0], state[kShift - 1]);
   for (int i = 0; i < kWords; ++i) words[i] = tempered(state[i]);
 }

@@ -4,8 +4,7 @@
 
 namespace longhaul {
 
-MockDataset::MockDataset(const MockDatasetOptions& options)
-    : options_(options), choices_(options.seed, "mock data") {
+MockDataset::MockDataset(const MockDatasetOptions& options) : options_(options), choices_(options.seed, "mock data") {
   if (options.vocab_size < 2) {
     throw UserError("data.mock needs a vocabulary of at least 2 tokens, but model.vocab_size is {}",
                     options.vocab_size);

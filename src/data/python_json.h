@@ -1,4 +1,5 @@
-// Pieces of JSON text exactly as Python's `json.dumps(…, indent=4)` prints them, for descriptions whose MD5 must be Megatron's.
+// Pieces of JSON text exactly as Python's `json.dumps(…, indent=4)` prints them, for descriptions whose MD5 must be
+// Megatron's.
 #pragma once
 
 #include <string>

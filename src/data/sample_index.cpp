@@ -62,7 +62,11 @@ class RowFinder {
  public:
   // `document`: the place of the piece's first in the document index; `begin`: that of its first token in the stream.
   RowFinder(std::span<const int32_t> lengths, size_t document, int64_t begin, int64_t sample, int64_t sequence_length)
-      : lengths_(lengths), document_(document), begin_(begin), sequence_length_(sequence_length), token_(sample * sequence_length) {}
+      : lengths_(lengths),
+        document_(document),
+        begin_(begin),
+        sequence_length_(sequence_length),
+        token_(sample * sequence_length) {}
 
   // The rows of the next `count` samples, which begin in the piece.
   void find(size_t count, T* row) {
@@ -72,8 +76,8 @@ class RowFinder {
       row[1] = static_cast<T>(token_ - begin_);
     };
     while (row != end) {
-      // Most documents hold the beginning of one sample or of none. Which of the two can't be predicted, so there is no branch:
-      // where there is none, the next document writes the row again.
+      // Most documents hold the beginning of one sample or of none. Which of the two can't be predicted, so there is no
+      // branch: where there is none, the next document writes the row again.
       const int64_t stop = begin_ + lengths_[at_];
       write();
       const bool here = token_ < stop;
@@ -124,7 +128,8 @@ void for_each_sample_row(const IndexedDatasetReader& reader, std::span<const int
       tokens += sum;
       to_sum.pass();
 
-      const int64_t sample = std::max<int64_t>(1, divide_up(begin, S)), end = std::min(divide_up(begin + sum, S), plan.samples + 1);
+      const int64_t sample = std::max<int64_t>(1, divide_up(begin, S)),
+                    end = std::min(divide_up(begin + sum, S), plan.samples + 1);
       size_t left = static_cast<size_t>(std::max<int64_t>(0, end - sample));
       RowFinder<T> finder(lengths, first, begin, sample, S);
       size_t found = std::min(left, kPiece);
@@ -152,7 +157,8 @@ void for_each_sample_row(const IndexedDatasetReader& reader, std::span<const int
   const int64_t found = std::min(plan.samples, (tokens - 1) / S);  // samples that begin behind the first
   if (found < plan.samples) {
     // A last, partial sample ends with the stream, at the last token, which an empty last document has not.
-    LONGHAUL_CHECK(found + 1 == plan.samples && !order.drop_last, "sample {} of {} begins behind the data", found + 1, plan.samples);
+    LONGHAUL_CHECK(found + 1 == plan.samples && !order.drop_last, "sample {} of {} begins behind the data", found + 1,
+                   plan.samples);
     use(std::array<T, 2>{static_cast<T>(documents.size() - 1),
                          static_cast<T>(std::max<int64_t>(reader.length(documents.back()) - 1, 0))});
   }

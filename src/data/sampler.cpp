@@ -9,8 +9,8 @@
 namespace longhaul {
 
 Sampler::Sampler(const SamplerOptions& options, int64_t total) : options_(options), total_(total) {
-  LONGHAUL_CHECK(options_.micro_batch >= 1 && options_.ranks >= 1, "micro-batch {}, {} ranks",
-                 options_.micro_batch, options_.ranks);
+  LONGHAUL_CHECK(options_.micro_batch >= 1 && options_.ranks >= 1, "micro-batch {}, {} ranks", options_.micro_batch,
+                 options_.ranks);
   if (options_.kind == SamplerKind::sequential) return;
   if (samples_a_pass() == 0) {
     throw UserError(
@@ -46,8 +46,7 @@ void Sampler::read_at(int64_t consumed, int64_t rank, std::vector<int64_t>& numb
         "need {}; train for fewer steps, or add data",
         total_, consumed, stride());
   }
-  for (int64_t i = 0; i < options_.micro_batch; ++i)
-    numbers.push_back(consumed + rank * options_.micro_batch + i);
+  for (int64_t i = 0; i < options_.micro_batch; ++i) numbers.push_back(consumed + rank * options_.micro_batch + i);
 }
 
 void Sampler::read_cyclic(int64_t consumed, int64_t rank, std::vector<int64_t>& numbers) {
@@ -67,8 +66,7 @@ void Sampler::read_cyclic(int64_t consumed, int64_t rank, std::vector<int64_t>& 
   }
   // A rank takes consecutive entries, of its own run of the dataset; or every so many-th, of the whole.
   const int64_t first = options_.sharding ? done / options_.ranks : done + rank;
-  const int64_t step = options_.sharding ? 1 : options_.ranks,
-                offset = options_.sharding ? rank * shuffled() : 0;
+  const int64_t step = options_.sharding ? 1 : options_.ranks, offset = options_.sharding ? rank * shuffled() : 0;
   for (int64_t i = 0; i < options_.micro_batch; ++i) {
     numbers.push_back(offset + int64_t{permutation_[static_cast<size_t>(first + i * step)]});
   }

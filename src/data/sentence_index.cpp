@@ -64,14 +64,16 @@ class GrowingRows {
     prefer_huge_pages(larger.data(), larger.capacity() * sizeof(Row));
     larger.insert(larger.end(), rows_.begin(), rows_.end());
     rows_.swap(larger);
-    ready_ = std::async(std::launch::async, [data = rows_.data(), expected] { touch_pages(data, expected * sizeof(Row)); });
+    ready_ =
+        std::async(std::launch::async, [data = rows_.data(), expected] { touch_pages(data, expected * sizeof(Row)); });
   }
 
   std::vector<Row> rows_;
   std::future<void> ready_;  // of the memory
 };
 
-// As std::shuffle by hand: row i trades places with one of the rows up to i. Which, a thread of its own draws, a batch ahead.
+// As std::shuffle by hand: row i trades places with one of the rows up to i. Which, a thread of its own draws, a batch
+// ahead.
 template <typename Row>
 void shuffle_rows(std::span<Row> rows, uint32_t seed) {
   constexpr size_t kBatch = size_t{1} << 16, kAhead = 48;  // rows; those that are on their way from memory
@@ -118,8 +120,8 @@ std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& rea
   const int64_t epochs = order.samples ? divide_up(*order.samples, ends.rows()) : 1;
   Targets targets(order);
   // `ends` has counted the rows of longest targets.
-  GrowingRows<SentenceRow<T>> growing(
-      static_cast<size_t>(static_cast<double>(ends.rows() * epochs) * static_cast<double>(order.longest) / targets.mean()));
+  GrowingRows<SentenceRow<T>> growing(static_cast<size_t>(static_cast<double>(ends.rows() * epochs) *
+                                                          static_cast<double>(order.longest) / targets.mean()));
   do {
     for (int64_t i = order.documents.begin; i < order.documents.end; ++i) {
       const int64_t document_end = reader.document_border(i + 1);

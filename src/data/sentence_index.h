@@ -2,9 +2,10 @@
 //
 //   (first sentence, sentence behind the last, target length in tokens)
 //
-// Within a document, sentences are gathered until they have the target length; a row never crosses documents, and the last
-// sentence of a document never stands alone. The target is `longest`, or now and then something shorter. Documents are gone
-// through in the order of the file, epoch after epoch, until there are rows enough; then the rows are shuffled.
+// Within a document, sentences are gathered until they have the target length; a row never crosses documents, and the
+// last sentence of a document never stands alone. The target is `longest`, or now and then something shorter. Documents
+// are gone through in the order of the file, epoch after epoch, until there are rows enough; then the rows are
+// shuffled.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ struct SentenceOrder {
 // A document with a longer sentence, in tokens, is left out, unless it has no other.
 inline constexpr int64_t kLongestSentence = 512;
 
-// The type of a file's numbers, which the number of sentences in the dataset decides: uint32, or uint64 where that is too narrow.
+// The type of a file's numbers, which the number of sentences in the dataset decides: uint32, or uint64 where that is
+// too narrow.
 IndexArray::Type sentence_index_type(int64_t sentences);
 
 template <typename T>
@@ -40,8 +42,8 @@ struct SentenceRow {
 };
 
 // T is uint32_t or uint64_t. Throws UserError, starting with `what`, when no document is of
-// use. Memory: the rows, an eighth more as a rule, and a byte a sentence; while an order that is far longer than its mean
-// target lets expect moves to a larger place, twice that.
+// use. Memory: the rows, an eighth more as a rule, and a byte a sentence; while an order that is far longer than its
+// mean target lets expect moves to a larger place, twice that.
 template <typename T>
 std::vector<SentenceRow<T>> build_sentence_index(const IndexedDatasetReader& reader, const SentenceOrder& order,
                                                  const std::string& what);

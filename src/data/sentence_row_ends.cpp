@@ -11,16 +11,20 @@ namespace {
 constexpr size_t kPiece = size_t{1} << 16;  // sentences that are worth more than one thread
 
 // The last sentence of a document never stands alone.
-int64_t last_one_too(int64_t end, int64_t document_end) { return document_end - end > 1 ? end : document_end; }
+int64_t last_one_too(int64_t end, int64_t document_end) {
+  return document_end - end > 1 ? end : document_end;
+}
 
 }  // namespace
 
-SentenceRowEnds::SentenceRowEnds(const IndexedDatasetReader& reader, const SentenceOrder& order, const std::string& what)
+SentenceRowEnds::SentenceRowEnds(const IndexedDatasetReader& reader, const SentenceOrder& order,
+                                 const std::string& what)
     : reader_(reader), order_(order), first_(reader.document_border(order.documents.begin)) {
   counts_.resize(static_cast<size_t>(reader.document_border(order.documents.end) - first_), kUseless);
   const size_t threads = counts_.size() < kPiece ? 1 : index_threads();
   const auto part = [&](size_t thread) {
-    return order.documents.begin + order.documents.count() * static_cast<int64_t>(thread) / static_cast<int64_t>(threads);
+    return order.documents.begin +
+           order.documents.count() * static_cast<int64_t>(thread) / static_cast<int64_t>(threads);
   };
   std::vector<Found> parts(threads);
   in_parallel(threads, [&](size_t thread) { parts[thread] = look_at({part(thread), part(thread + 1)}); });
@@ -34,7 +38,8 @@ SentenceRowEnds::SentenceRowEnds(const IndexedDatasetReader& reader, const Sente
     throw UserError(
         "{} has no document to take samples from: of {} documents, {} have fewer than {} sentences and {} have a sentence of more "
         "than {} tokens; prepare the texts cut into sentences, and see that each share of the split holds some",
-        what, order.documents.count(), all.short_documents, order.fewest_sentences, all.long_documents, kLongestSentence);
+        what, order.documents.count(), all.short_documents, order.fewest_sentences, all.long_documents,
+        kLongestSentence);
   }
   rows_ = all.rows;
 }

@@ -1,7 +1,7 @@
 // Where the rows of a BERT or T5 dataset end: what sentence_index.h says of sentences that are gathered, for one row.
 //
-// Most rows have the longest target. Where these end doesn't depend on the rows before them, so it is found beforehand, by many
-// threads, for every sentence that a row may begin with.
+// Most rows have the longest target. Where these end doesn't depend on the rows before them, so it is found beforehand,
+// by many threads, for every sentence that a row may begin with.
 #pragma once
 
 #include <cstdint>

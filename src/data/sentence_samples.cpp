@@ -16,7 +16,9 @@ namespace {
 
 constexpr int64_t kColumns = 3;
 
-std::string json_bool(bool value) { return value ? "true" : "false"; }
+std::string json_bool(bool value) {
+  return value ? "true" : "false";
+}
 
 std::string describe_sentences(const IndexedDatasetReader& reader, const SentenceDatasetOptions& options,
                                const SentenceSamples::Kind& kind) {
@@ -51,8 +53,8 @@ SentenceOrder order_of(const IndexedDatasetReader& reader, const SentenceDataset
   order.seed = options.seed;
   order.fewest_sentences = kind.fewest_sentences;
   if (order.longest < 2) {
-    throw UserError("a sequence of {} tokens is too short: {} of them are special, and 2 more are needed", options.sequence_length,
-                    kind.special_tokens);
+    throw UserError("a sequence of {} tokens is too short: {} of them are special, and 2 more are needed",
+                    options.sequence_length, kind.special_tokens);
   }
   if (order.seed < 1 || order.seed > static_cast<uint32_t>(std::numeric_limits<int32_t>::max())) {
     throw UserError("the seed is {}; for sentence-level data it must be 1 … 2147483647", order.seed);
@@ -65,7 +67,8 @@ SentenceOrder order_of(const IndexedDatasetReader& reader, const SentenceDataset
 
 // Rows of an array that nobody vouches for.
 void check_rows(const IndexedDatasetReader& reader, const SentenceOrder& order, const IndexArray& rows) {
-  const int64_t first = reader.document_border(order.documents.begin), last = reader.document_border(order.documents.end);
+  const int64_t first = reader.document_border(order.documents.begin),
+                last = reader.document_border(order.documents.end);
   for (int64_t i = 0; i < kColumns * rows.rows(); i += kColumns) {
     check_index_entry("sample index", rows[i], first, last);
     check_index_entry("sample index", rows[i + 1], rows[i] + order.fewest_sentences, last + 1);
@@ -91,13 +94,14 @@ IndexArray load_or_build_rows(const IndexedDatasetReader& reader, const Sentence
 
 }  // namespace
 
-SentenceSamples::SentenceSamples(std::shared_ptr<const IndexedDatasetReader> reader, const SentenceDatasetOptions& options,
-                                 const Kind& kind)
+SentenceSamples::SentenceSamples(std::shared_ptr<const IndexedDatasetReader> reader,
+                                 const SentenceDatasetOptions& options, const Kind& kind)
     : reader_(std::move(reader)), seed_(options.seed), description_(describe_sentences(*reader_, options, kind)) {
   const SentenceOrder order = order_of(*reader_, options, kind);
   IndexCacheEntry entry;
-  entry.folder = options.cache_dir.empty() ? std::filesystem::path(reader_->prefix()) / "cache" / (kind.name + "_indices")
-                                           : std::filesystem::path(options.cache_dir);
+  entry.folder = options.cache_dir.empty()
+                     ? std::filesystem::path(reader_->prefix()) / "cache" / (kind.name + "_indices")
+                     : std::filesystem::path(options.cache_dir);
   entry.name = kind.name;
   entry.description = description_;
   entry.what = dataset_name(reader_->prefix(), options.split, options.split_string);
@@ -110,7 +114,9 @@ SentenceSamples::SentenceSamples(std::shared_ptr<const IndexedDatasetReader> rea
 SentenceSamples::~SentenceSamples() = default;
 SentenceSamples::SentenceSamples(SentenceSamples&&) noexcept = default;
 
-int64_t SentenceSamples::size() const { return rows_->rows(); }
+int64_t SentenceSamples::size() const {
+  return rows_->rows();
+}
 
 SentenceSamples::Row SentenceSamples::row(int64_t index) const {
   LONGHAUL_CHECK(index >= 0 && index < size(), "sample {} of {}", index, size());
@@ -131,7 +137,9 @@ std::vector<int64_t> SentenceSamples::tokens(int64_t begin, int64_t end) const {
   return tokens;
 }
 
-int64_t SentenceSamples::document_of(int64_t sentence) const { return reader_->document_of(sentence); }
+int64_t SentenceSamples::document_of(int64_t sentence) const {
+  return reader_->document_of(sentence);
+}
 
 RandomState SentenceSamples::random(int64_t index) const {
   return RandomState(static_cast<uint32_t>(seed_ + static_cast<uint64_t>(index)));

@@ -20,8 +20,8 @@ constexpr size_t kLanes = BlendLanes::kLanes;
 SpeculativeBlend::SpeculativeBlend(std::vector<double> weights, std::vector<double> limits)
     : weights_(std::move(weights)), limits_(std::move(limits)), used_(weights_.size(), 0.0) {}
 
-// Everyone's share rounded down, and one more for those with the largest rest: never far from the truth. What the places
-// of exhausted datasets would have been is spread evenly over the others.
+// Everyone's share rounded down, and one more for those with the largest rest: never far from the truth. What the
+// places of exhausted datasets would have been is spread evenly over the others.
 std::vector<double> SpeculativeBlend::guess(int64_t place) const {
   const auto at = static_cast<double>(place);
   std::vector<size_t> open;
@@ -42,7 +42,8 @@ std::vector<double> SpeculativeBlend::guess(int64_t place) const {
     rests[d] = share - counts[d];
     left -= counts[d];
   }
-  const auto lucky = open.begin() + std::clamp<int64_t>(static_cast<int64_t>(left), 0, static_cast<int64_t>(open.size()));
+  const auto lucky =
+      open.begin() + std::clamp<int64_t>(static_cast<int64_t>(left), 0, static_cast<int64_t>(open.size()));
   std::nth_element(open.begin(), lucky, open.end(), [&](size_t a, size_t b) { return rests[a] > rests[b]; });
   std::for_each(open.begin(), lucky, [&](size_t d) { counts[d] += 1; });
   return counts;
@@ -55,8 +56,8 @@ bool SpeculativeBlend::exhausts_any() const {
   return false;
 }
 
-// Makes the places of 8 stretches a thread in datasets_ and samples_. False, with nothing changed, when a dataset runs out
-// on the way.
+// Makes the places of 8 stretches a thread in datasets_ and samples_. False, with nothing changed, when a dataset runs
+// out on the way.
 bool SpeculativeBlend::try_round(size_t threads) {
   const size_t count = weights_.size(), stretches = threads * kLanes;
   const int64_t warm_up = std::clamp<int64_t>(16 * static_cast<int64_t>(count), 1024, kStretch);
@@ -94,8 +95,8 @@ bool SpeculativeBlend::try_round(size_t threads) {
       continue;
     }
     const size_t offset = i * kStretch;
-    serve_in_turn(weights_, {}, used_, place_ + static_cast<int64_t>(offset), std::span(datasets_).subspan(offset, kStretch),
-                  std::span(samples_).subspan(offset, kStretch));
+    serve_in_turn(weights_, {}, used_, place_ + static_cast<int64_t>(offset),
+                  std::span(datasets_).subspan(offset, kStretch), std::span(samples_).subspan(offset, kStretch));
   }
   if (exhausts_any()) {
     used_ = used_before;
@@ -105,7 +106,8 @@ bool SpeculativeBlend::try_round(size_t threads) {
   return true;
 }
 
-void SpeculativeBlend::serve(int64_t size, const std::function<void(std::span<const int16_t>, std::span<const int64_t>)>& use) {
+void SpeculativeBlend::serve(int64_t size,
+                             const std::function<void(std::span<const int16_t>, std::span<const int64_t>)>& use) {
   const size_t threads = index_threads();
   const auto round = static_cast<int64_t>(threads * kLanes) * kStretch;
   const int64_t end = place_ + size;

@@ -1,9 +1,9 @@
 // A blend's order, made in many stretches at once although each place depends on all before it.
 //
-// The greedy loop forgets: two runs that stand at the same place with slightly different counts soon choose alike, and then
-// have the same counts for ever. So a stretch starts from a guess some places ahead of its beginning, and runs; when the
-// stretch before it has ended, its counts say whether the guess came right. Where it did not, the stretch is made again. So
-// the result is exact whatever the guesses are; they decide on speed alone.
+// The greedy loop forgets: two runs that stand at the same place with slightly different counts soon choose alike, and
+// then have the same counts for ever. So a stretch starts from a guess some places ahead of its beginning, and runs;
+// when the stretch before it has ended, its counts say whether the guess came right. Where it did not, the stretch is
+// made again. So the result is exact whatever the guesses are; they decide on speed alone.
 #pragma once
 
 #include <cstdint>

@@ -16,9 +16,8 @@ std::string_view trimmed(std::string_view text) {
 }
 
 [[noreturn]] void refuse(std::string_view text, std::string_view what) {
-  throw UserError(
-      "data.split: \"{}\" {}; give up to three shares for train, valid and test, e.g. \"969,30,1\"", text,
-      what);
+  throw UserError("data.split: \"{}\" {}; give up to three shares for train, valid and test, e.g. \"969,30,1\"", text,
+                  what);
 }
 
 }  // namespace

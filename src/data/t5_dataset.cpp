@@ -9,14 +9,17 @@ namespace longhaul {
 namespace {
 
 SentenceSamples::Kind kind_of(const T5DatasetOptions& options) {
-  return {"T5MaskedWordPieceDataset", /*special_tokens=*/2, 1,
+  return {"T5MaskedWordPieceDataset",
+          /*special_tokens=*/2,
+          1,
           {{"sequence_length_decoder", fmt::to_string(options.decoder_length)}}};
 }
 
 MaskVocabulary checked(MaskVocabulary vocabulary) {
   if (!vocabulary.bos || !vocabulary.eos || vocabulary.sentinels.empty()) {
-    throw UserError("T5's samples need a bos and an eos token and the sentinels <extra_id_0>, <extra_id_1> …, but the tokenizer "
-                    "lacks some: use that of a T5");
+    throw UserError(
+        "T5's samples need a bos and an eos token and the sentinels <extra_id_0>, <extra_id_1> …, but the tokenizer "
+        "lacks some: use that of a T5");
   }
   return vocabulary;
 }
@@ -40,9 +43,10 @@ void T5Dataset::get(int64_t index, T5Sample& sample) const {
 
   const std::vector<Masking::Run> runs = masking_.choose(tokens, row.target, vocabulary_, random, [](size_t) {});
   if (runs.size() > vocabulary_.sentinels.size()) {
-    throw UserError("sample {} has {} hidden runs, but the tokenizer has {} sentinels: use a shorter sequence or a lower masking "
-                    "probability",
-                    index, runs.size(), vocabulary_.sentinels.size());
+    throw UserError(
+        "sample {} has {} hidden runs, but the tokenizer has {} sentinels: use a shorter sequence or a lower masking "
+        "probability",
+        index, runs.size(), vocabulary_.sentinels.size());
   }
   sample.encoder.clear();
   sample.labels.clear();
@@ -65,9 +69,10 @@ void T5Dataset::get(int64_t index, T5Sample& sample) const {
   LONGHAUL_CHECK(sample.encoder_length <= sequence_length_, "{} tokens in a sequence of {}", sample.encoder_length,
                  sequence_length_);
   if (sample.decoder_length > decoder_length_) {
-    throw UserError("sample {} has {} tokens for the decoder, more than its length of {}: make that longer, or use a lower masking "
-                    "probability",
-                    index, sample.decoder_length, decoder_length_);
+    throw UserError(
+        "sample {} has {} tokens for the decoder, more than its length of {}: make that longer, or use a lower masking "
+        "probability",
+        index, sample.decoder_length, decoder_length_);
   }
   sample.encoder.resize(static_cast<size_t>(sequence_length_), vocabulary_.pad);
   sample.decoder.resize(static_cast<size_t>(decoder_length_), vocabulary_.pad);

@@ -38,8 +38,8 @@ TokenFile::TokenFile(TokenFile&& other) noexcept
       size_(other.size_) {}
 
 std::span<const std::byte> TokenFile::bytes(int64_t begin, size_t count, std::vector<std::byte>& buffer) const {
-  LONGHAUL_CHECK(begin >= 0 && count <= size_ && static_cast<size_t>(begin) <= size_ - count, "bytes {} + {} of {}", begin, count,
-                 size_);
+  LONGHAUL_CHECK(begin >= 0 && count <= size_ && static_cast<size_t>(begin) <= size_ - count, "bytes {} + {} of {}",
+                 begin, count, size_);
   if (map_) return map_->bytes().subspan(static_cast<size_t>(begin), count);
   buffer.resize(count);
   for (size_t done = 0; done < count;) {

@@ -1,4 +1,5 @@
-// Numbered jobs that many threads do at once, with a part that is done one job after another, in the order of the numbers.
+// Numbered jobs that many threads do at once, with a part that is done one job after another, in the order of the
+// numbers.
 #pragma once
 
 #include <condition_variable>

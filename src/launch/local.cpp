@@ -35,8 +35,14 @@ void remember_signal(int signal) {
 
 std::vector<std::string> mpirun_command(const LocalLaunch& options, const std::filesystem::path& folder) {
   // The host is named, since in a job of Slurm's or the like mpirun would take all machines of the job.
-  std::vector<std::string> words{"mpirun", "-n", fmt::format("{}", options.ranks), "--host", fmt::format("localhost:{}", options.ranks),
-                                 "--oversubscribe", "--bind-to", "none"};
+  std::vector<std::string> words{"mpirun",
+                                 "-n",
+                                 fmt::format("{}", options.ranks),
+                                 "--host",
+                                 fmt::format("localhost:{}", options.ranks),
+                                 "--oversubscribe",
+                                 "--bind-to",
+                                 "none"};
   words.insert(words.end(), options.rank_starter.begin(), options.rank_starter.end());
   words.push_back(folder.string());
   words.insert(words.end(), options.command.begin(), options.command.end());
@@ -86,7 +92,8 @@ int report(int status, const RankFolder& folder, const std::filesystem::path& lo
   if (note) {
     const std::string last = output.last_error(note->rank);
     const bool told = last.empty() || last.find(note->cause) != std::string::npos;
-    summary = fmt::format("error: rank {} failed first: {}{}\n", note->rank, note->cause, told ? "" : fmt::format("; its last words: {}", last));
+    summary = fmt::format("error: rank {} failed first: {}{}\n", note->rank, note->cause,
+                          told ? "" : fmt::format("; its last words: {}", last));
   }
   output.flush(summary);
   if (good) return 0;
@@ -104,8 +111,11 @@ int report(int status, const RankFolder& folder, const std::filesystem::path& lo
 }  // namespace
 
 int launch_local(const LocalLaunch& options) {
-  if (options.ranks < 1) throw UserError("say how many ranks to start with --ranks, as in `launch local --ranks 2 -- pretrain RECIPE`");
-  if (options.command.empty()) throw UserError("nothing to launch: put a command behind \"--\", as in `launch local --ranks 2 -- pretrain RECIPE`");
+  if (options.ranks < 1)
+    throw UserError("say how many ranks to start with --ranks, as in `launch local --ranks 2 -- pretrain RECIPE`");
+  if (options.command.empty())
+    throw UserError(
+        "nothing to launch: put a command behind \"--\", as in `launch local --ranks 2 -- pretrain RECIPE`");
   const RankFolder folder(options.ranks);
   RankOutput output(folder.path(), options.ranks, options.output_dir);
   const std::filesystem::path log = folder.path() / "mpirun.log";
@@ -123,7 +133,8 @@ int launch_local(const LocalLaunch& options) {
       }
     }
   }
-  while (output.pump(0)) {}
+  while (output.pump(0)) {
+  }
   return report(status, folder, log, output);
 }
 

@@ -22,7 +22,8 @@ namespace {
 
 int number_from_environment(const char* name) {
   const char* text = std::getenv(name);
-  if (!text) throw UserError("{} is not set: a rank's starter is run by `llm-pretrain launch local`, not by hand.", name);
+  if (!text)
+    throw UserError("{} is not set: a rank's starter is run by `llm-pretrain launch local`, not by hand.", name);
   return std::atoi(text);
 }
 
@@ -34,7 +35,8 @@ void send_output_to(const std::filesystem::path& pipe, int descriptor) {
 }
 
 std::string how_it_ended(int status) {
-  if (WIFSIGNALED(status)) return fmt::format("was killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  if (WIFSIGNALED(status))
+    return fmt::format("was killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
   return fmt::format("ended with exit code {}", WEXITSTATUS(status));
 }
 
@@ -44,7 +46,8 @@ int start_rank(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) throw UserError("a rank's starter needs a folder and a command");
   const std::filesystem::path folder = arguments[0];
   const std::vector<std::string> command(arguments.begin() + 1, arguments.end());
-  const int rank = number_from_environment("OMPI_COMM_WORLD_RANK"), ranks = number_from_environment("OMPI_COMM_WORLD_SIZE");
+  const int rank = number_from_environment("OMPI_COMM_WORLD_RANK"),
+            ranks = number_from_environment("OMPI_COMM_WORLD_SIZE");
   send_output_to(output_pipe(folder, rank), STDOUT_FILENO);
   send_output_to(error_pipe(folder, rank), STDERR_FILENO);
 
@@ -61,7 +64,8 @@ int start_rank(const std::vector<std::string>& arguments) {
   std::ofstream(pid_file(folder, rank)) << child << '\n';
 
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   const int exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   if (exit_code != 0) comm::leave_failure_note({rank, exit_code, how_it_ended(status)});
   return exit_code;

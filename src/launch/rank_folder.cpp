@@ -15,9 +15,15 @@ namespace longhaul::launch {
 
 namespace fs = std::filesystem;
 
-fs::path output_pipe(const fs::path& folder, int rank) { return folder / fmt::format("rank_{}.out", rank); }
-fs::path error_pipe(const fs::path& folder, int rank) { return folder / fmt::format("rank_{}.err", rank); }
-fs::path pid_file(const fs::path& folder, int rank) { return folder / fmt::format("rank_{}.pid", rank); }
+fs::path output_pipe(const fs::path& folder, int rank) {
+  return folder / fmt::format("rank_{}.out", rank);
+}
+fs::path error_pipe(const fs::path& folder, int rank) {
+  return folder / fmt::format("rank_{}.err", rank);
+}
+fs::path pid_file(const fs::path& folder, int rank) {
+  return folder / fmt::format("rank_{}.pid", rank);
+}
 
 RankFolder::RankFolder(int ranks) : ranks_(ranks) {
   std::string name = (fs::temp_directory_path() / "longhaul-launch-XXXXXX").string();
@@ -31,7 +37,8 @@ RankFolder::RankFolder(int ranks) : ranks_(ranks) {
       if (::mkfifo(pipe.c_str(), 0600) != 0) {
         const std::string why = std::strerror(errno);
         fs::remove_all(path_);
-        throw EnvironmentError("cannot make the named pipe {}: {}. Set TMPDIR to a folder that allows it.", pipe.string(), why);
+        throw EnvironmentError("cannot make the named pipe {}: {}. Set TMPDIR to a folder that allows it.",
+                               pipe.string(), why);
       }
     }
   }

@@ -33,7 +33,8 @@ bool repeats(const std::string& summary, std::string_view message) {
   while (message.ends_with('\n')) message.remove_suffix(1);
   constexpr std::string_view kOthers = " failed: ";
   const size_t others = message.starts_with("rank ") ? message.find(kOthers) : std::string_view::npos;
-  if (others != std::string_view::npos && summary.find(message.substr(others + kOthers.size())) != std::string::npos) return true;
+  if (others != std::string_view::npos && summary.find(message.substr(others + kOthers.size())) != std::string::npos)
+    return true;
   return summary.find(message) != std::string::npos;
 }
 
@@ -54,7 +55,8 @@ RankOutput::RankOutput(const std::filesystem::path& folder, int ranks, const std
     const auto log = output_dir / fmt::format("rank_{}.log", rank);
     logs_.push_back(std::fopen(log.c_str(), "we"));
     if (!logs_.back()) {
-      throw UserError("--output-dir: cannot write {}: {}. Choose a folder that can be written.", log.string(), std::strerror(errno));
+      throw UserError("--output-dir: cannot write {}: {}. Choose a folder that can be written.", log.string(),
+                      std::strerror(errno));
     }
   }
 }
@@ -70,7 +72,9 @@ RankOutput::~RankOutput() {
 
 bool RankOutput::pump(int milliseconds) {
   for (Stream& stream : streams_) {
-    if (stream.message.empty() || stream.descriptor < 0 || std::chrono::steady_clock::now() - stream.message_came < kMessageHeld) continue;
+    if (stream.message.empty() || stream.descriptor < 0 ||
+        std::chrono::steady_clock::now() - stream.message_came < kMessageHeld)
+      continue;
     show(stream, std::exchange(stream.message, {}));
   }
   std::vector<pollfd> polled;
@@ -115,7 +119,8 @@ void RankOutput::show(Stream& stream, std::string_view data) {
 
 void RankOutput::show_line(const Stream& stream, const std::string& line) {
   if (stream.is_error && !line.empty()) last_error_lines_[stream.rank] = line;
-  if (stream.rank != 0 && logs_.empty()) fmt::print(stream.is_error ? stderr : stdout, "[rank {}] {}\n", stream.rank, line);
+  if (stream.rank != 0 && logs_.empty())
+    fmt::print(stream.is_error ? stderr : stdout, "[rank {}] {}\n", stream.rank, line);
 }
 
 std::string RankOutput::last_error(int rank) const {

@@ -19,8 +19,8 @@ class RankOutput {
 
   // Shows what has come, after waiting for at most `milliseconds` for it. False when nothing came.
   bool pump(int milliseconds);
-  // Shows what is left: lines that were never ended, and error messages unless `summary`, which the caller shows next, repeats
-  // them.
+  // Shows what is left: lines that were never ended, and error messages unless `summary`, which the caller shows next,
+  // repeats them.
   void flush(const std::string& summary);
 
   // What a rank wrote to its standard error last: an error message, or a line.
@@ -32,8 +32,8 @@ class RankOutput {
     bool is_error;
     int descriptor;
     std::string unfinished = {};  // the start of a line
-    // An error message that nothing has followed yet, held back for two seconds, or to the end of the launch once its rank
-    // has ended: a rank that ends with it leaves it to the summary.
+    // An error message that nothing has followed yet, held back for two seconds, or to the end of the launch once its
+    // rank has ended: a rank that ends with it leaves it to the summary.
     std::string message = {};
     std::chrono::steady_clock::time_point message_came = {};
   };

@@ -14,7 +14,8 @@ struct FunctionHolder : torch::CustomClassHolder {
 
 struct CallInBackward : torch::autograd::Function<CallInBackward> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
-                                                const c10::intrusive_ptr<FunctionHolder>& holder, at::TensorList tensors) {
+                                                const c10::intrusive_ptr<FunctionHolder>& holder,
+                                                at::TensorList tensors) {
     context->saved_data["function"] = c10::IValue::make_capsule(holder);
     return tensors.vec();
   }

@@ -35,7 +35,9 @@ inline ShardSpec norm_weight(int64_t size, const ModelConfig& config) {
           .init = config.norm_zero_centered ? Init::zeros : Init::ones};
 }
 
-inline ShardSpec norm_bias(int64_t size) { return row_bias(size); }
+inline ShardSpec norm_bias(int64_t size) {
+  return row_bias(size);
+}
 
 inline ShardSpec vocabulary_table(int64_t rows, int64_t hidden, const ModelConfig& config) {
   return {.global_shape = {rows, hidden}, .tensor_dim = 0, .vocabulary = true, .init_std = config.init_std};

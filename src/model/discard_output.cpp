@@ -24,7 +24,8 @@ void discard_until_backward(const at::Tensor& intermediate, const at::Tensor& co
     if (!state->recompute) return;  // filled already: a second backward through a retained graph
     c10::AutoGradMode no_grad(false);
     const at::Tensor again = std::exchange(state->recompute, nullptr)();
-    const c10::Storage fresh = again.storage(), discarded = std::move(state->storage);  // the hook outlives the consumer
+    const c10::Storage fresh = again.storage(),
+                       discarded = std::move(state->storage);  // the hook outlives the consumer
     LONGHAUL_CHECK(fresh.nbytes() == discarded.nbytes(), "recomputed {} bytes where {} were discarded", fresh.nbytes(),
                    discarded.nbytes());
     discarded.set_data_ptr_noswap(fresh.set_data_ptr(c10::DataPtr(nullptr, again.device())));

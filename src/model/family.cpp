@@ -17,8 +17,7 @@ struct Registry {
   std::deque<ModelFamily> families{
       {"llama", "llama", "LlamaForCausalLM", llama::read_config, llama::write_config, llama::mapping},
       {"gpt", "gpt2", "GPT2LMHeadModel", gpt::read_config, gpt::write_config, gpt::mapping},
-      {"nemotron", "nemotron", "NemotronForCausalLM", nemotron::read_config, nemotron::write_config,
-       nemotron::mapping},
+      {"nemotron", "nemotron", "NemotronForCausalLM", nemotron::read_config, nemotron::write_config, nemotron::mapping},
   };
 };
 
@@ -39,8 +38,7 @@ const ModelFamily* find(Predicate predicate) {
 }  // namespace
 
 const ModelFamily& family(std::string_view name) {
-  if (const auto* found = find([&](const ModelFamily& candidate) { return candidate.name == name; }))
-    return *found;
+  if (const auto* found = find([&](const ModelFamily& candidate) { return candidate.name == name; })) return *found;
   throw UserError("model.family: unknown family '{}'; known are: {}", name, fmt::join(family_names(), ", "));
 }
 
@@ -50,8 +48,7 @@ const ModelFamily& family_of_hf_config(const nlohmann::json& config) {
     throw UserError("config.json: 'model_type' is missing; without it the model's family is not known");
   }
   const auto& name = type->get_ref<const std::string&>();
-  if (const auto* found =
-          find([&](const ModelFamily& candidate) { return candidate.hf_model_type == name; })) {
+  if (const auto* found = find([&](const ModelFamily& candidate) { return candidate.hf_model_type == name; })) {
     return *found;
   }
   std::vector<std::string> known;
@@ -59,8 +56,7 @@ const ModelFamily& family_of_hf_config(const nlohmann::json& config) {
     const std::lock_guard lock(registry().mutex);
     for (const auto& candidate : registry().families) known.push_back(candidate.hf_model_type);
   }
-  throw UserError("config.json: model_type '{}' is not supported; supported are: {}", name,
-                  fmt::join(known, ", "));
+  throw UserError("config.json: model_type '{}' is not supported; supported are: {}", name, fmt::join(known, ", "));
 }
 
 void register_family(ModelFamily family) {

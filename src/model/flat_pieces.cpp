@@ -42,7 +42,8 @@ std::vector<FlatPiece> flat_pieces(const ParameterStore& store, FlatRange within
       const Block& block = p.blocks[b];
       if (choice == PieceChoice::owned && !block.owned) continue;
       const FlatRange range = store.range_of(i, b);
-      const FlatRange cut{std::max(range.begin, within.begin) - range.begin, std::min(range.end, within.end) - range.begin};
+      const FlatRange cut{std::max(range.begin, within.begin) - range.begin,
+                          std::min(range.end, within.end) - range.begin};
       if (cut.begin >= cut.end) continue;
       cut_rows(block, vector ? p.value.numel() : p.value.size(1), vector, cut, {i, {}, {}, range.begin}, pieces);
     }

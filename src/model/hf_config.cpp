@@ -45,8 +45,7 @@ const std::vector<std::pair<Activation, std::vector<std::string>>>& activations(
 }  // namespace
 
 HfConfigReader::HfConfigReader(const json& config) : config_(config) {
-  if (!config.is_object())
-    throw UserError("config.json does not hold a JSON object; fetch the model's folder again");
+  if (!config.is_object()) throw UserError("config.json does not hold a JSON object; fetch the model's folder again");
 }
 
 bool HfConfigReader::has(const std::string& key) const {

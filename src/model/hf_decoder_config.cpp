@@ -28,8 +28,8 @@ void read_hf_heads(HfConfigReader& reader, int64_t default_heads, ModelConfig& m
   model.heads = reader.positive("num_attention_heads", default_heads);
   model.kv_heads = reader.positive("num_key_value_heads", model.heads);
   if (model.heads % model.kv_heads != 0) {
-    throw UserError("config.json: 'num_attention_heads' {} is not a multiple of 'num_key_value_heads' {}",
-                    model.heads, model.kv_heads);
+    throw UserError("config.json: 'num_attention_heads' {} is not a multiple of 'num_key_value_heads' {}", model.heads,
+                    model.kv_heads);
   }
   if (!reader.has("head_dim") && model.hidden % model.heads != 0) {
     throw UserError(
@@ -70,8 +70,8 @@ void write_hf_decoder(const ModelConfig& model, std::string_view family, nlohman
 
 void require_plain_attention(const ModelConfig& model, std::string_view family) {
   const double usual = 1.0 / std::sqrt(static_cast<double>(model.head_dim));
-  require_exportable(model.attention_scale == 0 || std::abs(model.attention_scale / usual - 1) < 1e-12,
-                     family, "its attention scale is not 1 / sqrt(head_dim)");
+  require_exportable(model.attention_scale == 0 || std::abs(model.attention_scale / usual - 1) < 1e-12, family,
+                     "its attention scale is not 1 / sqrt(head_dim)");
   require_exportable(model.logit_softcap == 0, family, "its logits are capped");
 }
 

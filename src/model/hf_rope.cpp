@@ -20,13 +20,11 @@ struct RopeObject {
   RopeScaling scaling;
 };
 
-double field(const std::string& where, const json& object, const char* key,
-             std::optional<double> fallback = {}) {
+double field(const std::string& where, const json& object, const char* key, std::optional<double> fallback = {}) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) {
     if (!fallback)
-      throw UserError("config.json: '{}.{}' is missing; add it, or fetch the model's folder again", where,
-                      key);
+      throw UserError("config.json: '{}.{}' is missing; add it, or fetch the model's folder again", where, key);
     return *fallback;
   }
   if (!found->is_number())
@@ -40,7 +38,8 @@ double scaling_field(const std::string& where, const json& object, std::string_v
   const double result = field(where, object, key, fallback);
   const Field& rule = *fields<RopeScaling>().find(name);
   const bool whole = rule.type != FieldType::integer || (result == std::floor(result) && std::abs(result) <= 0x1p53);
-  if (!whole || !rule.allows(rule.type == FieldType::integer ? FieldValue(static_cast<int64_t>(result)) : FieldValue(result))) {
+  if (!whole ||
+      !rule.allows(rule.type == FieldType::integer ? FieldValue(static_cast<int64_t>(result)) : FieldValue(result))) {
     throw UserError("config.json: '{}.{}' is {}, but {} is needed", where, key, result, rule.expectation());
   }
   return result;
@@ -64,8 +63,7 @@ RopeObject parse(const std::string& where, const json& object, int64_t max_posit
   std::set<std::string> known{"rope_type", "type", "rope_theta", "partial_rotary_factor"};
   const std::string type = rope_type(where, object);
   if (object.contains("rope_theta")) result.theta = field(where, object, "rope_theta");
-  if (object.contains("partial_rotary_factor"))
-    result.fraction = field(where, object, "partial_rotary_factor");
+  if (object.contains("partial_rotary_factor")) result.fraction = field(where, object, "partial_rotary_factor");
   if (type == "linear") {
     result.scaling.kind = RopeScalingKind::linear;
     result.scaling.factor = scaling_field(where, object, "factor", "factor");
@@ -75,8 +73,9 @@ RopeObject parse(const std::string& where, const json& object, int64_t max_posit
     result.scaling.factor = scaling_field(where, object, "factor", "factor");
     result.scaling.low_freq_factor = scaling_field(where, object, "low_freq_factor", "low_freq_factor");
     result.scaling.high_freq_factor = scaling_field(where, object, "high_freq_factor", "high_freq_factor");
-    result.scaling.original_max_positions = static_cast<int64_t>(
-        scaling_field(where, object, "original_max_positions", "original_max_position_embeddings", static_cast<double>(max_positions)));
+    result.scaling.original_max_positions =
+        static_cast<int64_t>(scaling_field(where, object, "original_max_positions", "original_max_position_embeddings",
+                                           static_cast<double>(max_positions)));
     known.insert({"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
     if (!(result.scaling.high_freq_factor > result.scaling.low_freq_factor)) {
       throw UserError("config.json: '{}': high_freq_factor {} must be greater than low_freq_factor {}", where,
@@ -105,8 +104,7 @@ double agree(const char* what, std::initializer_list<std::optional<double>> valu
   for (const auto& value : values) {
     if (!value) continue;
     if (result && *result != *value) {
-      throw UserError("config.json gives {} twice, as {} and as {}; keep the right one", what, *result,
-                      *value);
+      throw UserError("config.json gives {} twice, as {} and as {}; keep the right one", what, *result, *value);
     }
     result = value;
   }
@@ -165,14 +163,12 @@ HfRope read_hf_rope(HfConfigReader& reader, double default_fraction, int64_t max
   const RopeObject& first = old_style ? *old_style : none;
   const RopeObject& second = new_style ? *new_style : none;
   HfRope rope;
-  rope.theta =
-      agree("rope_theta", {optional_number(reader, "rope_theta"), first.theta, second.theta}, 10000.0);
-  rope.fraction = agree("partial_rotary_factor",
-                        {optional_number(reader, "partial_rotary_factor"), first.fraction, second.fraction},
-                        default_fraction);
+  rope.theta = agree("rope_theta", {optional_number(reader, "rope_theta"), first.theta, second.theta}, 10000.0);
+  rope.fraction =
+      agree("partial_rotary_factor",
+            {optional_number(reader, "partial_rotary_factor"), first.fraction, second.fraction}, default_fraction);
   rope.scaling = old_style ? first.scaling : second.scaling;
-  if (!(rope.theta > 0))
-    throw UserError("config.json: 'rope_theta' is {}, but a number above 0 is needed", rope.theta);
+  if (!(rope.theta > 0)) throw UserError("config.json: 'rope_theta' is {}, but a number above 0 is needed", rope.theta);
   if (!(rope.fraction > 0 && rope.fraction <= 1)) {
     throw UserError("config.json: 'partial_rotary_factor' is {}, but a number above 0 and up to 1 is needed",
                     rope.fraction);

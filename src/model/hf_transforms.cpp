@@ -92,10 +92,9 @@ class Qkv final : public HfTransform {
   }
 
   at::Tensor merge(std::span<const at::Tensor> sources) const override {
-    return join_rows(
-        at::cat({split_rows(sources[0], groups_, query_rows_), split_rows(sources[1], groups_, head_dim_),
-                 split_rows(sources[2], groups_, head_dim_)},
-                1));
+    return join_rows(at::cat({split_rows(sources[0], groups_, query_rows_), split_rows(sources[1], groups_, head_dim_),
+                              split_rows(sources[2], groups_, head_dim_)},
+                             1));
   }
 
   at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
@@ -110,8 +109,7 @@ class Qkv final : public HfTransform {
 
   std::vector<at::Tensor> split(const at::Tensor& ours) const override {
     const at::Tensor grouped = split_rows(ours, groups_, query_rows_ + 2 * head_dim_);
-    return {join_rows(grouped.narrow(1, 0, query_rows_)),
-            join_rows(grouped.narrow(1, query_rows_, head_dim_)),
+    return {join_rows(grouped.narrow(1, 0, query_rows_)), join_rows(grouped.narrow(1, query_rows_, head_dim_)),
             join_rows(grouped.narrow(1, query_rows_ + head_dim_, head_dim_))};
   }
 
@@ -156,9 +154,7 @@ class GateUp final : public HfTransform {
   std::vector<Shape> source_shapes(const Shape& ours) const override {
     return {with_rows(ours, ours[0] / 2), with_rows(ours, ours[0] / 2)};
   }
-  at::Tensor merge(std::span<const at::Tensor> sources) const override {
-    return at::cat({sources[0], sources[1]}, 0);
-  }
+  at::Tensor merge(std::span<const at::Tensor> sources) const override { return at::cat({sources[0], sources[1]}, 0); }
   at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
     return part_of({{sources[0], 0, sources[0].size(0)}, {sources[1], 0, sources[1].size(0)}}, block);
   }
@@ -172,9 +168,7 @@ class Offset final : public HfTransform {
  public:
   explicit Offset(double amount) : amount_(amount) {}
   std::vector<Shape> source_shapes(const Shape& ours) const override { return {ours}; }
-  at::Tensor merge(std::span<const at::Tensor> sources) const override {
-    return wide(sources[0]).add(amount_);
-  }
+  at::Tensor merge(std::span<const at::Tensor> sources) const override { return wide(sources[0]).add(amount_); }
   at::Tensor merge_block(std::span<const at::Tensor> sources, const Block& block) const override {
     return wide(part_of(sources[0], block)).add(amount_);
   }

@@ -8,8 +8,8 @@
 
 namespace longhaul {
 
-// The inputs of recomputed layers of one micro-batch in host memory, from the layer's forward to its backward. They come back
-// a layer ahead, while the backward of the layer behind is computed.
+// The inputs of recomputed layers of one micro-batch in host memory, from the layer's forward to its backward. They
+// come back a layer ahead, while the backward of the layer behind is computed.
 class HostActivations {
  public:
   explicit HostActivations(c10::Device device) : copies_(device) {}

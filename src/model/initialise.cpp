@@ -17,7 +17,8 @@ namespace {
 void fill_normal(const at::Tensor& value, const Block& block, int64_t row, const RandomStream& stream,
                  float standard_deviation) {
   const bool in_place = value.is_cpu() && value.scalar_type() == at::kFloat && value.is_contiguous();
-  const at::Tensor drawn = in_place ? value : at::empty(value.sizes(), at::TensorOptions().dtype(c10::ScalarType::Float));
+  const at::Tensor drawn =
+      in_place ? value : at::empty(value.sizes(), at::TensorOptions().dtype(c10::ScalarType::Float));
   float* out = drawn.mutable_data_ptr<float>();
   if (block.dim == 0) {  // contiguous in the global tensor too
     at::parallel_for(0, drawn.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
@@ -44,8 +45,11 @@ void initialise_parameters(std::span<Parameter> parameters, uint64_t seed) {
     const int64_t row = std::accumulate(global.begin() + 1, global.end(), int64_t{1}, std::multiplies<>());
     for_each_block(p, [&](const at::Tensor& value, const Block& block) {  // without padding rows
       switch (p.shard.init) {
-        case Init::zeros: break;
-        case Init::ones: value.fill_(1); break;
+        case Init::zeros:
+          break;
+        case Init::ones:
+          value.fill_(1);
+          break;
         case Init::normal:
           fill_normal(value, block, row, RandomStream(seed, p.name), static_cast<float>(p.shard.init_std));
           break;

@@ -27,7 +27,8 @@ at::Tensor Mlp::forward(const at::Tensor& normed, const LayerContext& context) {
   const ops::Weight fc1_bias = bias_ ? weight("linear_fc1.bias") : ops::Weight{};
   // Without a gate the bias joins the activation's pass; with one it belongs to the GEMM.
   const at::Tensor inner = profiled_call(prefix_, "linear_fc1", [&] {
-    return parallel::column_parallel_linear(normed, weight("linear_fc1.weight"), gated_ ? fc1_bias : ops::Weight{}, tensor_);
+    return parallel::column_parallel_linear(normed, weight("linear_fc1.weight"), gated_ ? fc1_bias : ops::Weight{},
+                                            tensor_);
   });
   const auto activate = [this, inner, fc1_bias] {
     return gated_ ? ops::gated_activation(inner, activation_) : ops::activation(inner, fc1_bias, activation_);

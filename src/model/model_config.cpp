@@ -26,9 +26,8 @@ ModelConfig ModelConfig::resolved() const {
   if (m.kv_heads == 0) m.kv_heads = heads;
   if (m.head_dim == 0) {
     if (hidden % heads != 0)
-      throw UserError(
-          "model.hidden {} does not divide by model.heads {}: change one of them, or set model.head_dim",
-          hidden, heads);
+      throw UserError("model.hidden {} does not divide by model.heads {}: change one of them, or set model.head_dim",
+                      hidden, heads);
     m.head_dim = hidden / heads;
   }
   if (m.ffn_hidden == 0) m.ffn_hidden = 4 * hidden;
@@ -49,14 +48,12 @@ ModelConfig ModelConfig::resolved() const {
           "model.head_dim {} with model.rotary_fraction {} leaves no pair of channels to rotate; raise one "
           "of them",
           m.head_dim, rotary_fraction);
-    if (rope_scaling.kind == RopeScalingKind::llama3 &&
-        rope_scaling.high_freq_factor <= rope_scaling.low_freq_factor)
+    if (rope_scaling.kind == RopeScalingKind::llama3 && rope_scaling.high_freq_factor <= rope_scaling.low_freq_factor)
       throw UserError("model.rope_scaling.high_freq_factor {} must be greater than low_freq_factor {}",
                       rope_scaling.high_freq_factor, rope_scaling.low_freq_factor);
   } else if (rope_scaling.kind != RopeScalingKind::none) {
-    throw UserError(
-        "model.rope_scaling.kind is {}, but model.position is {}: rotary scaling needs model.position rope",
-        name_of(rope_scaling.kind), name_of(position));
+    throw UserError("model.rope_scaling.kind is {}, but model.position is {}: rotary scaling needs model.position rope",
+                    name_of(rope_scaling.kind), name_of(position));
   }
   if (m.head_dim % 2 != 0)
     throw UserError(
@@ -67,8 +64,7 @@ ModelConfig ModelConfig::resolved() const {
 }
 
 int64_t ModelConfig::parameter_count() const {
-  LONGHAUL_CHECK(kv_heads > 0 && head_dim > 0 && ffn_hidden > 0,
-                 "parameter_count of a config that is not resolved");
+  LONGHAUL_CHECK(kv_heads > 0 && head_dim > 0 && ffn_hidden > 0, "parameter_count of a config that is not resolved");
   const int64_t query = heads * head_dim, key_value = 2 * kv_heads * head_dim;
   const int64_t fc1 = (gated ? 2 : 1) * ffn_hidden;
   int64_t attention = hidden * (query + key_value) + query * hidden;
@@ -82,15 +78,12 @@ int64_t ModelConfig::parameter_count() const {
 }
 
 double ModelConfig::flops_per_token(int64_t sequence_length, bool causal) const {
-  LONGHAUL_CHECK(kv_heads > 0 && head_dim > 0 && ffn_hidden > 0,
-                 "flops_per_token of a config that is not resolved");
+  LONGHAUL_CHECK(kv_heads > 0 && head_dim > 0 && ffn_hidden > 0, "flops_per_token of a config that is not resolved");
   const double query = static_cast<double>(heads * head_dim);
-  const double attention =
-      static_cast<double>(hidden) * static_cast<double>((2 * heads + 2 * kv_heads) * head_dim);
-  const double mlp =
-      static_cast<double>(gated ? 3 : 2) * static_cast<double>(hidden) * static_cast<double>(ffn_hidden);
-  const double weights = static_cast<double>(layers) * (attention + mlp) +
-                         static_cast<double>(vocab_size) * static_cast<double>(hidden);
+  const double attention = static_cast<double>(hidden) * static_cast<double>((2 * heads + 2 * kv_heads) * head_dim);
+  const double mlp = static_cast<double>(gated ? 3 : 2) * static_cast<double>(hidden) * static_cast<double>(ffn_hidden);
+  const double weights =
+      static_cast<double>(layers) * (attention + mlp) + static_cast<double>(vocab_size) * static_cast<double>(hidden);
   const double scores = static_cast<double>(layers) * query * static_cast<double>(sequence_length);
   return 6 * weights + (causal ? 6 : 12) * scores;
 }

@@ -7,15 +7,15 @@ namespace longhaul {
 namespace {
 
 // Far above any model; with them sizes in bytes of the whole fit 64 bits.
-constexpr double kMostLayers = 1 << 12, kWidest = 1 << 18, kMostHeads = 1 << 14, kWidestHead = 1 << 14, kWidestMlp = 1 << 20;
+constexpr double kMostLayers = 1 << 12, kWidest = 1 << 18, kMostHeads = 1 << 14, kWidestHead = 1 << 14,
+                 kWidestMlp = 1 << 20;
 constexpr double kMostRows = 2147483647;  // of a table: ids have 32 bits
 
 }  // namespace
 
 template <>
 std::span<const std::string_view> enum_names<Activation>() {
-  static constexpr std::array<std::string_view, 5> names{"gelu_erf", "gelu_tanh", "silu", "squared_relu",
-                                                         "relu"};
+  static constexpr std::array<std::string_view, 5> names{"gelu_erf", "gelu_tanh", "silu", "squared_relu", "relu"};
   return names;
 }
 
@@ -44,17 +44,13 @@ const FieldTable& fields<RopeScaling>() {
       "Scaling of the rotary frequencies, for contexts longer than the model was first trained on",
       {
           field<&C::kind>("kind", "which scaling").known_as("", "rope_type"),
-          field<&C::factor>("factor", "by how much the context was stretched")
-              .at_least(1)
-              .known_as("", "factor"),
-          field<&C::low_freq_factor>(
-              "low_freq_factor",
-              "llama3: wavelengths above original_max_positions over this are scaled fully")
+          field<&C::factor>("factor", "by how much the context was stretched").at_least(1).known_as("", "factor"),
+          field<&C::low_freq_factor>("low_freq_factor",
+                                     "llama3: wavelengths above original_max_positions over this are scaled fully")
               .above(0)
               .known_as("", "low_freq_factor"),
-          field<&C::high_freq_factor>(
-              "high_freq_factor",
-              "llama3: wavelengths below original_max_positions over this stay as they are")
+          field<&C::high_freq_factor>("high_freq_factor",
+                                      "llama3: wavelengths below original_max_positions over this stay as they are")
               .above(0)
               .known_as("", "high_freq_factor"),
           field<&C::original_max_positions>("original_max_positions", "llama3: context before the stretching")
@@ -71,8 +67,7 @@ const FieldTable& fields<ModelConfig>() {
   static const FieldTable table = make_table<C>(
       "The shape and the mathematics of the model",
       {
-          field<&C::from>("from",
-                          "Hugging Face folder to continue from; its config.json then gives the shape")
+          field<&C::from>("from", "Hugging Face folder to continue from; its config.json then gives the shape")
               .in("path"),
           field<&C::family>("family",
                             "llama, gpt, nemotron or a registered one; setting it first sets that family's "
@@ -101,8 +96,7 @@ const FieldTable& fields<ModelConfig>() {
               .at_least(0)
               .at_most(kWidestMlp)
               .known_as("ffn_hidden_size", "intermediate_size"),
-          field<&C::vocab_size>("vocab_size",
-                                "rows of the token embedding without padding; 0: the tokenizer's")
+          field<&C::vocab_size>("vocab_size", "rows of the token embedding without padding; 0: the tokenizer's")
               .at_least(0)
               .at_most(kMostRows)
               .known_as("vocab_size", "vocab_size"),
@@ -123,8 +117,7 @@ const FieldTable& fields<ModelConfig>() {
               .known_as("layernorm_epsilon", "rms_norm_eps"),
           field<&C::norm_zero_centered>("norm_zero_centered", "store the norm's weight as gamma - 1")
               .known_as("layernorm_zero_centered_gamma"),
-          field<&C::activation>("activation", "function of the MLP")
-              .known_as("activation_func", "hidden_act"),
+          field<&C::activation>("activation", "function of the MLP").known_as("activation_func", "hidden_act"),
           field<&C::gated>("gated", "act(gate) * up, as in SwiGLU").known_as("gated_linear_unit"),
           field<&C::position>("position", "how positions enter").known_as("position_embedding_type"),
           field<&C::rope_theta>("rope_theta", "base of the rotary frequencies")
@@ -134,10 +127,8 @@ const FieldTable& fields<ModelConfig>() {
               .above(0)
               .at_most(1)
               .known_as("rotary_percent", "partial_rotary_factor"),
-          field<&C::rope_scaling>("rope_scaling", "Scaling of the rotary frequencies")
-              .known_as("", "rope_scaling"),
-          field<&C::qkv_bias>("qkv_bias", "bias of the query, key and value projections")
-              .known_as("add_qkv_bias"),
+          field<&C::rope_scaling>("rope_scaling", "Scaling of the rotary frequencies").known_as("", "rope_scaling"),
+          field<&C::qkv_bias>("qkv_bias", "bias of the query, key and value projections").known_as("add_qkv_bias"),
           field<&C::linear_bias>("linear_bias", "bias of the attention output and of both MLP projections")
               .known_as("add_bias_linear", "mlp_bias"),
           field<&C::proj_bias>("proj_bias", "bias of the attention output alone; linear_bias implies it")

@@ -35,9 +35,11 @@ void merge(const FieldTable& table, const std::string& prefix, const void* recip
     if (wanted == found) continue;
     if (std::find(kOfTraining.begin(), kOfTraining.end(), path) != kOfTraining.end()) {
       field.set(result, wanted);
-      notes.push_back(fmt::format("model.{} is {} (the checkpoint says {})", path, field.format(wanted), field.format(found)));
+      notes.push_back(
+          fmt::format("model.{} is {} (the checkpoint says {})", path, field.format(wanted), field.format(found)));
     } else if (wanted != field.get(preset)) {
-      notes.push_back(fmt::format("model.{} is {} (the recipe says {})", path, field.format(found), field.format(wanted)));
+      notes.push_back(
+          fmt::format("model.{} is {} (the recipe says {})", path, field.format(found), field.format(wanted)));
     }
   }
 }

@@ -27,7 +27,9 @@ void append(std::vector<FlatRange>& ranges, FlatRange range) {
   }
 }
 
-int64_t align(int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t align(int64_t elements) {
+  return (elements + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 }  // namespace
 
@@ -62,7 +64,8 @@ void ParameterStore::lay_out() {
   for (size_t unit = 0; unit < units_.size(); ++unit) {
     const size_t begin = at;
     while (at < parameters_.size() && unit_of_[at] == unit) ++at;
-    std::stable_partition(parameters_.begin() + static_cast<ptrdiff_t>(begin), parameters_.begin() + static_cast<ptrdiff_t>(at),
+    std::stable_partition(parameters_.begin() + static_cast<ptrdiff_t>(begin),
+                          parameters_.begin() + static_cast<ptrdiff_t>(at),
                           [](const Parameter& p) { return p.shard.weight_decay; });
     ParameterUnit& here = units_[unit];
     here.range.begin = here.decayed_end = total;
@@ -120,7 +123,9 @@ FlatRange ParameterStore::range_of(size_t index, size_t block) const {
   return {offsets_[index] + before * width, offsets_[index] + (before + length) * width};
 }
 
-bool ParameterStore::contains(std::string_view name) const { return index_.contains(std::string(name)); }
+bool ParameterStore::contains(std::string_view name) const {
+  return index_.contains(std::string(name));
+}
 
 const Parameter& ParameterStore::at(std::string_view name) const {
   const auto found = index_.find(std::string(name));

@@ -36,7 +36,8 @@ struct RecomputeFunction : torch::autograd::Function<RecomputeFunction> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const auto replay = c10::static_intrusive_pointer_cast<Replay>(context->saved_data["replay"].toCapsule());
-    torch::autograd::variable_list inputs = replay->host ? replay->host->take(replay->number) : context->get_saved_variables();
+    torch::autograd::variable_list inputs =
+        replay->host ? replay->host->take(replay->number) : context->get_saved_variables();
     for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = inputs[i].detach().requires_grad_(replay->requires_grad[i]);
     torch::autograd::variable_list outputs, output_gradients;
     {

@@ -24,15 +24,13 @@ at::Tensor rotate(const at::Tensor& x, const ops::RopeTable& table, int64_t begi
   const at::Tensor cos = table.cos.narrow(0, begin, x.size(0)).view({x.size(0), 1, 1, half});
   const at::Tensor sin = table.sin.narrow(0, begin, x.size(0)).view({x.size(0), 1, 1, half});
   const at::Tensor first = x.narrow(-1, 0, half).to(at::kFloat), second = x.narrow(-1, half, half).to(at::kFloat);
-  const at::Tensor rotated =
-      at::cat({first * cos - second * sin, second * cos + first * sin}, -1).to(x.scalar_type());
+  const at::Tensor rotated = at::cat({first * cos - second * sin, second * cos + first * sin}, -1).to(x.scalar_type());
   return at::cat({rotated, x.narrow(-1, 2 * half, x.size(-1) - 2 * half)}, -1);
 }
 
 }  // namespace
 
-SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
-                             ParameterStore& store)
+SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std::string& prefix, ParameterStore& store)
     : layer_(layer),
       tensor_(store.tensor()),
       heads_(config.heads / tensor_.size()),
@@ -44,9 +42,8 @@ SelfAttention::SelfAttention(const ModelConfig& config, int64_t layer, const std
       store_(store),
       qkv_bias_(config.qkv_bias || config.linear_bias),
       proj_bias_(config.has_proj_bias()) {
-  const QkvRows rows{.groups = config.kv_heads,
-                     .query = config.heads / config.kv_heads * head_dim_,
-                     .shared = 2 * head_dim_};
+  const QkvRows rows{
+      .groups = config.kv_heads, .query = config.heads / config.kv_heads * head_dim_, .shared = 2 * head_dim_};
   ShardSpec qkv = column_parallel(config.kv_heads * (rows.query + rows.shared), config.hidden, config);
   qkv.qkv = rows;
   store.declare(prefix + "linear_qkv.weight", qkv);
@@ -99,8 +96,8 @@ at::Tensor SelfAttention::attend_to_cache(const at::Tensor& qkv, const LayerCont
   const int64_t per_group = heads_ / kv_heads_;
   LONGHAUL_CHECK(end <= cache.capacity, "{} tokens do not fit a cache of {}", end, cache.capacity);
   const at::Tensor grouped = qkv.view({fresh, kv_heads_, per_group + 2, head_dim_});
-  at::Tensor query = grouped.narrow(2, 0, per_group);      // [new, kv_heads, per_group, head_dim]
-  at::Tensor key = grouped.narrow(2, per_group, 1);        // [new, kv_heads, 1, head_dim]
+  at::Tensor query = grouped.narrow(2, 0, per_group);  // [new, kv_heads, per_group, head_dim]
+  at::Tensor key = grouped.narrow(2, per_group, 1);    // [new, kv_heads, 1, head_dim]
   const at::Tensor value = grouped.narrow(2, per_group + 1, 1);
   if (context.rope.defined()) {
     query = rotate(query, context.rope, begin);

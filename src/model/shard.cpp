@@ -8,7 +8,8 @@ namespace longhaul {
 namespace {
 
 int64_t divide(int64_t rows, int64_t by, const char* what) {
-  if (rows % by != 0) throw UserError("{} {} do not divide by {} tensor-parallel ranks: lower parallel.tensor", rows, what, by);
+  if (rows % by != 0)
+    throw UserError("{} {} do not divide by {} tensor-parallel ranks: lower parallel.tensor", rows, what, by);
   return rows / by;
 }
 
@@ -20,8 +21,9 @@ int64_t padded_rows(const ShardSpec& shard, const TensorCut& cut) {
 std::vector<Block> shared_groups(const QkvRows& rows, const TensorCut& cut) {
   const int64_t sharers = cut.size / rows.groups, group = cut.rank / sharers, place = cut.rank % sharers;
   const int64_t base = group * (rows.query + rows.shared), query = divide(rows.query, sharers, "rows of query heads");
-  return {{.begin = base + place * query, .length = query},
-          {.begin = base + rows.query, .length = rows.shared, .holders = static_cast<int>(sharers), .owned = place == 0}};
+  return {
+      {.begin = base + place * query, .length = query},
+      {.begin = base + rows.query, .length = rows.shared, .holders = static_cast<int>(sharers), .owned = place == 0}};
 }
 
 }  // namespace
@@ -43,8 +45,10 @@ std::vector<Block> blocks_of(const ShardSpec& shard, const TensorCut& cut) {
                       shard.global_shape[0], cut.rank, cut.size);
   } else if (shard.qkv.groups > 0 && shard.qkv.groups % cut.size != 0) {
     if (cut.size % shard.qkv.groups != 0)
-      throw UserError("{} key/value heads neither divide by {} tensor-parallel ranks nor the other way round: choose "
-                      "another parallel.tensor", shard.qkv.groups, cut.size);
+      throw UserError(
+          "{} key/value heads neither divide by {} tensor-parallel ranks nor the other way round: choose "
+          "another parallel.tensor",
+          shard.qkv.groups, cut.size);
     blocks = shared_groups(shard.qkv, cut);
   } else {
     const int64_t part = divide(shard.global_shape[shard.tensor_dim], shard.parts, "rows");

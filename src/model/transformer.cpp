@@ -33,9 +33,15 @@ std::vector<float> rope_frequencies(const ModelConfig& config) {
   const RopeScaling& from = config.rope_scaling;
   ops::RopeFrequencyScaling scaling;
   switch (from.kind) {
-    case RopeScalingKind::none: scaling.kind = ops::RopeFrequencyScaling::Kind::none; break;
-    case RopeScalingKind::linear: scaling.kind = ops::RopeFrequencyScaling::Kind::linear; break;
-    case RopeScalingKind::llama3: scaling.kind = ops::RopeFrequencyScaling::Kind::llama3; break;
+    case RopeScalingKind::none:
+      scaling.kind = ops::RopeFrequencyScaling::Kind::none;
+      break;
+    case RopeScalingKind::linear:
+      scaling.kind = ops::RopeFrequencyScaling::Kind::linear;
+      break;
+    case RopeScalingKind::llama3:
+      scaling.kind = ops::RopeFrequencyScaling::Kind::llama3;
+      break;
   }
   scaling.factor = from.factor;
   scaling.low_freq_factor = from.low_freq_factor;
@@ -125,7 +131,8 @@ ops::RopeTable Transformer::rope_for(int64_t positions) {
   if (rope_frequencies_.empty()) return {};
   const int64_t held = rope_.empty() ? 0 : rope_.back().cos.size(0);
   if (held < positions) {
-    rope_.push_back(ops::make_rope_table(rope_frequencies_, std::max<int64_t>(positions, 2 * held), store_.options().device));
+    rope_.push_back(
+        ops::make_rope_table(rope_frequencies_, std::max<int64_t>(positions, 2 * held), store_.options().device));
   }
   return rope_.back();
 }
@@ -133,8 +140,8 @@ ops::RopeTable Transformer::rope_for(int64_t positions) {
 // Word and position embeddings of this rank's tokens.
 at::Tensor Transformer::embed(const at::Tensor& tokens, const LayerContext& context) const {
   const TensorGroup& tensor = store_.tensor();
-  at::Tensor hidden = parallel::vocabulary_parallel_embedding(tokens, store_.weight(kWordEmbeddings),
-                                                              config_.vocab_size, tensor);
+  at::Tensor hidden =
+      parallel::vocabulary_parallel_embedding(tokens, store_.weight(kWordEmbeddings), config_.vocab_size, tensor);
   if (config_.position == PositionEmbedding::learned) {
     const int64_t n = tokens.size(0), begin = context.cache != nullptr ? context.cache->length : 0;
     at::Tensor where = context.positions;
@@ -213,8 +220,7 @@ ops::CrossEntropyResult Transformer::loss(const at::Tensor& tokens, const at::Te
 }
 
 ops::CrossEntropyResult Transformer::loss_of_hidden(const at::Tensor& hidden, const at::Tensor& labels,
-                                                    const at::Tensor& token_weights,
-                                                    ops::CrossEntropyOptions options) {
+                                                    const at::Tensor& token_weights, ops::CrossEntropyOptions options) {
   const TensorGroup& tensor = store_.tensor();
   options.vocab_size = config_.vocab_size;
   options.logit_softcap = config_.logit_softcap;
@@ -222,8 +228,8 @@ ops::CrossEntropyResult Transformer::loss_of_hidden(const at::Tensor& hidden, co
   const ops::PartScope scope("output_layer");
   const UnitSteps steps(store_.events(), steps_of_output());
   const at::Tensor in = steps.begin(steps.last(), {hidden, {}}).hidden;
-  const auto result = ops::linear_cross_entropy(parallel::gather_hidden(in, tensor), output_weight(), labels,
-                                                token_weights, options);
+  const auto result =
+      ops::linear_cross_entropy(parallel::gather_hidden(in, tensor), output_weight(), labels, token_weights, options);
   steps.end(steps.last(), {result.loss, {}});
   return result;
 }

@@ -22,9 +22,9 @@ ResidualNorm::ResidualNorm(const ModelConfig& config, const std::string& prefix,
 
 at::Tensor ResidualNorm::forward(ResidualStream& stream) const {
   if (!stream.update.defined()) return again(stream.hidden);
-  auto [sum, normed] = ops::residual_norm(
-      stream.update, stream.hidden, store_.weight(prefix_ + "weight"),
-      options_.layer_norm ? store_.weight(prefix_ + "bias") : ops::Weight{}, options_);
+  auto [sum, normed] =
+      ops::residual_norm(stream.update, stream.hidden, store_.weight(prefix_ + "weight"),
+                         options_.layer_norm ? store_.weight(prefix_ + "bias") : ops::Weight{}, options_);
   stream = {sum, {}};
   return normed;
 }
@@ -72,7 +72,8 @@ ResidualStream TransformerLayer::run(ResidualStream stream, const LayerContext& 
   return stream;
 }
 
-ResidualStream TransformerLayer::run(const Sublayer& sublayer, ResidualStream stream, const LayerContext& context) const {
+ResidualStream TransformerLayer::run(const Sublayer& sublayer, ResidualStream stream,
+                                     const LayerContext& context) const {
   const at::Tensor normed = sublayer.norm.forward(stream);
   at::Tensor update = sublayer.mixer->forward(normed, context);
   if (context.recompute == Recompute::selective) {

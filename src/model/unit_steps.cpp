@@ -32,7 +32,8 @@ ResidualStream UnitSteps::end(size_t step, const ResidualStream& stream) const {
   const UnitStep& here = steps_[step];
   for (const size_t unit : here.units) events_->values_used(unit);
   if (here.kind == Kind::loss) return stream;
-  return call_in_backward([steps = *this, step, queue = Queue::current()] { steps.begin_backward(step, queue); }, stream);
+  return call_in_backward([steps = *this, step, queue = Queue::current()] { steps.begin_backward(step, queue); },
+                          stream);
 }
 
 void UnitSteps::begin_backward(size_t step, Queue* queue) const {
@@ -42,7 +43,8 @@ void UnitSteps::begin_backward(size_t step, Queue* queue) const {
     if (here.kind == Kind::layers) events_->use_values(unit, more ? first_unit_of(step - 1) : std::nullopt);
     events_->use_gradients(unit);
   }
-  if (here.kind == Kind::embedding) call_after_backward([steps = *this, step, queue] { steps.end_backward(step, queue); });
+  if (here.kind == Kind::embedding)
+    call_after_backward([steps = *this, step, queue] { steps.end_backward(step, queue); });
 }
 
 void UnitSteps::end_backward(size_t step, Queue* queue) const {

@@ -13,7 +13,8 @@ namespace longhaul {
 
 struct UnitStep {
   enum class Kind {
-    embedding,  // of tokens: there is no input whose gradient would tell that its backward is done, which needs no values
+    embedding,  // of tokens: there is no input whose gradient would tell that its backward is done, which needs no
+                // values
     layers,     // from hidden states to hidden states
     loss,       // adds its gradients in its forward; its backward needs no values
   };

@@ -39,8 +39,7 @@ struct GatedFunction : torch::autograd::Function<GatedFunction> {
                                   data_or_null(gate_up),
                                   data_or_null(dy),
                                   data_or_null(dgate_up)};
-    if (dy.numel() > 0)
-      launch(dy, cpu::gated_backward, LONGHAUL_CUDA_KERNEL(cuda::gated_backward), arguments);
+    if (dy.numel() > 0) launch(dy, cpu::gated_backward, LONGHAUL_CUDA_KERNEL(cuda::gated_backward), arguments);
     return {dgate_up, {}};
   }
 };
@@ -53,8 +52,7 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
     const at::Tensor y = at::empty_like(x);
     const ActivationForward arguments{
         {element_type(x), kind, x.size(0), x.size(1)}, data_or_null(x), data_or_null(bias), data_or_null(y)};
-    if (x.numel() > 0)
-      launch(x, cpu::activation_forward, LONGHAUL_CUDA_KERNEL(cuda::activation_forward), arguments);
+    if (x.numel() > 0) launch(x, cpu::activation_forward, LONGHAUL_CUDA_KERNEL(cuda::activation_forward), arguments);
     context->save_for_backward({x, bias});
     context->saved_data["kind"] = static_cast<int64_t>(kind);
     context->saved_data["bias_main_grad"] = *bias_main_grad;
@@ -79,8 +77,7 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
       arguments.dbias = data_or_null(dbias.sum());
       arguments.partials = data_or_null(partials);
     }
-    if (x.numel() > 0)
-      launch(x, cpu::activation_backward, LONGHAUL_CUDA_KERNEL(cuda::activation_backward), arguments);
+    if (x.numel() > 0) launch(x, cpu::activation_backward, LONGHAUL_CUDA_KERNEL(cuda::activation_backward), arguments);
     return {dx, dbias.for_autograd(), {}, {}};
   }
 };

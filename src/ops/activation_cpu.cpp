@@ -57,8 +57,7 @@ LONGHAUL_CLONES void backward_block(const ActivationBackward& a, int64_t block) 
   using A = Compute<T>;
   A* dbias = a.dbias ? static_cast<A*>(a.partials) + block * a.columns : nullptr;
   if (dbias) std::fill_n(dbias, a.columns, A(0));
-  for (int64_t row = a.blocks.begin(block); row < a.blocks.end(block); ++row)
-    backward_row<kind, T>(a, row, dbias);
+  for (int64_t row = a.blocks.begin(block); row < a.blocks.end(block); ++row) backward_row<kind, T>(a, row, dbias);
 }
 
 }  // namespace

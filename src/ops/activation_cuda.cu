@@ -105,8 +105,7 @@ __global__ void forward_kernel(const ActivationForward a) {
     const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset);
     Pack<T, N> y;
 #pragma unroll
-    for (int k = 0; k < N; ++k)
-      y.values[k] = narrow<T>(activate<kind>(widen(x.values[k]) + bias.values[k]).value);
+    for (int k = 0; k < N; ++k) y.values[k] = narrow<T>(activate<kind>(widen(x.values[k]) + bias.values[k]).value);
     store<N>(static_cast<T*>(a.y), offset, y);
   }
 }
@@ -123,8 +122,7 @@ __global__ void backward_kernel(const ActivationBackward a) {
   Pack<A, N> dbias{};
   for (int64_t row = begin; row < end; ++row) {
     const int64_t offset = row * a.columns + column;
-    const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset),
-                     dy = load<N>(static_cast<const T*>(a.dy), offset);
+    const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset), dy = load<N>(static_cast<const T*>(a.dy), offset);
     Pack<T, N> dx;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
@@ -139,12 +137,9 @@ __global__ void backward_kernel(const ActivationBackward a) {
 
 // Calls function(element, pack, kind), each a value whose type tells what to instantiate.
 template <typename Function>
-void with_kernel_types(const ActivationShape& shape, std::initializer_list<const void*> pointers,
-                       Function&& function) {
+void with_kernel_types(const ActivationShape& shape, std::initializer_list<const void*> pointers, Function&& function) {
   with_pack(shape.type, shape.columns, pointers, [&](auto element, auto pack) {
-    const auto call = [&]<Activation kind>() {
-      function(element, pack, std::integral_constant<Activation, kind>{});
-    };
+    const auto call = [&]<Activation kind>() { function(element, pack, std::integral_constant<Activation, kind>{}); };
     switch (shape.kind) {
       case Activation::gelu_erf:
         return call.template operator()<Activation::gelu_erf>();
@@ -198,8 +193,7 @@ void activation_backward(const ActivationBackward& a, void* stream) {
     constexpr int N = decltype(pack)::value;
     start("activation_backward", backward_kernel<decltype(kind)::value, decltype(element), N>,
           grid_of(a.columns, N, a.blocks.count), kThreads, 0, stream, a);
-    add_partials(static_cast<const A*>(a.partials), a.blocks.count, a.columns, static_cast<A*>(a.dbias),
-                 stream);
+    add_partials(static_cast<const A*>(a.partials), a.blocks.count, a.columns, static_cast<A*>(a.dbias), stream);
   });
 }
 

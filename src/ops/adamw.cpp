@@ -17,8 +17,8 @@ namespace longhaul::ops {
 namespace {
 
 void check_buffer(const char* name, const at::Tensor& x, const at::Tensor& master, at::ScalarType type) {
-  LONGHAUL_CHECK(x.defined() && x.scalar_type() == type && x.is_contiguous() &&
-                     x.device() == master.device() && x.numel() == master.numel(),
+  LONGHAUL_CHECK(x.defined() && x.scalar_type() == type && x.is_contiguous() && x.device() == master.device() &&
+                     x.numel() == master.numel(),
                  "AdamW's {} has to be contiguous {}, as long as `master` and on its device", name,
                  c10::toString(type));
 }
@@ -41,11 +41,9 @@ void adamw_double(const at::Tensor& master_in, const at::Tensor& moment1_in, con
 
 }  // namespace
 
-void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::Tensor& moment2,
-                const at::Tensor& grad, const at::Tensor& model, const AdamWOptions& options,
-                bool zero_grad) {
-  if (master.scalar_type() == at::kDouble)
-    return adamw_double(master, moment1, moment2, grad, options, zero_grad);
+void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::Tensor& moment2, const at::Tensor& grad,
+                const at::Tensor& model, const AdamWOptions& options, bool zero_grad) {
+  if (master.scalar_type() == at::kDouble) return adamw_double(master, moment1, moment2, grad, options, zero_grad);
   check_buffer("master", master, master, at::kFloat);
   check_buffer("moment1", moment1, master, at::kFloat);
   check_buffer("moment2", moment2, master, at::kFloat);
@@ -86,8 +84,7 @@ void add_squared_norm(const at::Tensor& x, const at::Tensor& sum) {
     at::Tensor(sum).add_(at::dot(x.reshape({-1}), x.reshape({-1})));
     return;
   }
-  LONGHAUL_CHECK(x.scalar_type() == at::kFloat, "add_squared_norm takes FP32, not {}",
-                 c10::toString(x.scalar_type()));
+  LONGHAUL_CHECK(x.scalar_type() == at::kFloat, "add_squared_norm takes FP32, not {}", c10::toString(x.scalar_type()));
   const at::Tensor flat = x.contiguous();
   const at::Tensor partials = at::empty({(flat.numel() + kNormChunk - 1) / kNormChunk}, sum.options());
   const SquaredNormArguments a{flat.numel(), data_or_null<const float>(flat), data_or_null<double>(partials),

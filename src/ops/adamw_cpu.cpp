@@ -11,8 +11,7 @@ namespace longhaul::ops::cpu {
 namespace {
 
 template <bool has_model, bool zero_grad>
-LONGHAUL_CLONES void adamw_range(const AdamWArguments& arguments, float grad_scale, int64_t begin,
-                                 int64_t end) {
+LONGHAUL_CLONES void adamw_range(const AdamWArguments& arguments, float grad_scale, int64_t begin, int64_t end) {
   const AdamWArguments a = arguments;
   float* __restrict master = a.master;
   float* __restrict moment1 = a.moment1;

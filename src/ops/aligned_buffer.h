@@ -24,8 +24,7 @@ class AlignedBuffer {
       memory_.reset();
       memory_.reset(std::aligned_alloc(alignment, bytes));
       if (!memory_) throw std::bad_alloc();
-      if (alignment == kHugePage)
-        madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish; refusal does no harm
+      if (alignment == kHugePage) madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish; refusal does no harm
       capacity_ = bytes;
     }
     return static_cast<T*>(memory_.get());

@@ -16,15 +16,14 @@ void check(const at::Tensor& qkv, const AttentionOptions& options) {
                  "{} query heads can't share {} key heads", options.heads, options.kv_heads);
   LONGHAUL_CHECK(options.head_dim > 0 && options.head_dim % 2 == 0, "head_dim {} is odd", options.head_dim);
   LONGHAUL_CHECK(qkv.dim() == 2 && qkv.size(1) == (options.heads + 2 * options.kv_heads) * options.head_dim,
-                 "qkv has {} columns for {} + 2·{} heads of {}", qkv.size(-1), options.heads,
-                 options.kv_heads, options.head_dim);
+                 "qkv has {} columns for {} + 2·{} heads of {}", qkv.size(-1), options.heads, options.kv_heads,
+                 options.head_dim);
   const auto& borders = options.cu_seqlens;
   LONGHAUL_CHECK(!borders.empty() && borders.front() == 0 && borders.back() == qkv.size(0),
                  "cu_seqlens doesn't run from 0 to the {} tokens", qkv.size(0));
   int64_t longest = 0;
   for (size_t i = 0; i + 1 < borders.size(); ++i) {
-    LONGHAUL_CHECK(borders[i] <= borders[i + 1], "cu_seqlens falls from {} to {}", borders[i],
-                   borders[i + 1]);
+    LONGHAUL_CHECK(borders[i] <= borders[i + 1], "cu_seqlens falls from {} to {}", borders[i], borders[i + 1]);
     longest = std::max<int64_t>(longest, borders[i + 1] - borders[i]);
   }
   LONGHAUL_CHECK(options.dropout >= 0 && options.dropout < 1, "attention dropout is {}", options.dropout);
@@ -32,14 +31,13 @@ void check(const at::Tensor& qkv, const AttentionOptions& options) {
   LONGHAUL_CHECK(2 * options.rope.cos.size(1) <= options.head_dim, "rotary_dim {} exceeds head_dim {}",
                  2 * options.rope.cos.size(1), options.head_dim);
   if (options.positions.defined()) {
-    LONGHAUL_CHECK(options.positions.numel() == qkv.size(0), "{} positions for {} tokens",
-                   options.positions.numel(), qkv.size(0));
+    LONGHAUL_CHECK(options.positions.numel() == qkv.size(0), "{} positions for {} tokens", options.positions.numel(),
+                   qkv.size(0));
     LONGHAUL_CHECK(options.positions.scalar_type() == at::kLong, "positions are not int64");
     check_indices(Fault::position, options.positions.contiguous(), options.rope.cos.size(0));
   } else {
-    LONGHAUL_CHECK(longest <= options.rope.cos.size(0),
-                   "a document of {} tokens exceeds the rotary table's {} rows", longest,
-                   options.rope.cos.size(0));
+    LONGHAUL_CHECK(longest <= options.rope.cos.size(0), "a document of {} tokens exceeds the rotary table's {} rows",
+                   longest, options.rope.cos.size(0));
   }
 }
 

@@ -92,8 +92,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     variable_list saved = {memory, flat};
     saved.insert(saved.end(), outputs.saved.begin(), outputs.saved.end());
     context->save_for_backward(saved);
-    context->saved_data["call"] =
-        c10::IValue::make_capsule(c10::make_intrusive<SavedCall>(options, documents, core));
+    context->saved_data["call"] = c10::IValue::make_capsule(c10::make_intrusive<SavedCall>(options, documents, core));
     return flat;
   }
 
@@ -102,30 +101,25 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const auto capsule = context->saved_data["call"].toCapsule();
     const auto& call = static_cast<const SavedCall&>(*capsule);
     const AttentionOptions& options = call.options;
-    const auto heads_apart = [&](const at::Tensor& x) {
-      return x.view({x.size(0), options.heads, options.head_dim});
-    };
+    const auto heads_apart = [&](const at::Tensor& x) { return x.view({x.size(0), options.heads, options.head_dim}); };
     const AttentionOutputs outputs{heads_apart(saved[1]), {saved.begin() + 2, saved.end()}};
-    const AttentionInputs gradient =
-        call.core.backward(heads_apart(gradients[0].contiguous()), inputs_in(saved[0], options), outputs,
-                           options, call.documents);
-    const at::Tensor dqkv = at::empty(
-        {saved[0].size(0), (options.heads + 2 * options.kv_heads) * options.head_dim}, saved[0].options());
+    const AttentionInputs gradient = call.core.backward(heads_apart(gradients[0].contiguous()),
+                                                        inputs_in(saved[0], options), outputs, options, call.documents);
+    const at::Tensor dqkv =
+        at::empty({saved[0].size(0), (options.heads + 2 * options.kv_heads) * options.head_dim}, saved[0].options());
     rotary(/*back=*/true, dqkv, gradient, options, call.documents);
     return {dqkv, {}, {}};
   }
 
  private:
-  static AttentionCore choose(const AttentionInputs& in, const AttentionOptions& options,
-                              const Documents& documents) {
+  static AttentionCore choose(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents) {
     const bool fused = in.q.is_cuda() && in.q.scalar_type() == at::kBFloat16 && options.head_dim % 8 == 0 &&
                        options.head_dim <= 256 && options.dropout == 0;
     return fused ? fastest_core(in, options, documents) : blocks_core();
   }
 };
 
-at::Tensor attend(const at::Tensor& qkv, const AttentionOptions& options,
-                  const std::optional<AttentionCore>& core) {
+at::Tensor attend(const at::Tensor& qkv, const AttentionOptions& options, const std::optional<AttentionCore>& core) {
   if (qkv.size(0) == 0) return qkv.narrow(1, 0, options.heads * options.head_dim).clone();
   return AttentionFunction::apply(qkv, options, core);
 }
@@ -136,8 +130,7 @@ at::Tensor attention_apart(const at::Tensor& qkv, const AttentionOptions& option
   return attend(qkv, options, {});
 }
 
-at::Tensor attention_apart(const at::Tensor& qkv, const AttentionOptions& options,
-                           const AttentionCore& core) {
+at::Tensor attention_apart(const at::Tensor& qkv, const AttentionOptions& options, const AttentionCore& core) {
   return attend(qkv, options, core);
 }
 

@@ -82,22 +82,19 @@ class BlockwiseAttention {
   // What dropout multiplies the probabilities of the block with, in their shape; undefined without dropout.
   at::Tensor multipliers(const Block& b) const {
     if (!dropout_.active()) return {};
-    const at::Tensor mask =
-        at::empty({options_.heads, b.queries(), b.keys()}, in_.q.options().dtype(at::kFloat));
+    const at::Tensor mask = at::empty({options_.heads, b.queries(), b.keys()}, in_.q.options().dtype(at::kFloat));
     dropout_.fill(b.begin, b.first, mask);
     return mask.view({groups_, per_group_, b.queries(), b.keys()}).to(wide_);
   }
 
   // probabilities [groups, per_group, queries, keys] times x [groups, keys, head_dim]
   at::Tensor times_keys(const at::Tensor& probabilities, const at::Tensor& x, const Block& b) const {
-    return at::matmul(probabilities.to(x.scalar_type()).view({groups_, per_group_ * b.queries(), b.keys()}),
-                      x);
+    return at::matmul(probabilities.to(x.scalar_type()).view({groups_, per_group_ * b.queries(), b.keys()}), x);
   }
   // The transpose of that times y [groups, per_group · queries, head_dim]: summed over a group's query heads.
   at::Tensor times_queries(const at::Tensor& probabilities, const at::Tensor& y, const Block& b) const {
     return at::matmul(
-        probabilities.to(y.scalar_type()).view({groups_, per_group_ * b.queries(), b.keys()}).transpose(1, 2),
-        y);
+        probabilities.to(y.scalar_type()).view({groups_, per_group_ * b.queries(), b.keys()}).transpose(1, 2), y);
   }
 
   at::ScalarType wide() const { return wide_; }
@@ -110,8 +107,7 @@ class BlockwiseAttention {
   const AttentionDropout dropout_;
 };
 
-AttentionOutputs forward(const AttentionInputs& in, const AttentionOptions& options,
-                         const Documents& documents) {
+AttentionOutputs forward(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents) {
   const BlockwiseAttention attention(in, options);
   const at::Tensor out = at::empty(in.q.sizes(), in.q.options());
   const int64_t per_group = options.heads / options.kv_heads;
@@ -142,9 +138,8 @@ AttentionInputs backward(const at::Tensor& dout, const AttentionInputs& in, cons
     const at::Tensor dout_rows = attention.queries_of(dout, b);
     const at::Tensor dropped = multipliers.defined() ? probabilities * multipliers : probabilities;
     attention.keys_of(dv, b).add_(attention.times_queries(dropped, dout_rows, b));
-    at::Tensor dprobabilities = at::matmul(dout_rows, attention.keys_of(in.v, b).transpose(1, 2))
-                                    .to(wide)
-                                    .view(probabilities.sizes());
+    at::Tensor dprobabilities =
+        at::matmul(dout_rows, attention.keys_of(in.v, b).transpose(1, 2)).to(wide).view(probabilities.sizes());
     if (multipliers.defined()) dprobabilities = dprobabilities * multipliers;
     // Σ over the keys of probability · its gradient, which equals <out, dout>.
     const at::Tensor inner = (attention.queries_of(forward.out, b).to(wide) * dout_rows.to(wide))

@@ -34,12 +34,10 @@ struct AttentionOutputs {
 };
 
 struct AttentionCore {
-  AttentionOutputs (*forward)(const AttentionInputs& in, const AttentionOptions& options,
-                              const Documents& documents);
+  AttentionOutputs (*forward)(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents);
   // The gradients of the inputs, in their shapes and of the same kind of layout. `out` is the forward's.
-  AttentionInputs (*backward)(const at::Tensor& dout, const AttentionInputs& in,
-                              const AttentionOutputs& forward, const AttentionOptions& options,
-                              const Documents& documents);
+  AttentionInputs (*backward)(const at::Tensor& dout, const AttentionInputs& in, const AttentionOutputs& forward,
+                              const AttentionOptions& options, const Documents& documents);
 };
 
 // ATen's operators on a block of queries at a time: any device, dtype, head_dim, and dropout. Slower than the
@@ -53,7 +51,6 @@ AttentionCore cudnn_core();
 // The fastest on this device: measured when a shape comes for the first time, then remembered. In
 // deterministic mode FlashAttention without measuring: its backward has a deterministic form, cuDNN's has
 // none.
-AttentionCore fastest_core(const AttentionInputs& in, const AttentionOptions& options,
-                           const Documents& documents);
+AttentionCore fastest_core(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents);
 
 }  // namespace longhaul::ops

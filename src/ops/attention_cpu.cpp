@@ -59,8 +59,7 @@ class CpuCall {
 };
 
 struct SavedCall : torch::CustomClassHolder {
-  SavedCall(const AttentionOptions& options, const AttentionKernel& kernel)
-      : options(options), kernel(kernel) {}
+  SavedCall(const AttentionOptions& options, const AttentionKernel& kernel) : options(options), kernel(kernel) {}
   AttentionOptions options;
   AttentionKernel kernel;
 };
@@ -108,8 +107,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
 
 }  // namespace
 
-at::Tensor attention_cpu(const at::Tensor& qkv, const AttentionOptions& options,
-                         const AttentionKernel& kernel) {
+at::Tensor attention_cpu(const at::Tensor& qkv, const AttentionOptions& options, const AttentionKernel& kernel) {
   return AttentionFunction::apply(qkv, options, kernel);
 }
 

@@ -55,8 +55,7 @@ struct AttentionKernel {
 
 // Attention by one of the kernels below, with its gradient. `qkv` is a contiguous FP32 or BF16 tensor on the
 // CPU.
-at::Tensor attention_cpu(const at::Tensor& qkv, const AttentionOptions& options,
-                         const AttentionKernel& kernel);
+at::Tensor attention_cpu(const at::Tensor& qkv, const AttentionOptions& options, const AttentionKernel& kernel);
 
 namespace avx512 {
 // With `bf16_instructions`, products of BF16 tensors multiply BF16 numbers and add in FP32; else all is FP32.

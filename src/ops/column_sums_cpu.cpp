@@ -10,8 +10,7 @@ namespace longhaul::ops::cpu {
 namespace {
 
 template <typename T>
-LONGHAUL_CLONES void sum_rows(const T* x, int64_t begin, int64_t end, int64_t columns,
-                              Compute<T>* __restrict out) {
+LONGHAUL_CLONES void sum_rows(const T* x, int64_t begin, int64_t end, int64_t columns, Compute<T>* __restrict out) {
   for (int64_t i = 0; i < columns; ++i) out[i] = 0;
   for (int64_t row = begin; row < end; ++row) {
     const T* __restrict from = x + row * columns;
@@ -28,8 +27,7 @@ void add_column_sums(ElementType type, const void* x, int64_t rows, int64_t colu
     AlignedBuffer buffer;
     auto* partials = buffer.get<Compute<T>>(blocks.count * columns);
     parallel_tasks(blocks.count, [&](int64_t block) {
-      sum_rows(static_cast<const T*>(x), blocks.begin(block), blocks.end(block), columns,
-               partials + block * columns);
+      sum_rows(static_cast<const T*>(x), blocks.begin(block), blocks.end(block), columns, partials + block * columns);
     });
     add_partials(partials, blocks.count, columns, static_cast<Compute<T>*>(out));
   });

@@ -32,8 +32,7 @@ void run(const at::Tensor& logits, const CrossEntropyArguments& arguments) {
 
 }  // namespace
 
-RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels,
-                             const CrossEntropyRows& options) {
+RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options) {
   const auto make = [&] { return at::empty({logits.size(0)}, logits.options()); };
   const RowStatistics statistics{make(), make(), make()};
   run(logits, arguments_of(CrossEntropyPass::statistics, logits, labels, options, statistics));
@@ -41,8 +40,8 @@ RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels,
 }
 
 void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
-                        const CrossEntropyRows& options, const RowStatistics& statistics,
-                        const at::Tensor& losses, const at::Tensor& weighted, const at::Tensor& gradient) {
+                        const CrossEntropyRows& options, const RowStatistics& statistics, const at::Tensor& losses,
+                        const at::Tensor& weighted, const at::Tensor& gradient) {
   const auto pass = statistics.defined() ? CrossEntropyPass::finish : CrossEntropyPass::whole;
   CrossEntropyArguments arguments = arguments_of(pass, logits, labels, options, statistics);
   if (gradient.defined()) {

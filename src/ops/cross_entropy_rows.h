@@ -19,15 +19,17 @@ struct RowStatistics {
   bool defined() const { return top.defined(); }
 };
 
-// `labels` may be outside the classes. May softcap `logits` in place; cross_entropy_rows takes them as this leaves them.
+// `labels` may be outside the classes. May softcap `logits` in place; cross_entropy_rows takes them as this leaves
+// them.
 RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options);
 
-// `logits` [rows, classes] FP32 or FP64, row-major, overwritten freely, and so is what lies between the end of a row and
-// the next; `labels` [rows] int64; `weights` [rows] of the dtype of `logits`. Writes the plain cross-entropy to `losses` [rows], weight · (cross-entropy
+// `logits` [rows, classes] FP32 or FP64, row-major, overwritten freely, and so is what lies between the end of a row
+// and the next; `labels` [rows] int64; `weights` [rows] of the dtype of `logits`. Writes the plain cross-entropy to
+// `losses` [rows], weight · (cross-entropy
 // + z-loss) to `weighted` [rows], and, if `gradient` [rows, classes] is defined, the gradient of Σ weighted
-// with respect to the raw logits there (`gradient` may be `logits` itself, or BF16, or what gradient_in_place returns). Where the classes are a part of the
-// vocabulary, `statistics` are those of the whole, after row_statistics, and labels may be elsewhere; otherwise they
-// are undefined.
+// with respect to the raw logits there (`gradient` may be `logits` itself, or BF16, or what gradient_in_place returns).
+// Where the classes are a part of the vocabulary, `statistics` are those of the whole, after row_statistics, and labels
+// may be elsewhere; otherwise they are undefined.
 void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,
                         const CrossEntropyRows& options, const RowStatistics& statistics, const at::Tensor& losses,
                         const at::Tensor& weighted, const at::Tensor& gradient);

@@ -32,8 +32,8 @@ __device__ TopAndSum<A> merge(TopAndSum<A> a, TopAndSum<A> b) {
 template <typename A>
 __device__ TopAndSum<A> merge_block(TopAndSum<A> own) {
   for (int lanes = 16; lanes > 0; lanes /= 2) {
-    own = merge(own, TopAndSum<A>{__shfl_xor_sync(0xffffffff, own.top, lanes),
-                                  __shfl_xor_sync(0xffffffff, own.sum, lanes)});
+    own = merge(own,
+                TopAndSum<A>{__shfl_xor_sync(0xffffffff, own.top, lanes), __shfl_xor_sync(0xffffffff, own.sum, lanes)});
   }
   __shared__ A tops[kThreads / 32], sums[kThreads / 32];
   if (threadIdx.x % 32 == 0) {
@@ -80,8 +80,8 @@ __device__ TopAndSum<A> top_and_sum(const A* logits, int64_t classes, A cap) {
 // all read before its gradients are written, and those lie above all logits that are still to be read
 // (cross_entropy_kernels.h).
 template <typename T, int N>
-__device__ void write_gradient(const Compute<T>* logits, T* gradient, int64_t classes, int64_t label,
-                               Compute<T> cap, Compute<T> top, Compute<T> factor, Compute<T> weight) {
+__device__ void write_gradient(const Compute<T>* logits, T* gradient, int64_t classes, int64_t label, Compute<T> cap,
+                               Compute<T> top, Compute<T> factor, Compute<T> weight) {
   using A = Compute<T>;
   constexpr int64_t kStep = kThreads * N;
   const int64_t last = (classes - 1) / kStep * kStep;
@@ -159,8 +159,7 @@ void cross_entropy_rows(const CrossEntropyArguments& a, void* stream) {
   with_element_type(a.type, [&](auto element) {
     using T = decltype(element);
     using A = Compute<T>;
-    constexpr int N =
-        kFullPack<A>;  // the last pack may reach beyond the classes, not beyond the row's stride
+    constexpr int N = kFullPack<A>;  // the last pack may reach beyond the classes, not beyond the row's stride
     const unsigned grid = static_cast<unsigned>(a.rows);
     if (packs_fit<A, N>(a.row_stride, {a.logits}) && packs_fit<T, N>(a.gradient_stride, {a.gradient})) {
       start("cross_entropy_rows", rows_kernel<T, N>, grid, kThreads, 0, stream, a);

@@ -111,8 +111,7 @@ void with_element_type(ElementType type, Function&& function) {
 
 // Calls function(T{}, integral_constant<N>) with the widest pack that fits.
 template <typename Function>
-void with_pack(ElementType type, int64_t columns, std::initializer_list<const void*> pointers,
-               Function&& function) {
+void with_pack(ElementType type, int64_t columns, std::initializer_list<const void*> pointers, Function&& function) {
   with_element_type(type, [&](auto element) {
     using T = decltype(element);
     if (packs_fit<T, kFullPack<T>>(columns, pointers)) {

@@ -16,7 +16,9 @@ std::string find_problem() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
-    return fmt::format("LibTorch's CUDA library does not load ({}): install the nvidia-* wheels that the torch wheel asks for", dlerror());
+    return fmt::format(
+        "LibTorch's CUDA library does not load ({}): install the nvidia-* wheels that the torch wheel asks for",
+        dlerror());
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA) ||
       c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).deviceCount() == 0) {

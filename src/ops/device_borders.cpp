@@ -12,8 +12,7 @@ at::Tensor borders_on(const std::vector<int32_t>& borders, c10::Device device) {
     at::Tensor tensor;
   };
   thread_local Latest latest;
-  if (latest.tensor.defined() && latest.tensor.device() == device && latest.borders == borders)
-    return latest.tensor;
+  if (latest.tensor.defined() && latest.tensor.device() == device && latest.borders == borders) return latest.tensor;
   // From pinned memory, which LibTorch keeps until the copy has happened, the copy is queued like a kernel.
   const at::Tensor host = at::empty({static_cast<int64_t>(borders.size())},
                                     at::TensorOptions().dtype(at::kInt).pinned_memory(!device.is_cpu()));

@@ -22,8 +22,8 @@ void throw_fault(const FaultReport& report) {
           "this model's tokenizer, or raise the vocabulary size.",
           report.value, report.place, report.limit);
     case Fault::position:
-      throw InternalError(fmt::format("position {} (of token {}) is outside a rotary table of {} rows",
-                                      report.value, report.place, report.limit));
+      throw InternalError(fmt::format("position {} (of token {}) is outside a rotary table of {} rows", report.value,
+                                      report.place, report.limit));
     case Fault::unit_gradient:
       throw InternalError(fmt::format("backward of a linear_cross_entropy with unit_gradient got {}",
                                       std::bit_cast<double>(report.value)));

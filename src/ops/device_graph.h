@@ -8,17 +8,17 @@
 
 namespace longhaul::ops {
 
-// The work is a function that queues the same operators, of the same shapes and at the same addresses, each time. What it does on
-// the host happens in `warm_up` and `record` alone.
+// The work is a function that queues the same operators, of the same shapes and at the same addresses, each time. What
+// it does on the host happens in `warm_up` and `record` alone.
 class DeviceGraph {
  public:
   virtual ~DeviceGraph() = default;
 
-  // Runs work() where `record` would record it, between what the current stream holds and what comes after. Libraries set
-  // themselves up, and choose their algorithms, which a recording must not see.
+  // Runs work() where `record` would record it, between what the current stream holds and what comes after. Libraries
+  // set themselves up, and choose their algorithms, which a recording must not see.
   virtual void warm_up(const std::function<void()>& work) = 0;
-  // Once, after a `warm_up`: what work() queues becomes the graph, and nothing runs. Memory that it takes and gives back stays the
-  // graph's. What work() throws is passed on.
+  // Once, after a `warm_up`: what work() queues becomes the graph, and nothing runs. Memory that it takes and gives
+  // back stays the graph's. What work() throws is passed on.
   virtual void record(const std::function<void()>& work) = 0;
   // Queues what was recorded on the current stream.
   virtual void replay() = 0;

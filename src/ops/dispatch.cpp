@@ -39,7 +39,9 @@ at::ScalarType compute_type(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-void* current_cuda_stream(const at::Tensor& x) { return current_cuda_stream(x.device()); }
+void* current_cuda_stream(const at::Tensor& x) {
+  return current_cuda_stream(x.device());
+}
 
 void* current_cuda_stream(c10::Device device) {
   // Through LibTorch's virtual interface: linking libc10_cuda would tie every program to CUDA's libraries.

@@ -15,9 +15,15 @@
 // A CUDA launcher where the build has one, and the name of the operator in profiles:
 // LONGHAUL_CUDA_KERNEL(cuda::norm_forward).
 #ifdef LONGHAUL_HAS_CUDA
-#define LONGHAUL_CUDA_KERNEL(launcher) ::longhaul::ops::CudaKernel{launcher, #launcher}
+#define LONGHAUL_CUDA_KERNEL(launcher) \
+  ::longhaul::ops::CudaKernel {        \
+    launcher, #launcher                \
+  }
 #else
-#define LONGHAUL_CUDA_KERNEL(launcher) ::longhaul::ops::CudaKernel{nullptr, #launcher}
+#define LONGHAUL_CUDA_KERNEL(launcher) \
+  ::longhaul::ops::CudaKernel {        \
+    nullptr, #launcher                 \
+  }
 #endif
 
 namespace longhaul::ops {
@@ -72,7 +78,8 @@ bool call_cuda(const CudaKernel<Launcher>& kernel, const Arguments&... arguments
 template <typename Arguments, typename Launcher>
 void launch(const at::Tensor& x, void (*cpu_kernel)(const Arguments&), const CudaKernel<Launcher>& cuda_kernel,
             const Arguments& arguments) {
-  const OperatorScope scope([&] { return std::string_view(cuda_kernel.name).substr(std::string_view("cuda::").size()); });
+  const OperatorScope scope(
+      [&] { return std::string_view(cuda_kernel.name).substr(std::string_view("cuda::").size()); });
   if (!on_cuda(x)) return cpu_kernel(arguments);
   if constexpr (!std::is_same_v<Launcher, std::nullptr_t>) {
     const c10::DeviceGuard guard(x.device());

@@ -52,8 +52,7 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     auto& saved = context->saved_data;
-    const Mask mask{std::bit_cast<PhiloxKey>(saved["key"].toInt()),
-                    static_cast<uint64_t>(saved["step"].toInt()),
+    const Mask mask{std::bit_cast<PhiloxKey>(saved["key"].toInt()), static_cast<uint64_t>(saved["step"].toInt()),
                     static_cast<uint64_t>(saved["first"].toInt()), saved["probability"].toDouble()};
     return {apply_mask(gradients[0].contiguous(), mask), {}};
   }
@@ -63,11 +62,10 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
 
 at::Tensor dropout(const at::Tensor& x, double probability, const DropoutKey& key) {
   LONGHAUL_CHECK(x.dim() == 2, "dropout takes [tokens, hidden], not {} dimensions", x.dim());
-  LONGHAUL_CHECK(probability >= 0 && probability < 1, "the probability of dropout is {}, not in [0, 1)",
-                 probability);
+  LONGHAUL_CHECK(probability >= 0 && probability < 1, "the probability of dropout is {}, not in [0, 1)", probability);
   if (probability == 0) return x;
-  const Mask mask{RandomStream(key.seed, key.site).key(), key.step,
-                  key.first_token * static_cast<uint64_t>(x.size(1)), probability};
+  const Mask mask{RandomStream(key.seed, key.site).key(), key.step, key.first_token * static_cast<uint64_t>(x.size(1)),
+                  probability};
   return DropoutFunction::apply(x, mask);
 }
 

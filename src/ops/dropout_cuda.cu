@@ -8,8 +8,8 @@ namespace {
 constexpr int kThreads = 256;
 
 __device__ PhiloxBlock draw(const DropoutArguments& a, uint64_t block) {
-  return philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
-                 static_cast<uint32_t>(a.step), static_cast<uint32_t>(a.step >> 32)},
+  return philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(a.step),
+                 static_cast<uint32_t>(a.step >> 32)},
                 a.key);
 }
 
@@ -25,8 +25,7 @@ __global__ void dropout_kernel(const DropoutArguments a, int64_t blocks) {
   const T* x = static_cast<const T*>(a.x);
   T* y = static_cast<T*>(a.y);
   const int64_t skip = static_cast<int64_t>(a.first % 4);  // words of the first block that precede x[0]
-  for (int64_t b = int64_t{blockIdx.x} * kThreads + threadIdx.x; b < blocks;
-       b += int64_t{gridDim.x} * kThreads) {
+  for (int64_t b = int64_t{blockIdx.x} * kThreads + threadIdx.x; b < blocks; b += int64_t{gridDim.x} * kThreads) {
     const PhiloxBlock drawn = draw(a, a.first / 4 + static_cast<uint64_t>(b));
     const uint32_t words[4] = {drawn.word0, drawn.word1, drawn.word2, drawn.word3};
     const int64_t begin = 4 * b - skip;

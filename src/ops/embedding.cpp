@@ -42,11 +42,10 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& table, const at::Tensor& ids,
                             const at::Tensor* main_grad) {
     const at::Tensor y = at::empty({ids.numel(), table.size(1)}, table.options().requires_grad(false));
-    const EmbeddingForward arguments{element_type(table), ids.numel(),
-                                     table.size(0),       table.size(1),
-                                     data_or_null<const int64_t>(ids), data_or_null(table), data_or_null(y)};
-    if (y.numel() > 0)
-      launch(table, cpu::embedding_forward, LONGHAUL_CUDA_KERNEL(cuda::embedding_forward), arguments);
+    const EmbeddingForward arguments{
+        element_type(table), ids.numel(),    table.size(0), table.size(1), data_or_null<const int64_t>(ids),
+        data_or_null(table), data_or_null(y)};
+    if (y.numel() > 0) launch(table, cpu::embedding_forward, LONGHAUL_CUDA_KERNEL(cuda::embedding_forward), arguments);
     context->save_for_backward({ids, table});
     context->saved_data["main_grad"] = *main_grad;
     return y;
@@ -56,8 +55,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &ids = saved[0], &table = saved[1];
     const at::Tensor dy = gradients[0].contiguous();
-    const WeightGradient dtable(table, context->saved_data["main_grad"].toTensor(),
-                                context->needs_input_grad(0));
+    const WeightGradient dtable(table, context->saved_data["main_grad"].toTensor(), context->needs_input_grad(0));
     if (dy.numel() > 0) {
       const auto [sorted, order] = sort_ids(ids);
       const EmbeddingBackward arguments{element_type(dy),
@@ -76,7 +74,9 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
 
 }  // namespace
 
-void check_token_ids(const at::Tensor& ids, int64_t rows) { check_indices(Fault::token_id, ids.contiguous(), rows); }
+void check_token_ids(const at::Tensor& ids, int64_t rows) {
+  check_indices(Fault::token_id, ids.contiguous(), rows);
+}
 
 at::Tensor embedding(const at::Tensor& ids, const Weight& table) {
   LONGHAUL_CHECK(ids.dim() == 1 && ids.scalar_type() == at::kLong, "embedding takes ids [tokens] int64");

@@ -56,16 +56,16 @@ dim3 grid_of(int64_t tokens, int64_t hidden, int pack) {
 void embedding_forward(const EmbeddingForward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.table, a.y}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    start("embedding_forward", forward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N), kThreads,
-          0, stream, a);
+    start("embedding_forward", forward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N), kThreads, 0,
+          stream, a);
   });
 }
 
 void embedding_backward(const EmbeddingBackward& a, void* stream) {
   with_pack(a.type, a.hidden, {a.dy, a.dtable}, [&](auto element, auto pack) {
     constexpr int N = decltype(pack)::value;
-    start("embedding_backward", backward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N),
-          kThreads, 0, stream, a);
+    start("embedding_backward", backward_kernel<decltype(element), N>, grid_of(a.tokens, a.hidden, N), kThreads, 0,
+          stream, a);
   });
 }
 

@@ -26,9 +26,8 @@ avx512::MatrixView view(const at::Tensor& x) {
 
 bool runs_on_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   const at::ScalarType type = a.scalar_type();
-  return a.is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
-         avx512::supported(type == at::kBFloat16) && is_plain(a) && is_plain(b) && out.stride(1) == 1 &&
-         a.size(1) > 0;
+  return a.is_cpu() && (type == at::kFloat || type == at::kBFloat16) && avx512::supported(type == at::kBFloat16) &&
+         is_plain(a) && is_plain(b) && out.stride(1) == 1 && a.size(1) > 0;
 }
 
 void gemm_avx512(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
@@ -78,12 +77,11 @@ void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& ta
   }
 }
 
-void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
-          const at::Tensor& bias) {
+void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode, const at::Tensor& bias) {
   LONGHAUL_CHECK(a.dim() == 2 && b.dim() == 2 && out.dim() == 2, "gemm takes matrices");
   LONGHAUL_CHECK(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
-                 "gemm of [{}, {}] and [{}, {}] into [{}, {}]", a.size(0), a.size(1), b.size(0), b.size(1),
-                 out.size(0), out.size(1));
+                 "gemm of [{}, {}] and [{}, {}] into [{}, {}]", a.size(0), a.size(1), b.size(0), b.size(1), out.size(0),
+                 out.size(1));
   LONGHAUL_CHECK(a.scalar_type() == b.scalar_type(), "gemm of {} and {}", c10::toString(a.scalar_type()),
                  c10::toString(b.scalar_type()));
   LONGHAUL_CHECK(out.scalar_type() == a.scalar_type() || out.scalar_type() == at::kFloat, "gemm into {}",

@@ -13,8 +13,8 @@ enum class GemmMode { overwrite, accumulate };
 // FP32 (FP64 for FP64) and rounded once. `out` is row-major and has the dtype of `a`, or FP32 where `a` is
 // BF16. `bias` may be undefined and has the dtype of `a`; it goes with overwrite only. A sum's order doesn't
 // depend on the number of threads.
-void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out,
-          GemmMode mode = GemmMode::overwrite, const at::Tensor& bias = {});
+void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode = GemmMode::overwrite,
+          const at::Tensor& bias = {});
 
 // The same by ATen: for FP64, machines without AVX-512, and what cuBLASLt does not take.
 void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,

@@ -19,10 +19,9 @@ constexpr int kGemmRows = 14;
 constexpr int64_t kDepth = 1024;            // units of the contracted dimension per block
 constexpr int64_t kBlockTiles = 16;         // most tiles of rows per block of a
 constexpr int64_t kBlockUnits = 112 << 10;  // of a per block: 448 KiB, half of an L2 cache
-constexpr int64_t kTaskPanels = 32;  // most panels of b per task; half of them where partial sums are kept
-constexpr int64_t kPackPanels = 4;   // panels of b that are packed in one task
-constexpr int64_t kPackedUnits =
-    8 << 20;  // largest packed b: 32 MiB; a larger b is taken in slabs of columns
+constexpr int64_t kTaskPanels = 32;         // most panels of b per task; half of them where partial sums are kept
+constexpr int64_t kPackPanels = 4;          // panels of b that are packed in one task
+constexpr int64_t kPackedUnits = 8 << 20;   // largest packed b: 32 MiB; a larger b is taken in slabs of columns
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -42,8 +41,8 @@ struct Problem {
 // Rows [first_row, first_row + rows) of a, or columns of b, by `elements` of the contracted dimension from
 // `first` on, into panels of kLanes that are `panel_units` apart.
 template <Units kUnits, int kLanes>
-void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_stride, int64_t first_row,
-          int64_t rows, int64_t first, int64_t elements, Unit* panel, int64_t panel_units) {
+void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_stride, int64_t first_row, int64_t rows,
+          int64_t first, int64_t elements, Unit* panel, int64_t panel_units) {
   const int64_t row_bytes = row_stride * p.element_bytes, depth_bytes = depth_stride * p.element_bytes;
   const char* source = static_cast<const char*>(data) + first_row * row_bytes + first * depth_bytes;
   if (depth_stride != 1) {
@@ -51,8 +50,8 @@ void pack(const Problem& p, const void* data, int64_t row_stride, int64_t depth_
     return;
   }
   for (int64_t row = 0; row < rows; row += kLanes, panel += panel_units) {
-    pack_along<kUnits, kLanes>(source + row * row_bytes, row_bytes, std::min<int64_t>(rows - row, kLanes),
-                               elements, panel);
+    pack_along<kUnits, kLanes>(source + row * row_bytes, row_bytes, std::min<int64_t>(rows - row, kLanes), elements,
+                               panel);
   }
 }
 
@@ -87,8 +86,7 @@ struct Tile {
 
 // The products of a tile, and between them prefetches: of its place in the result, and of the units to come.
 template <Units kUnits>
-inline __attribute__((always_inline)) void sum_tile(const Problem& p, const Tile& t,
-                                                    __m512 (&sums)[kGemmRows][2]) {
+inline __attribute__((always_inline)) void sum_tile(const Problem& p, const Tile& t, __m512 (&sums)[kGemmRows][2]) {
   constexpr int64_t kSteps = kGemmRows / 2;
   const int64_t step = ceil_div(t.units, kSteps);
   for (int64_t i = 0, done = 0; done < t.units; ++i, done += step) {
@@ -148,9 +146,8 @@ void run_block(const Problem& p, int64_t first_tile, int64_t tiles, int64_t firs
   thread_local AlignedBuffer a_buffer, partial_buffer;
   const int64_t depth = block_depth(p), blocks = ceil_div(p.units, depth);
   Unit* a = a_buffer.get<Unit>(tiles * depth * kGemmRows + 16);
-  float* partial = p.g.out_bf16 && blocks > 1
-                       ? partial_buffer.get<float>(panels * tiles * kGemmRows * kTileColumns)
-                       : nullptr;
+  float* partial =
+      p.g.out_bf16 && blocks > 1 ? partial_buffer.get<float>(panels * tiles * kGemmRows * kTileColumns) : nullptr;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t first = block * depth;
     const int64_t units = std::min(depth, p.units - first);
@@ -190,8 +187,8 @@ void run_slab(const Problem& p) {
     const int64_t column = (p.first_panel + panel) * kTileColumns;
     const int64_t columns = std::min(kPackPanels, p.panels - panel) * kTileColumns;
     pack<kUnits, kTileColumns>(p, p.g.b.data, p.g.b.column_stride, p.g.b.row_stride, column,
-                               std::min(columns, p.g.n - column), 0, p.g.k,
-                               p.packed_b + panel * p.units * kTileColumns, p.units * kTileColumns);
+                               std::min(columns, p.g.n - column), 0, p.g.k, p.packed_b + panel * p.units * kTileColumns,
+                               p.units * kTileColumns);
   });
   // Blocks of nearly equal size, their number a multiple of the threads where that is cheap.
   const int64_t depth = block_depth(p);
@@ -216,8 +213,7 @@ void gemm(const GemmArguments& g) {
   p.units = ceil_div(g.k, p.per_unit);
   p.tiles = ceil_div(g.m, kGemmRows);
   const int64_t panels = ceil_div(g.n, kTileColumns);
-  const int64_t slab =
-      std::clamp<int64_t>(kPackedUnits / std::max<int64_t>(p.units * kTileColumns, 1), 1, panels);
+  const int64_t slab = std::clamp<int64_t>(kPackedUnits / std::max<int64_t>(p.units * kTileColumns, 1), 1, panels);
   thread_local AlignedBuffer b_buffer;
   p.packed_b = b_buffer.get<Unit>(slab * p.units * kTileColumns);
   for (p.first_panel = 0; p.first_panel < panels; p.first_panel += slab) {

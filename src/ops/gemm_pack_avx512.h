@@ -21,9 +21,7 @@ inline __m512i load_units(const void* source, int64_t elements) {
   if constexpr (kUnits == Units::fp32) {
     return _mm512_maskz_loadu_epi32(mask16(elements), source);
   } else {
-    const __mmask32 mask = elements >= 32  ? ~__mmask32{0}
-                           : elements <= 0 ? 0
-                                           : (__mmask32{1} << elements) - 1;
+    const __mmask32 mask = elements >= 32 ? ~__mmask32{0} : elements <= 0 ? 0 : (__mmask32{1} << elements) - 1;
     return _mm512_maskz_loadu_epi16(mask, source);
   }
 }

@@ -31,13 +31,14 @@ class HostCopies {
   // An uninitialised tensor in host memory, pinned where the device is a GPU.
   at::Tensor host_tensor(at::IntArrayRef sizes, c10::ScalarType type) const;
 
-  // Start after what the device's current stream holds. `host` has to be left alone until the copy is done; the tensor on
-  // the device may be freed before.
+  // Start after what the device's current stream holds. `host` has to be left alone until the copy is done; the tensor
+  // on the device may be freed before.
   Ticket to_host(const at::Tensor& from, const at::Tensor& host) const;
   Ticket to_device(const at::Tensor& host, const at::Tensor& to) const;
 
  private:
-  Ticket copy(const at::Tensor& from, const at::Tensor& to, const at::Tensor& on_device, const std::optional<c10::Stream>& stream) const;
+  Ticket copy(const at::Tensor& from, const at::Tensor& to, const at::Tensor& on_device,
+              const std::optional<c10::Stream>& stream) const;
 
   const c10::Device device_;
   std::optional<c10::Stream> down_, up_;

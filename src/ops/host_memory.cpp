@@ -22,8 +22,8 @@ constexpr int64_t kSmallest = int64_t{1} << 20, kHugePage = int64_t{2} << 20, kP
 // Eight sizes to each power of two, so that tensors of almost one size share blocks: at most 12.5 % are
 // wasted.
 int64_t block_size(int64_t bytes) {
-  const int64_t step = std::max<int64_t>(
-      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8, int64_t{64} << 10);
+  const int64_t step =
+      std::max<int64_t>(static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8, int64_t{64} << 10);
   return (bytes + step - 1) / step * step;
 }
 
@@ -67,9 +67,7 @@ class KeepingAllocator final : public c10::Allocator {
   // oneDNN's scratch memory in LibTorch comes and goes as plain pointers.
   c10::DeleterFnPtr raw_deleter() const override { return &KeepingAllocator::release; }
 
-  void copy_data(void* to, const void* from, std::size_t count) const override {
-    default_copy_data(to, from, count);
-  }
+  void copy_data(void* to, const void* from, std::size_t count) const override { default_copy_data(to, from, count); }
 
   HostMemory state() {
     const std::lock_guard lock(mutex_);
@@ -82,8 +80,7 @@ class KeepingAllocator final : public c10::Allocator {
   }
 
   static KeepingAllocator& instance() {
-    static KeepingAllocator* const allocator =
-        new KeepingAllocator(c10::GetCPUAllocator());  // outlives all tensors
+    static KeepingAllocator* const allocator = new KeepingAllocator(c10::GetCPUAllocator());  // outlives all tensors
     return *allocator;
   }
 

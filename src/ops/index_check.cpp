@@ -17,8 +17,7 @@ void check_on_cpu(const IndexCheck& a) {
 }
 
 void check_unit_on_cpu(const UnitCheck& a) {
-  if (*a.value != 1)
-    throw_fault({Fault::unit_gradient, 0, std::bit_cast<int64_t>(static_cast<double>(*a.value)), 0});
+  if (*a.value != 1) throw_fault({Fault::unit_gradient, 0, std::bit_cast<int64_t>(static_cast<double>(*a.value)), 0});
 }
 
 }  // namespace
@@ -35,8 +34,7 @@ void check_indices(Fault kind, const at::Tensor& values, int64_t limit, const at
 void check_unit_gradient(const at::Tensor& value) {
   throw_device_faults();
   const at::Tensor narrow = value.to(at::kFloat);
-  launch(value, check_unit_on_cpu, LONGHAUL_CUDA_KERNEL(cuda::check_unit),
-         UnitCheck{narrow.const_data_ptr<float>()});
+  launch(value, check_unit_on_cpu, LONGHAUL_CUDA_KERNEL(cuda::check_unit), UnitCheck{narrow.const_data_ptr<float>()});
 }
 
 }  // namespace longhaul::ops

@@ -51,8 +51,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     dweight.add_product(dy.t(), x, saved_queue(context));
     result[1] = dweight.for_autograd();
     if (bias.defined()) {
-      const WeightGradient dbias(bias, context->saved_data["bias_main_grad"].toTensor(),
-                                 context->needs_input_grad(2));
+      const WeightGradient dbias(bias, context->saved_data["bias_main_grad"].toTensor(), context->needs_input_grad(2));
       if (dbias.sum().defined()) add_column_sums(dy, dbias.sum());
       result[2] = dbias.for_autograd();
     }
@@ -64,10 +63,10 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 
 at::Tensor linear(const at::Tensor& x, const Weight& weight, const Weight& bias) {
   LONGHAUL_CHECK(x.dim() == 2 && weight.value.dim() == 2 && x.size(1) == weight.value.size(1),
-                 "linear of x with {} dimensions and last size {} with a weight of {} columns", x.dim(),
-                 x.size(-1), weight.value.size(-1));
-  LONGHAUL_CHECK(!bias.defined() || bias.value.numel() == weight.value.size(0),
-                 "bias of {} elements for {} outputs", bias.value.numel(), weight.value.size(0));
+                 "linear of x with {} dimensions and last size {} with a weight of {} columns", x.dim(), x.size(-1),
+                 weight.value.size(-1));
+  LONGHAUL_CHECK(!bias.defined() || bias.value.numel() == weight.value.size(0), "bias of {} elements for {} outputs",
+                 bias.value.numel(), weight.value.size(0));
   check_weight("a linear's weight", weight.value, weight.main_grad, x);
   check_weight("a linear's bias", bias.value, bias.main_grad, x);
   return LinearFunction::apply(x, weight.value, bias.defined() ? std::optional(bias.value) : std::nullopt,

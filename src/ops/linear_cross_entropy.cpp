@@ -38,8 +38,7 @@ Rows active_rows(const at::Tensor& hidden, const at::Tensor& labels, const at::T
   if (on_cuda(hidden)) return {{}, hidden, labels, weights};
   const at::Tensor active = at::nonzero(weights).squeeze(1);
   if (active.size(0) == weights.size(0)) return {{}, hidden, labels, weights};
-  return {active, hidden.index_select(0, active), labels.index_select(0, active),
-          weights.index_select(0, active)};
+  return {active, hidden.index_select(0, active), labels.index_select(0, active), weights.index_select(0, active)};
 }
 
 struct Outputs {
@@ -102,9 +101,9 @@ Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const Vocabulary&
   const auto wide_options = rows.hidden.options().dtype(wide);
   const int64_t count = rows.hidden.size(0);
   const int64_t vocab = weight.size(0);
-  const int64_t chunk = std::min(options.chunk_tokens > 0 ? options.chunk_tokens
-                                                          : cross_entropy_chunk_tokens(vocab, on_cuda(rows.hidden)),
-                                 std::max<int64_t>(count, 1));
+  const int64_t chunk = std::min(
+      options.chunk_tokens > 0 ? options.chunk_tokens : cross_entropy_chunk_tokens(vocab, on_cuda(rows.hidden)),
+      std::max<int64_t>(count, 1));
   Outputs outputs{{}, at::empty({count}, wide_options), {}};
   if (gradients) outputs.dhidden = at::empty_like(rows.hidden);
   const at::Tensor weights = rows.weights.to(wide);
@@ -150,9 +149,8 @@ struct Constants {
 
 class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossEntropyFunction> {
  public:
-  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_in,
-                               const at::Tensor& weight, const Constants& constants,
-                               const CrossEntropyOptions& options, bool gradients) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_in, const at::Tensor& weight,
+                               const Constants& constants, const CrossEntropyOptions& options, bool gradients) {
     const at::Tensor hidden = hidden_in.contiguous();
     const Vocabulary vocabulary(options, weight.size(0));
     const int64_t vocab = vocabulary.rows;
@@ -204,19 +202,16 @@ class LinearCrossEntropyFunction : public torch::autograd::Function<LinearCrossE
 
 }  // namespace
 
-CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
-                                        const at::Tensor& labels, const at::Tensor& token_weights,
-                                        const CrossEntropyOptions& options) {
+CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
+                                        const at::Tensor& token_weights, const CrossEntropyOptions& options) {
   LONGHAUL_CHECK(hidden.dim() == 2 && weight.value.dim() == 2 && hidden.size(1) == weight.value.size(1),
                  "hidden of {} columns and a weight of {}", hidden.size(-1), weight.value.size(-1));
   LONGHAUL_CHECK(labels.numel() == hidden.size(0) && token_weights.numel() == hidden.size(0),
-                 "{} labels and {} weights for {} tokens", labels.numel(), token_weights.numel(),
-                 hidden.size(0));
+                 "{} labels and {} weights for {} tokens", labels.numel(), token_weights.numel(), hidden.size(0));
   const int64_t all_rows = weight.value.size(0) * (options.vocabulary != nullptr ? options.vocabulary->size() : 1);
   LONGHAUL_CHECK(options.vocab_size <= all_rows, "a vocabulary of {} in a weight of {} rows", options.vocab_size,
                  all_rows);
-  const bool gradients =
-      c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
+  const bool gradients = c10::GradMode::is_enabled() && (hidden.requires_grad() || weight.value.requires_grad());
   const variable_list outputs = LinearCrossEntropyFunction::apply(
       hidden, weight.value, Constants{weight.main_grad, labels.reshape({-1}).contiguous(), token_weights.reshape({-1})},
       options, gradients);

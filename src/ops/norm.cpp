@@ -48,9 +48,8 @@ NormResult forward_kernel(const at::Tensor& x, const at::Tensor& residual, const
 }
 
 // Saved between forward and backward: {normalised, weight, bias, mean, rstd} as variables, the rest here.
-void save(AutogradContext* context, const at::Tensor& normalised, const at::Tensor& weight,
-          const at::Tensor& bias, const NormResult& result, const Weight& weight_grad,
-          const Weight& bias_grad, const NormOptions& options) {
+void save(AutogradContext* context, const at::Tensor& normalised, const at::Tensor& weight, const at::Tensor& bias,
+          const NormResult& result, const Weight& weight_grad, const Weight& bias_grad, const NormOptions& options) {
   context->set_materialize_grads(false);
   context->save_for_backward({normalised, weight, bias, result.mean, result.rstd});
   context->saved_data["weight_main_grad"] = weight_grad.main_grad;
@@ -115,9 +114,8 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
 
 struct ResidualNormFunction : torch::autograd::Function<ResidualNormFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& residual,
-                               const at::Tensor& weight, const OptionalTensor& bias,
-                               const Weight& weight_grad, const Weight& bias_grad,
-                               const NormOptions& options) {
+                               const at::Tensor& weight, const OptionalTensor& bias, const Weight& weight_grad,
+                               const Weight& bias_grad, const NormOptions& options) {
     const NormResult result =
         forward_kernel(x.contiguous(), residual.contiguous(), weight, bias.value_or(at::Tensor()), options);
     save(context, result.sum, weight, bias.value_or(at::Tensor()), result, weight_grad, bias_grad, options);
@@ -149,14 +147,13 @@ at::Tensor norm(const at::Tensor& x, const Weight& weight, const Weight& bias, c
   return NormFunction::apply(x, weight.value, optional_tensor(bias.value), weight, bias, options);
 }
 
-std::pair<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& residual,
-                                                const Weight& weight, const Weight& bias,
-                                                const NormOptions& options) {
+std::pair<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& residual, const Weight& weight,
+                                                const Weight& bias, const NormOptions& options) {
   check_inputs(x, weight, bias, options);
   LONGHAUL_CHECK(residual.sizes() == x.sizes() && residual.scalar_type() == x.scalar_type(),
                  "residual and x differ in shape or type");
-  const variable_list outputs = ResidualNormFunction::apply(
-      x, residual, weight.value, optional_tensor(bias.value), weight, bias, options);
+  const variable_list outputs =
+      ResidualNormFunction::apply(x, residual, weight.value, optional_tensor(bias.value), weight, bias, options);
   return {outputs[0], outputs[1]};
 }
 

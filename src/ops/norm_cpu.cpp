@@ -14,8 +14,7 @@ namespace {
 
 // residual + x, rounded to the storage type: what is normalised is what the next layer's residual sees.
 template <typename T>
-LONGHAUL_INLINE void add_row(const T* __restrict x, const T* __restrict residual, T* __restrict sum,
-                             int64_t hidden) {
+LONGHAUL_INLINE void add_row(const T* __restrict x, const T* __restrict residual, T* __restrict sum, int64_t hidden) {
 #pragma omp simd
   for (int64_t i = 0; i < hidden; ++i) store(sum, i, load(x, i) + load(residual, i));
 }
@@ -37,9 +36,8 @@ LONGHAUL_CLONES void forward_rows(const NormForward& a, int64_t begin, int64_t e
     }
     A mean = 0;
     if (a.layer_norm) {
-      mean =
-          inverse_hidden * sum_of<A>(
-                               hidden, [=](int64_t i) __attribute__((always_inline)) { return load(x, i); });
+      mean = inverse_hidden * sum_of<A>(
+                                  hidden, [=](int64_t i) __attribute__((always_inline)) { return load(x, i); });
       static_cast<A*>(a.mean)[row] = mean;
     }
     const A square = sum_of<A>(

@@ -97,8 +97,7 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
   if (a.dsum && own < a.hidden) own_dsum = load<N>(dsum_rows, first + own);
   A total_g = 0, total_gn = 0;
   for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
-    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i),
-                     weight = load<N>(weights, i);
+    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i), weight = load<N>(weights, i);
     Pack<A, N> n, d;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
@@ -115,8 +114,7 @@ __device__ void backward_row(const NormBackward& a, int64_t row, Compute<T>* dwe
   const A mean_g = a.layer_norm ? row_sum(total_g) * inverse_hidden : A(0);
   const A mean_gn = row_sum(total_gn) * inverse_hidden;
   for (int64_t i = threadIdx.x * N; i < a.hidden; i += stride) {
-    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i),
-                     weight = load<N>(weights, i);
+    const Pack<T, N> x = load<N>(x_rows, first + i), dy = load<N>(dy_rows, first + i), weight = load<N>(weights, i);
     Pack<T, N> dsum, dx;
     if (a.dsum) dsum = i == own ? own_dsum : load<N>(dsum_rows, first + i);
 #pragma unroll
@@ -197,8 +195,7 @@ void norm_backward(const NormBackward& a, void* stream) {
     start("norm_backward", backward_kernel<T, N>, grid, threads, bytes, stream, a, in_shared_memory);
     A* partials = static_cast<A*>(a.partials);
     add_partials(partials, a.blocks.count, a.hidden, static_cast<A*>(a.dweight), stream);
-    add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias),
-                 stream);
+    add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias), stream);
   });
 }
 

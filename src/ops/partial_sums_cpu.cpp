@@ -27,9 +27,8 @@ LONGHAUL_CLONES void add_columns(const A* partials, int64_t blocks, int64_t colu
 template <typename A>
 void add(const A* partials, int64_t blocks, int64_t columns, A* sum) {
   if (!sum) return;
-  at::parallel_for(0, columns, 1 + 32768 / blocks, [&](int64_t begin, int64_t end) {
-    add_columns(partials, blocks, columns, sum, begin, end);
-  });
+  at::parallel_for(0, columns, 1 + 32768 / blocks,
+                   [&](int64_t begin, int64_t end) { add_columns(partials, blocks, columns, sum, begin, end); });
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ template <typename A>
 void add(const A* partials, int64_t blocks, int64_t columns, A* sum, void* stream) {
   if (!sum) return;
   const unsigned grid = static_cast<unsigned>((columns + kColumns - 1) / kColumns);
-  start("add_partials", add_partials_kernel<A>, grid, dim3(kColumns, kGroups), 0, stream, partials, blocks,
-        columns, sum);
+  start("add_partials", add_partials_kernel<A>, grid, dim3(kColumns, kGroups), 0, stream, partials, blocks, columns,
+        sum);
 }
 
 }  // namespace

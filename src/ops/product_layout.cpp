@@ -21,8 +21,7 @@ std::optional<ColumnMajorFactor> transpose_of(const StridedMatrix& x) {
 
 }  // namespace
 
-std::optional<ProductLayout> product_layout(const StridedMatrix& a, const StridedMatrix& b,
-                                            const StridedMatrix& out) {
+std::optional<ProductLayout> product_layout(const StridedMatrix& a, const StridedMatrix& b, const StridedMatrix& out) {
   const auto left = transpose_of(b), right = transpose_of(a), result = transpose_of(out);
   if (!left || !right || !result || result->transposed) return std::nullopt;
   return ProductLayout{*left, *right, *result};

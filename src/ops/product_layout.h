@@ -27,7 +27,6 @@ struct ProductLayout {
 
 // Of out [m, n] = a [m, k] · b [k, n]; nothing where a matrix is neither row-major nor column-major, or `out`
 // not row-major.
-std::optional<ProductLayout> product_layout(const StridedMatrix& a, const StridedMatrix& b,
-                                            const StridedMatrix& out);
+std::optional<ProductLayout> product_layout(const StridedMatrix& a, const StridedMatrix& b, const StridedMatrix& out);
 
 }  // namespace longhaul::ops

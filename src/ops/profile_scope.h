@@ -43,9 +43,14 @@ using OperatorScope = ProfileScope<at::RecordScope::FUNCTION>;
 using PartScope = ProfileScope<at::RecordScope::USER_SCOPE>;
 
 // Whether this thread takes a profile.
-inline bool profiling() { return at::hasCallbacks(); }
+inline bool profiling() {
+  return at::hasCallbacks();
+}
 
-// The span of a matrix product [m, k] × [k, n] carries its sizes in its name, from which a profile's reader gets the work.
-inline std::string gemm_span(int64_t m, int64_t n, int64_t k) { return fmt::format("gemm {}x{}x{}", m, n, k); }
+// The span of a matrix product [m, k] × [k, n] carries its sizes in its name, from which a profile's reader gets the
+// work.
+inline std::string gemm_span(int64_t m, int64_t n, int64_t k) {
+  return fmt::format("gemm {}x{}x{}", m, n, k);
+}
 
 }  // namespace longhaul::ops

@@ -16,8 +16,8 @@ int64_t position_of(const RotaryArguments& a, int64_t token) {
 
 // One head of one token: `to` = `from`, its first 2 · half channels turned.
 template <typename T>
-LONGHAUL_CLONES void turn(const T* from, T* to, int64_t head_dim, int64_t half, const float* cos,
-                          const float* sin, float direction) {
+LONGHAUL_CLONES void turn(const T* from, T* to, int64_t head_dim, int64_t half, const float* cos, const float* sin,
+                          float direction) {
   using A = Compute<T>;
 #pragma omp simd
   for (int64_t c = 0; c < half; ++c) {
@@ -36,8 +36,7 @@ void rotate_token(const RotaryArguments& a, int64_t token) {
   T* fused = static_cast<T*>(a.qkv) + token * a.kv_heads * (a.per_group + 2) * a.head_dim;
   const auto move = [&](T* apart, bool rotated) {
     const int64_t half = rotated ? a.rotary_half : 0;
-    turn<T>(a.back ? apart : fused, a.back ? fused : apart, a.head_dim, half, a.cos + row, a.sin + row,
-            direction);
+    turn<T>(a.back ? apart : fused, a.back ? fused : apart, a.head_dim, half, a.cos + row, a.sin + row, direction);
     fused += a.head_dim;
   };
   for (int64_t group = 0; group < a.kv_heads; ++group) {

@@ -27,8 +27,7 @@ template <typename T, int N>
 __global__ void __launch_bounds__(kThreads) rotary_kernel(const RotaryArguments a) {
   using A = Compute<T>;
   const int64_t token = blockIdx.x;
-  const int slots = static_cast<int>(a.kv_heads * (a.per_group + 2)),
-            per_slot = static_cast<int>(a.per_group + 2);
+  const int slots = static_cast<int>(a.kv_heads * (a.per_group + 2)), per_slot = static_cast<int>(a.per_group + 2);
   const int head_dim = static_cast<int>(a.head_dim), half = static_cast<int>(a.rotary_half);
   const int pairs = half / N, items = head_dim / N - pairs;  // of a head
   const int64_t row = half > 0 ? position_of(a, token) * half : 0;

@@ -1,5 +1,5 @@
-// The weight gradients' queue between a forward and its backward. Autograd's saved data knows only integers and tensors;
-// the queue outlives both.
+// The weight gradients' queue between a forward and its backward. Autograd's saved data knows only integers and
+// tensors; the queue outlives both.
 #pragma once
 
 #include <torch/csrc/autograd/custom_function.h>

@@ -8,14 +8,23 @@ namespace longhaul::ops {
 
 comm::DataType data_type(at::ScalarType type) {
   switch (type) {
-    case at::kByte: return comm::DataType::u8;
-    case at::kInt: return comm::DataType::i32;
-    case at::kLong: return comm::DataType::i64;
-    case at::kFloat: return comm::DataType::f32;
-    case at::kDouble: return comm::DataType::f64;
-    case at::kBFloat16: return comm::DataType::bf16;
-    case at::kHalf: return comm::DataType::f16;
-    default: LONGHAUL_CHECK(false, "no communicator moves {}", c10::toString(type)); __builtin_unreachable();
+    case at::kByte:
+      return comm::DataType::u8;
+    case at::kInt:
+      return comm::DataType::i32;
+    case at::kLong:
+      return comm::DataType::i64;
+    case at::kFloat:
+      return comm::DataType::f32;
+    case at::kDouble:
+      return comm::DataType::f64;
+    case at::kBFloat16:
+      return comm::DataType::bf16;
+    case at::kHalf:
+      return comm::DataType::f16;
+    default:
+      LONGHAUL_CHECK(false, "no communicator moves {}", c10::toString(type));
+      __builtin_unreachable();
   }
 }
 
@@ -28,10 +37,13 @@ at::Tensor registered_zeros(comm::Communicator& ranks, int64_t elements, const a
   const auto bytes = static_cast<size_t>(elements) * options.dtype().itemsize();
   const std::shared_ptr<void> memory = ranks.registered_memory(bytes);
   if (!memory) {
-    throw UserError("parallel.register_buffers is for GPUs, whose ranks exchange data over NCCL: here nothing can be registered. Set "
-                    "parallel.register_buffers=false");
+    throw UserError(
+        "parallel.register_buffers is for GPUs, whose ranks exchange data over NCCL: here nothing can be registered. Set "
+        "parallel.register_buffers=false");
   }
-  return at::from_blob(memory.get(), {elements}, [memory](void*) {}, options, options.device()).zero_();
+  return at::from_blob(
+             memory.get(), {elements}, [memory](void*) {}, options, options.device())
+      .zero_();
 }
 
 void sum_over(comm::Communicator* ranks, const at::Tensor& tensor) {

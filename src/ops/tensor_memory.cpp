@@ -13,7 +13,9 @@ at::Tensor without_memory(int64_t elements, const at::TensorOptions& options) {
   return tensor;
 }
 
-bool has_memory(const at::Tensor& tensor) { return tensor.storage().data() != nullptr; }
+bool has_memory(const at::Tensor& tensor) {
+  return tensor.storage().data() != nullptr;
+}
 
 void take_memory(const at::Tensor& tensor, const at::Tensor& contents) {
   const c10::Storage &to = tensor.storage(), &from = contents.storage();

@@ -30,8 +30,7 @@ at::Tensor WeightGradient::for_autograd() const {
   return goes_to_autograd_ ? sum_.to(type_) : at::Tensor();
 }
 
-void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad,
-                  const at::Tensor& x) {
+void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad, const at::Tensor& x) {
   if (!value.defined()) return;
   LONGHAUL_CHECK(value.is_contiguous(), "{} is not contiguous", name);
   LONGHAUL_CHECK(value.scalar_type() == x.scalar_type(), "{} is {}, its input {}", name,

@@ -31,7 +31,6 @@ class WeightGradient {
 
 // The checks of a weight that a forward takes: contiguous, of x's type and device, `main_grad` FP32 (FP64 for FP64
 // weights) of its shape.
-void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad,
-                  const at::Tensor& x);
+void check_weight(const char* name, const at::Tensor& value, const at::Tensor& main_grad, const at::Tensor& x);
 
 }  // namespace longhaul::ops

@@ -9,10 +9,14 @@ thread_local WeightGradientQueue* current_queue = nullptr;
 
 }  // namespace
 
-WeightGradientQueue* WeightGradientQueue::current() { return current_queue; }
+WeightGradientQueue* WeightGradientQueue::current() {
+  return current_queue;
+}
 
 WeightGradientQueue::Scope::Scope(WeightGradientQueue* queue) : before_(std::exchange(current_queue, queue)) {}
-WeightGradientQueue::Scope::~Scope() { current_queue = before_; }
+WeightGradientQueue::Scope::~Scope() {
+  current_queue = before_;
+}
 
 void WeightGradientQueue::run_or_queue(WeightGradientQueue* queue, std::function<void()> work) {
   if (queue == nullptr) return work();

@@ -154,7 +154,8 @@ void DataParallel::finish_gradients() {
   };
   if (sharding_ >= Sharding::gradients) finish_all();  // what has memory after that was not sent
   for (size_t unit = store_.units().size(); unit-- > 0;) {
-    const bool sent = sharding_ >= Sharding::gradients ? !ops::has_memory(store_.units()[unit].main_grads) : gradients_[unit].sent;
+    const bool sent =
+        sharding_ >= Sharding::gradients ? !ops::has_memory(store_.units()[unit].main_grads) : gradients_[unit].sent;
     if (!sent) reduce(unit);
   }
   finish_all();

@@ -18,7 +18,8 @@ GradientSums::GradientSums(const ParameterStore& store, const std::vector<UnitSh
     const UnitShare& share = shares[store.unit_of(i)];
     const auto add = [&](Sum& sum, FlatRange range) {
       const FlatRange held = intersection(range, share.range);
-      if (held.count() > 0) sum.gradients.push_back(share.gradients.narrow(0, held.begin - share.range.begin, held.count()));
+      if (held.count() > 0)
+        sum.gradients.push_back(share.gradients.narrow(0, held.begin - share.range.begin, held.count()));
     };
     for (size_t b = 0; b < p.blocks.size(); ++b) {
       const FlatRange range = store.range_of(i, b);

@@ -5,7 +5,9 @@
 namespace longhaul {
 namespace {
 
-c10::ScalarType gradient_type(const std::vector<UnitShare>& shares) { return shares.front().gradients.scalar_type(); }
+c10::ScalarType gradient_type(const std::vector<UnitShare>& shares) {
+  return shares.front().gradients.scalar_type();
+}
 
 }  // namespace
 

@@ -13,10 +13,14 @@ double remaining(const ScheduleConfig& schedule, double progress) {
   if (schedule.kind == ScheduleKind::cosine) return cosine;
   if (schedule.kind == ScheduleKind::linear) return 1 - progress;
   switch (schedule.wsd_decay) {
-    case WsdDecay::linear: return 1 - progress;
-    case WsdDecay::cosine: return cosine;
-    case WsdDecay::exponential: return 2 * std::pow(0.5, progress) - 1;
-    case WsdDecay::minus_sqrt: return 1 - std::sqrt(progress);
+    case WsdDecay::linear:
+      return 1 - progress;
+    case WsdDecay::cosine:
+      return cosine;
+    case WsdDecay::exponential:
+      return 2 * std::pow(0.5, progress) - 1;
+    case WsdDecay::minus_sqrt:
+      return 1 - std::sqrt(progress);
   }
   return 0;
 }

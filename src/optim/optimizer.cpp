@@ -55,7 +55,8 @@ std::vector<Optimizer::Piece> Optimizer::pieces(PieceChoice choice) const {
     const UnitShare& share = data_.shares()[u];
     // What every data-parallel rank has, each saves its share of.
     const bool alike = choice == PieceChoice::owned && !data_.sharded();
-    for (const FlatPiece& piece : flat_pieces(store_, alike ? share_of(share.range, ranks_.data) : share.range, choice)) {
+    for (const FlatPiece& piece :
+         flat_pieces(store_, alike ? share_of(share.range, ranks_.data) : share.range, choice)) {
       const Parameter& p = store_.parameters()[piece.parameter];
       int64_t count = 1;
       for (const int64_t size : piece.shape) count *= size;
@@ -63,8 +64,8 @@ std::vector<Optimizer::Piece> Optimizer::pieces(PieceChoice choice) const {
         return part(tensor, share, {piece.begin, piece.begin + count}).view(piece.shape);
       };
       const State& state = states_[u];
-      pieces.push_back({p.name, view(state.master), view(state.moment1), view(state.moment2), p.shard.global_shape,
-                        piece.offsets});
+      pieces.push_back(
+          {p.name, view(state.master), view(state.moment1), view(state.moment2), p.shard.global_shape, piece.offsets});
     }
   }
   return pieces;
@@ -81,8 +82,8 @@ void Optimizer::publish() {
   data_.wait_for_values();
 }
 
-// Sums the gradients over all ranks that hold a part of them, as far as this one needs them; returns the square of their
-// global norm, FP64 [1] on the device.
+// Sums the gradients over all ranks that hold a part of them, as far as this one needs them; returns the square of
+// their global norm, FP64 [1] on the device.
 at::Tensor Optimizer::sum_gradients() {
   data_.finish_gradients();
   sums_.run();

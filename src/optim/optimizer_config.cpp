@@ -34,18 +34,17 @@ const FieldTable& fields<OptimizerConfig>() {
               .at_least(0)
               .below(1)
               .known_as("adam_beta2", "adam_beta2"),
-          field<&C::eps>("eps", "added to the root of the second moment")
-              .above(0)
-              .known_as("adam_eps", "adam_epsilon"),
+          field<&C::eps>("eps", "added to the root of the second moment").above(0).known_as("adam_eps", "adam_epsilon"),
           field<&C::weight_decay>("weight_decay", "decay of matrices; biases and norms have none")
               .at_least(0)
               .known_as("weight_decay", "weight_decay"),
           field<&C::clip_norm>("clip_norm", "gradients are scaled down to this global L2 norm; 0: off")
               .at_least(0)
               .known_as("clip_grad", "max_grad_norm"),
-          field<&C::offload>("offload",
-                             "masters and moments in pinned host memory, stepped over by the CPU: for models whose 12 bytes a "
-                             "parameter of them don't fit the GPU. The same numbers as the CPU's own step")
+          field<&C::offload>(
+              "offload",
+              "masters and moments in pinned host memory, stepped over by the CPU: for models whose 12 bytes a "
+              "parameter of them don't fit the GPU. The same numbers as the CPU's own step")
               .known_as("optimizer_cpu_offload"),
       });
   return table;
@@ -68,8 +67,7 @@ const FieldTable& fields<ScheduleConfig>() {
               .in("steps")
               .at_least(0)
               .known_as("lr_decay_iters"),
-          field<&C::wsd_decay_steps>("wsd_decay_steps",
-                                     "wsd: length of the final decay; 0: a tenth of decay_steps")
+          field<&C::wsd_decay_steps>("wsd_decay_steps", "wsd: length of the final decay; 0: a tenth of decay_steps")
               .in("steps")
               .at_least(0)
               .known_as("lr_wsd_decay_iters"),

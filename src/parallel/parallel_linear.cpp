@@ -37,7 +37,9 @@ TensorGroup saved_group(AutogradContext* context) {
           context->saved_data["sequence"].toBool(), context->saved_data["chunks"].toInt()};
 }
 
-at::Tensor saved_tensor(AutogradContext* context, const char* name) { return context->saved_data[name].toTensor(); }
+at::Tensor saved_tensor(AutogradContext* context, const char* name) {
+  return context->saved_data[name].toTensor();
+}
 
 struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_in, const at::Tensor& weight,

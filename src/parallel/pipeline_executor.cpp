@@ -41,16 +41,22 @@ class Executor {
       if (!step.action) continue;
       const Key key{step.action->chunk, step.action->micro_batch};
       switch (step.action->part) {
-        case PipelinePart::forward: forward(key); break;
+        case PipelinePart::forward:
+          forward(key);
+          break;
         case PipelinePart::backward:
-        case PipelinePart::backward_input: backward(key); break;
-        case PipelinePart::weight_gradient: weight_gradients(key); break;
+        case PipelinePart::backward_input:
+          backward(key);
+          break;
+        case PipelinePart::weight_gradient:
+          weight_gradients(key);
+          break;
       }
     }
     for (Arrival& sent : sent_) sent.work.wait();
     LONGHAUL_CHECK(alive_.empty() && left_.empty() && received_.empty(),
-                   "the program left {} activations, weight gradients of {}, and {} messages", alive_.size(), left_.size(),
-                   received_.size());
+                   "the program left {} activations, weight gradients of {}, and {} messages", alive_.size(),
+                   left_.size(), received_.size());
   }
 
  private:

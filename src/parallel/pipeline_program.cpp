@@ -14,8 +14,7 @@ using Payload = PipelineTransfer::Payload;
 using Batches = std::map<int64_t, std::vector<PipelineTransfer>>;  // of one stage, by time
 
 // Where an action's output goes, and as what.
-std::optional<std::pair<VirtualStage, Payload>> destination(const PipelineShape& shape, VirtualStage at,
-                                                            Part part) {
+std::optional<std::pair<VirtualStage, Payload>> destination(const PipelineShape& shape, VirtualStage at, Part part) {
   if (part == Part::weight_gradient) return std::nullopt;
   const bool forward = part == Part::forward;
   const auto to = forward ? virtual_stage_after(shape, at) : virtual_stage_before(shape, at);

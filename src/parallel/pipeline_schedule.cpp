@@ -77,8 +77,7 @@ std::vector<PipelineAction> pipeline_schedule(const PipelineShape& shape, int64_
     if (split && i >= lag) actions.push_back(weights[i - lag]);
   }
   if (split)
-    actions.insert(actions.end(), weights.end() - static_cast<std::ptrdiff_t>(std::min(lag, all)),
-                   weights.end());
+    actions.insert(actions.end(), weights.end() - static_cast<std::ptrdiff_t>(std::min(lag, all)), weights.end());
   return actions;
 }
 
@@ -100,8 +99,7 @@ double bubble_fraction(const PipelineShape& shape) {
   const int64_t unit = unit_cost(Part::forward) + backward, others = shape.stages - 1;
   // A micro-batch's way to the last stage and back. With too few micro-batches, so does each return to stage
   // 0.
-  int64_t idle =
-      unit * (others + (shape.chunks - 1) * std::max<int64_t>(0, shape.stages - shape.micro_batches));
+  int64_t idle = unit * (others + (shape.chunks - 1) * std::max<int64_t>(0, shape.stages - shape.micro_batches));
   // Only input gradients go back one by one; weight gradients fill the wait, as far as there are any.
   if (shape.kind == PipelineKind::zero_bubble) idle = 2 * others - std::min(others, shape.micro_batches - 1);
   return static_cast<double>(idle) / static_cast<double>(unit * shape.chunks * shape.micro_batches);

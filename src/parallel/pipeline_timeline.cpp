@@ -37,8 +37,7 @@ int64_t ready(const PipelineShape& shape, Ends& ends, VirtualStage at, const Pip
   }
   if (action.part == Part::weight_gradient) return ends.backward(at, micro_batch);
   const auto after = virtual_stage_after(shape, at);
-  const int64_t own = ends.forward(at, micro_batch),
-                gradient = after ? ends.backward(*after, micro_batch) : 0;
+  const int64_t own = ends.forward(at, micro_batch), gradient = after ? ends.backward(*after, micro_batch) : 0;
   return own == kNever || gradient == kNever ? kNever : std::max(own, gradient);
 }
 
@@ -58,8 +57,8 @@ std::optional<VirtualStage> virtual_stage_after(const PipelineShape& shape, Virt
 
 PipelineTimeline pipeline_timeline(const PipelineShape& shape,
                                    const std::vector<std::vector<PipelineAction>>& schedules) {
-  LONGHAUL_CHECK(static_cast<int64_t>(schedules.size()) == shape.stages, "{} schedules for {} stages",
-                 schedules.size(), shape.stages);
+  LONGHAUL_CHECK(static_cast<int64_t>(schedules.size()) == shape.stages, "{} schedules for {} stages", schedules.size(),
+                 shape.stages);
   PipelineTimeline timeline{std::vector<std::vector<TimedAction>>(schedules.size()), 0};
   Ends ends(shape);
   size_t left = 0;
@@ -83,8 +82,7 @@ PipelineTimeline pipeline_timeline(const PipelineShape& shape,
         --left;
       }
     }
-    LONGHAUL_CHECK(left < before,
-                   "the schedules of the stages wait for each other: {} actions can never begin", left);
+    LONGHAUL_CHECK(left < before, "the schedules of the stages wait for each other: {} actions can never begin", left);
   }
   return timeline;
 }

@@ -61,27 +61,29 @@ std::string layer_split_problem(int64_t layers, int64_t stages, int64_t chunks, 
   if (stages == 1) return "parallel.first_stage_layers and parallel.last_stage_layers need parallel.pipeline above 1";
   if (first % chunks != 0 || last % chunks != 0)
     return fmt::format(
-        "parallel.first_stage_layers {} and parallel.last_stage_layers {} must be multiples of parallel.virtual_pipeline {}", first,
-        last, chunks);
-  const int64_t open_pieces = chunks * (stages - (first > 0 ? 1 : 0) - (last > 0 ? 1 : 0)), rest = layers - first - last;
+        "parallel.first_stage_layers {} and parallel.last_stage_layers {} must be multiples of parallel.virtual_pipeline {}",
+        first, last, chunks);
+  const int64_t open_pieces = chunks * (stages - (first > 0 ? 1 : 0) - (last > 0 ? 1 : 0)),
+                rest = layers - first - last;
   if (open_pieces == 0 && rest != 0)
-    return fmt::format("parallel.first_stage_layers {} + parallel.last_stage_layers {}, of the only two stages, is not model.layers {}: leave one of them out",
-                       first, last, layers);
+    return fmt::format(
+        "parallel.first_stage_layers {} + parallel.last_stage_layers {}, of the only two stages, is not model.layers {}: leave one of them out",
+        first, last, layers);
   if (rest < open_pieces) {
     std::vector<std::string> ends;
     if (first > 0) ends.push_back(fmt::format("parallel.first_stage_layers {}", first));
     if (last > 0) ends.push_back(fmt::format("parallel.last_stage_layers {}", last));
-    return fmt::format("{} of model.layers {} leave{} {} for the {} piece{} of the other stages: {} at most would do", fmt::join(ends, " + "), layers,
-                       ends.size() == 1 ? "s" : "", std::max<int64_t>(rest, 0), open_pieces, open_pieces == 1 ? "" : "s",
-                       most_layers_of_ends(layers, stages, chunks, split));
+    return fmt::format("{} of model.layers {} leave{} {} for the {} piece{} of the other stages: {} at most would do",
+                       fmt::join(ends, " + "), layers, ends.size() == 1 ? "s" : "", std::max<int64_t>(rest, 0),
+                       open_pieces, open_pieces == 1 ? "" : "s", most_layers_of_ends(layers, stages, chunks, split));
   }
   return "";
 }
 
 LayerRange layers_of_stage(int64_t layers, int64_t stages, int64_t chunks, int64_t stage, int64_t chunk,
                            const LayerSplit& split) {
-  LONGHAUL_CHECK(stage >= 0 && stage < stages && chunk >= 0 && chunk < chunks,
-                 "stage {} of {}, chunk {} of {}", stage, stages, chunk, chunks);
+  LONGHAUL_CHECK(stage >= 0 && stage < stages && chunk >= 0 && chunk < chunks, "stage {} of {}, chunk {} of {}", stage,
+                 stages, chunk, chunks);
   const std::string problem = layer_split_problem(layers, stages, chunks, split);
   LONGHAUL_CHECK(problem.empty(), "{}", problem);
   LayerRange range;

@@ -1,9 +1,9 @@
 // Matrix products beside the communication of their tokens, in chunks: while the product of one chunk is computed, the
-// next one is on its way. A chunk is the same few tokens of each rank's slice under sequence parallelism, otherwise a run
-// of all tokens.
+// next one is on its way. A chunk is the same few tokens of each rank's slice under sequence parallelism, otherwise a
+// run of all tokens.
 //
-// Each token's result is a sum over the same numbers in the same order as without chunks: a chunk only has fewer rows. All
-// ranks start the chunks' communication in the same order.
+// Each token's result is a sum over the same numbers in the same order as without chunks: a chunk only has fewer rows.
+// All ranks start the chunks' communication in the same order.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -47,8 +47,8 @@ class GatheredTokens {
   std::vector<Pending> arriving_;
 };
 
-// The ranks' sum of x [tokens, k] · b [k, n], or this rank's slice of it: sum_partials of the product, each chunk's as soon
-// as it is computed.
+// The ranks' sum of x [tokens, k] · b [k, n], or this rank's slice of it: sum_partials of the product, each chunk's as
+// soon as it is computed.
 Pending sum_of_products(const at::Tensor& x, const at::Tensor& b, const TensorGroup& group);
 
 }  // namespace longhaul::parallel

@@ -18,7 +18,8 @@ Pending sum_partials(const at::Tensor& partial, const TensorGroup& group) {
   if (!group.active()) return {partial, {}};
   if (!group.cuts_tokens()) return sum_partials_into(partial, partial, group);
   LONGHAUL_CHECK(partial.size(0) % group.size() == 0, "{} tokens over {} ranks", partial.size(0), group.size());
-  return sum_partials_into(at::empty({partial.size(0) / group.size(), partial.size(1)}, partial.options()), partial, group);
+  return sum_partials_into(at::empty({partial.size(0) / group.size(), partial.size(1)}, partial.options()), partial,
+                           group);
 }
 
 Pending sum_partials_into(const at::Tensor& sum, const at::Tensor& partial, const TensorGroup& group) {

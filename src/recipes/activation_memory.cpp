@@ -14,7 +14,8 @@ ActivationMemory::ActivationMemory(const ModelConfig& m, double element, const P
   norm_share_ = layout.sequence ? tensor : 1;
   attention_ = element * (2 * query + 2 * key_value);
   // FP32: a maximum and a sum of each head's scores; of both norms the scale, and with LayerNorm the mean.
-  statistics_ = 4 * (2 * static_cast<double>(m.heads) / tensor + (m.normalization == Normalization::layer_norm ? 4 : 2) / norm_share_);
+  statistics_ = 4 * (2 * static_cast<double>(m.heads) / tensor +
+                     (m.normalization == Normalization::layer_norm ? 4 : 2) / norm_share_);
   activated_ = element * static_cast<double>(m.ffn_hidden) / tensor;
   first_ = (m.gated ? 2 : 1) * activated_;
   // A gathered input and a sum's partial terms.
@@ -35,16 +36,23 @@ double ActivationMemory::working(RecomputeMode mode) const {
   // the activation gives, then to what it takes, when its output is gone.
   const double gradients = 2 * norm_tensor + std::max(activated_, first_);
   switch (mode) {
-    case RecomputeMode::none: return gradients;
-    case RecomputeMode::selective: return gradients + activated_ + norm_tensor;  // what was discarded is there again
-    case RecomputeMode::full: return gradients + kept_by_layer(RecomputeMode::none) + norm_tensor;
+    case RecomputeMode::none:
+      return gradients;
+    case RecomputeMode::selective:
+      return gradients + activated_ + norm_tensor;  // what was discarded is there again
+    case RecomputeMode::full:
+      return gradients + kept_by_layer(RecomputeMode::none) + norm_tensor;
   }
   return 0;
 }
 
-double ActivationMemory::kept_by_ends() const { return 3 * hidden_ / norm_share_; }
+double ActivationMemory::kept_by_ends() const {
+  return 3 * hidden_ / norm_share_;
+}
 
-double ActivationMemory::exchanged() const { return tensor_exchange_ + pipeline_exchange_; }
+double ActivationMemory::exchanged() const {
+  return tensor_exchange_ + pipeline_exchange_;
+}
 
 double logits_memory(const Recipe& recipe, const ParallelConfig& layout, double tokens) {
   const ModelConfig& m = recipe.model;

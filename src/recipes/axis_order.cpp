@@ -63,7 +63,8 @@ comm::AxisOrder axis_order(const ParallelConfig& layout) {
     axes.push_back(axis);
   }
   if (!unknown.empty())
-    problems.push_back(fmt::format("has {}, which {}", fmt::join(unknown, ", "), unknown.size() == 1 ? "is no axis" : "are no axes"));
+    problems.push_back(
+        fmt::format("has {}, which {}", fmt::join(unknown, ", "), unknown.size() == 1 ? "is no axis" : "are no axes"));
   if (!lacking.empty()) problems.push_back(fmt::format("lacks {}", fmt::join(lacking, ", ")));
   if (!problems.empty()) {
     std::vector<std::string_view> names;

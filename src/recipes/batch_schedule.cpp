@@ -15,8 +15,8 @@ using Stage = BatchSchedule::Stage;
 
 constexpr double kMost = 1e18;
 
-// "768", "250B", "1.5T": a decimal number and K, M, B or T, multiplied in floating point, as Megatron-LM does. Negative: it
-// is none.
+// "768", "250B", "1.5T": a decimal number and K, M, B or T, multiplied in floating point, as Megatron-LM does.
+// Negative: it is none.
 double count_of(std::string_view text) {
   double number = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
@@ -44,9 +44,10 @@ std::vector<Stage> given_stages(const std::string& text, int64_t sequence_length
     const double tokens = colon == std::string_view::npos ? -1 : count_of(entry.substr(0, colon));
     const double batch = colon == std::string_view::npos ? -1 : count_of(entry.substr(colon + 1));
     if (tokens < 0 || batch < 1 || batch != std::floor(batch)) {
-      throw UserError("batch.schedule has \"{}\": write TOKENS:SEQUENCES, as in \"0:768 250B:1536\" (K, M, B and T stand for "
-                      "thousands to trillions; sequences are whole)",
-                      entry);
+      throw UserError(
+          "batch.schedule has \"{}\": write TOKENS:SEQUENCES, as in \"0:768 250B:1536\" (K, M, B and T stand for "
+          "thousands to trillions; sequences are whole)",
+          entry);
     }
     stages.push_back({static_cast<int64_t>(tokens) / sequence_length, static_cast<int64_t>(batch)});
     begin = text.find_first_not_of(kBetween, end);
@@ -57,12 +58,13 @@ std::vector<Stage> given_stages(const std::string& text, int64_t sequence_length
   }
   for (size_t i = 1; i < stages.size(); ++i) {
     if (stages[i].first_sample == stages[i - 1].first_sample) {
-      throw UserError("batch.schedule \"{}\" has {} and {} sequences at the same sample, {}, of {} tokens a sample: leave one out",
-                      text, stages[i - 1].batch, stages[i].batch, stages[i].first_sample, sequence_length);
+      throw UserError(
+          "batch.schedule \"{}\" has {} and {} sequences at the same sample, {}, of {} tokens a sample: leave one out",
+          text, stages[i - 1].batch, stages[i].batch, stages[i].first_sample, sequence_length);
     }
     if (stages[i].batch < stages[i - 1].batch) {
-      throw UserError("batch.schedule \"{}\" goes from {} down to {} sequences: a batch can only grow", text, stages[i - 1].batch,
-                      stages[i].batch);
+      throw UserError("batch.schedule \"{}\" goes from {} down to {} sequences: a batch can only grow", text,
+                      stages[i - 1].batch, stages[i].batch);
     }
   }
   return stages;
@@ -70,8 +72,9 @@ std::vector<Stage> given_stages(const std::string& text, int64_t sequence_length
 
 std::vector<Stage> rampup_stages(const BatchConfig& b) {
   if (b.rampup_increment == 0 || b.rampup_samples == 0) {
-    throw UserError("batch.rampup_start {} needs batch.rampup_increment and batch.rampup_samples: set them, or leave all three out",
-                    b.rampup_start);
+    throw UserError(
+        "batch.rampup_start {} needs batch.rampup_increment and batch.rampup_samples: set them, or leave all three out",
+        b.rampup_start);
   }
   if (b.rampup_start >= b.global || (b.global - b.rampup_start) % b.rampup_increment != 0) {
     throw UserError(
@@ -83,7 +86,8 @@ std::vector<Stage> rampup_stages(const BatchConfig& b) {
   // Megatron-LM divides in floating point: so do we, for the same steps.
   const double samples_an_increment = static_cast<double>(b.rampup_samples) / static_cast<double>(increments);
   const auto increments_at = [&](int64_t sample) {
-    return sample > b.rampup_samples ? increments : static_cast<int64_t>(static_cast<double>(sample) / samples_an_increment);
+    return sample > b.rampup_samples ? increments
+                                     : static_cast<int64_t>(static_cast<double>(sample) / samples_an_increment);
   };
   std::vector<Stage> stages{{0, b.rampup_start}};
   for (int64_t i = 1; i <= increments; ++i) {
@@ -99,10 +103,12 @@ std::vector<Stage> rampup_stages(const BatchConfig& b) {
 
 std::vector<Stage> stages_of(const BatchConfig& b, int64_t sequence_length) {
   if (b.rampup_start == 0 && (b.rampup_increment != 0 || b.rampup_samples != 0)) {
-    throw UserError("batch.rampup_increment and batch.rampup_samples need batch.rampup_start, the first steps' batch: set it, or leave all three out");
+    throw UserError(
+        "batch.rampup_increment and batch.rampup_samples need batch.rampup_start, the first steps' batch: set it, or leave all three out");
   }
   if (!b.schedule.empty()) {
-    if (b.rampup_start != 0) throw UserError("batch.schedule and batch.rampup_start both say how the batch grows: leave one of them out");
+    if (b.rampup_start != 0)
+      throw UserError("batch.schedule and batch.rampup_start both say how the batch grows: leave one of them out");
     return given_stages(b.schedule, sequence_length);
   }
   return b.rampup_start != 0 ? rampup_stages(b) : std::vector<Stage>{{0, b.global}};
@@ -121,18 +127,20 @@ BatchSchedule::BatchSchedule(const BatchConfig& batch, int64_t sequence_length) 
   LONGHAUL_CHECK(sequence_length >= 1 && batch.micro >= 1, "a batch of samples of {} tokens", sequence_length);
   stages_ = stages_of(batch, sequence_length);
   if (stages_.back().batch != batch.global) {
-    throw UserError("batch.schedule \"{}\" ends with {} sequences, but batch.global is {}: set batch.global={}", batch.schedule,
-                    stages_.back().batch, batch.global, stages_.back().batch);
+    throw UserError("batch.schedule \"{}\" ends with {} sequences, but batch.global is {}: set batch.global={}",
+                    batch.schedule, stages_.back().batch, batch.global, stages_.back().batch);
   }
   for (const Stage& stage : stages_) {
     if (stage.batch % batch.micro == 0) continue;
     const int64_t micro = fitting_micro_batch(batch.micro, common());
     if (stages_.size() == 1) {
-      throw UserError("batch.global {} does not divide by batch.micro {}: choose batch.micro={}, or a batch.global that is a multiple of {}",
-                      stage.batch, batch.micro, micro, batch.micro);
+      throw UserError(
+          "batch.global {} does not divide by batch.micro {}: choose batch.micro={}, or a batch.global that is a multiple of {}",
+          stage.batch, batch.micro, micro, batch.micro);
     }
-    throw UserError("{} has batches of {} sequences, which do not divide by batch.micro {}: choose batch.micro={}, or batches that are multiples of {}",
-                    batch.schedule.empty() ? "batch.rampup_start" : "batch.schedule", stage.batch, batch.micro, micro, batch.micro);
+    throw UserError(
+        "{} has batches of {} sequences, which do not divide by batch.micro {}: choose batch.micro={}, or batches that are multiples of {}",
+        batch.schedule.empty() ? "batch.rampup_start" : "batch.schedule", stage.batch, batch.micro, micro, batch.micro);
   }
 }
 
@@ -141,7 +149,9 @@ size_t BatchSchedule::stage_at(int64_t consumed) const {
   return static_cast<size_t>(next - stages_.begin()) - 1;
 }
 
-int64_t BatchSchedule::global_at(int64_t consumed) const { return stages_[stage_at(consumed)].batch; }
+int64_t BatchSchedule::global_at(int64_t consumed) const {
+  return stages_[stage_at(consumed)].batch;
+}
 
 int64_t BatchSchedule::common() const {
   int64_t common = 0;

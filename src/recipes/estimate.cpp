@@ -11,12 +11,15 @@
 namespace longhaul {
 namespace {
 
-double element_bytes(const Recipe& recipe) { return recipe.trainer.precision == Precision::bf16 ? 2 : 4; }
+double element_bytes(const Recipe& recipe) {
+  return recipe.trainer.precision == Precision::bf16 ? 2 : 4;
+}
 
 // Elements of a rank's flat buffers, with the padding of the vocabulary.
 double flat_elements(const ModelConfig& m, const ParallelConfig& layout, const RankShare& share) {
   const int64_t padding = vocabulary_rows(m.vocab_size, m.vocab_multiple, layout.tensor) - share.vocabulary.count();
-  const int64_t tables = share.embedding && share.output ? (m.tied_embeddings ? 1 : 2) : share.embedding || share.output;
+  const int64_t tables =
+      share.embedding && share.output ? (m.tied_embeddings ? 1 : 2) : share.embedding || share.output;
   return static_cast<double>(share.parameters + tables * padding * m.hidden);
 }
 
@@ -40,7 +43,8 @@ void add_states(const Recipe& recipe, const ParallelConfig& layout, const RankSh
   estimate.optimizer = held(Sharding::optimizer, 0) * (half ? 12 : 8);
   if (recipe.optimizer.offload) {
     // The masters are always apart, and two units' gradients and rounded values go through host memory at a time.
-    const double longest = largest_unit(recipe.model, layout, share) / (shares && layout.sharding >= Sharding::optimizer ? ranks : 1);
+    const double longest =
+        largest_unit(recipe.model, layout, share) / (shares && layout.sharding >= Sharding::optimizer ? ranks : 1);
     estimate.host += held(Sharding::optimizer, 0) * 12 + 2 * longest * (half ? 6 : 4);
     estimate.optimizer = 0;
   }
@@ -84,8 +88,8 @@ MemoryEstimate estimate_stage_memory(const Recipe& recipe, const ParallelConfig&
   MemoryEstimate estimate;
   add_states(recipe, layout, share, data_ranks, estimate);
 
-  const double tokens = static_cast<double>(recipe.batch.micro * recipe.data.sequence_length) /
-                        static_cast<double>(layout.context);
+  const double tokens =
+      static_cast<double>(recipe.batch.micro * recipe.data.sequence_length) / static_cast<double>(layout.context);
   const ActivationMemory per_token(m, element_bytes(recipe), layout);
   const LiveLayers live = live_layers(recipe, layout, recompute, share, data_ranks, stage);
   const double recomputed = tokens * live.recomputed * per_token.kept_by_layer(recompute.mode);
@@ -93,7 +97,8 @@ MemoryEstimate estimate_stage_memory(const Recipe& recipe, const ParallelConfig&
   estimate.activations = plain + recomputed;
   if (recompute.offload) {
     estimate.host += recomputed;
-    estimate.activations = plain + 2 * tokens * per_token.kept_by_layer(recompute.mode);  // one layer's, and the next one's
+    estimate.activations =
+        plain + 2 * tokens * per_token.kept_by_layer(recompute.mode);  // one layer's, and the next one's
   }
   // The last layer's backward comes first, while all others' activations are there.
   const RecomputeMode last = live.plain > 0 && recompute.layers > 0 ? RecomputeMode::none : recompute.mode;
@@ -104,8 +109,8 @@ MemoryEstimate estimate_stage_memory(const Recipe& recipe, const ParallelConfig&
   return estimate;
 }
 
-MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout,
-                               const RecomputeConfig& recompute, int64_t data_ranks) {
+MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout, const RecomputeConfig& recompute,
+                               int64_t data_ranks) {
   MemoryEstimate fullest;
   for (int64_t stage = 0; stage < layout.pipeline; ++stage) {
     const MemoryEstimate estimate = estimate_stage_memory(recipe, layout, recompute, data_ranks, stage);

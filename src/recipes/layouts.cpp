@@ -21,20 +21,19 @@ bool divides(int64_t divisor, int64_t number) {
 
 void check_tensor(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
   if (!divides(p.tensor, n.heads))
-    problems.push_back(
-        fmt::format("model.heads {} does not divide by parallel.tensor {}", n.heads, p.tensor));
+    problems.push_back(fmt::format("model.heads {} does not divide by parallel.tensor {}", n.heads, p.tensor));
   if (!divides(p.tensor, n.kv_heads) && !divides(n.kv_heads, p.tensor))
-    problems.push_back(fmt::format("neither of model.kv_heads {} and parallel.tensor {} divides by the other",
-                                   n.kv_heads, p.tensor));
+    problems.push_back(
+        fmt::format("neither of model.kv_heads {} and parallel.tensor {} divides by the other", n.kv_heads, p.tensor));
   if (!divides(p.tensor, n.ffn_hidden))
     problems.push_back(
         fmt::format("model.ffn_hidden {} does not divide by parallel.tensor {}", n.ffn_hidden, p.tensor));
   const int64_t rows = vocabulary_rows(n.vocab_size, n.vocab_multiple, p.tensor);
   if (n.vocab_size > 0 && n.vocab_size <= (p.tensor - 1) * rows)
-    problems.push_back(
-        fmt::format("model.vocab_size {}, cut into parallel.tensor {} × {} rows (multiples of model.vocab_multiple {}), "
-                    "leaves none to the last rank",
-                    n.vocab_size, p.tensor, rows, n.vocab_multiple));
+    problems.push_back(fmt::format(
+        "model.vocab_size {}, cut into parallel.tensor {} × {} rows (multiples of model.vocab_multiple {}), "
+        "leaves none to the last rank",
+        n.vocab_size, p.tensor, rows, n.vocab_multiple));
   if (p.sequence && p.tensor == 1) problems.push_back("parallel.sequence needs parallel.tensor above 1");
   if (p.tensor_chunks > 1 && p.tensor == 1)
     problems.push_back(fmt::format("parallel.tensor_chunks {} needs parallel.tensor above 1", p.tensor_chunks));
@@ -55,18 +54,16 @@ void check_pipeline(const ParallelConfig& p, const LayoutNeeds& n, std::vector<s
   const int64_t counted = (p.count_embedding ? 1 : 0) + (p.count_loss ? 1 : 0);
   const std::string split = parallel::layer_split_problem(n.layers, p.pipeline, p.virtual_pipeline, layer_split(p));
   if (p.pipeline * p.virtual_pipeline > n.layers + counted) {
-    problems.push_back(
-        fmt::format("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
-                    p.pipeline, p.virtual_pipeline, n.layers));
+    problems.push_back(fmt::format("parallel.pipeline {} × parallel.virtual_pipeline {} is more than model.layers {}",
+                                   p.pipeline, p.virtual_pipeline, n.layers));
   } else if (!split.empty()) {
     problems.push_back(split);
   }
   if (p.virtual_pipeline > 1 && p.pipeline == 1)
-    problems.push_back(
-        fmt::format("parallel.virtual_pipeline {} needs parallel.pipeline above 1", p.virtual_pipeline));
+    problems.push_back(fmt::format("parallel.virtual_pipeline {} needs parallel.pipeline above 1", p.virtual_pipeline));
   if ((p.virtual_pipeline > 1) != (p.schedule == PipelineSchedule::interleaved))
-    problems.push_back(fmt::format("parallel.virtual_pipeline {} and parallel.schedule {} disagree",
-                                   p.virtual_pipeline, name_of(p.schedule)));
+    problems.push_back(fmt::format("parallel.virtual_pipeline {} and parallel.schedule {} disagree", p.virtual_pipeline,
+                                   name_of(p.schedule)));
 }
 
 void check_ranks(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std::string>& problems) {
@@ -74,10 +71,12 @@ void check_ranks(const ParallelConfig& p, const LayoutNeeds& n, std::vector<std:
   if (!divides(p.model_ranks(), n.ranks)) {
     problems.push_back(
         fmt::format("{} not divide by parallel.tensor {} × parallel.pipeline {} × parallel.context {}, which is {}",
-                    n.ranks == 1 ? "1 rank does" : fmt::format("{} ranks do", n.ranks), p.tensor, p.pipeline, p.context, p.model_ranks()));
+                    n.ranks == 1 ? "1 rank does" : fmt::format("{} ranks do", n.ranks), p.tensor, p.pipeline, p.context,
+                    p.model_ranks()));
   } else if (const int64_t data = n.ranks / p.model_ranks(); !divides(data, n.micro_batches)) {
-    problems.push_back(fmt::format("{} / batch.micro, {} micro-batch{}{}, does not divide by {} data-parallel ranks", n.batch_key,
-                                   n.micro_batches, n.micro_batches == 1 ? "" : "es", n.batch_key == "batch.global" ? "" : " common to all its batches", data));
+    problems.push_back(fmt::format("{} / batch.micro, {} micro-batch{}{}, does not divide by {} data-parallel ranks",
+                                   n.batch_key, n.micro_batches, n.micro_batches == 1 ? "" : "es",
+                                   n.batch_key == "batch.global" ? "" : " common to all its batches", data));
   }
 }
 
@@ -93,8 +92,7 @@ double distance(const ParallelConfig& a, const ParallelConfig& b) {
 }
 
 // What has to follow from the sizes follows.
-ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipeline, int64_t chunks,
-                          int64_t context) {
+ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipeline, int64_t chunks, int64_t context) {
   layout.tensor = tensor;
   layout.pipeline = pipeline;
   layout.virtual_pipeline = chunks;
@@ -111,12 +109,13 @@ ParallelConfig with_sizes(ParallelConfig layout, int64_t tensor, int64_t pipelin
   return layout;
 }
 
-// As wanted, and where the ends have numbers of layers of their own, with what else these might be: the most that fits, and
-// an equal part.
+// As wanted, and where the ends have numbers of layers of their own, with what else these might be: the most that fits,
+// and an equal part.
 std::vector<ParallelConfig> with_other_ends(const ParallelConfig& wanted, const LayoutNeeds& needs) {
   std::vector<ParallelConfig> choices{wanted};
   if (wanted.first_stage_layers == 0 && wanted.last_stage_layers == 0) return choices;
-  const int64_t most = parallel::most_layers_of_ends(needs.layers, wanted.pipeline, wanted.virtual_pipeline, layer_split(wanted));
+  const int64_t most =
+      parallel::most_layers_of_ends(needs.layers, wanted.pipeline, wanted.virtual_pipeline, layer_split(wanted));
   for (const auto end : {&ParallelConfig::first_stage_layers, &ParallelConfig::last_stage_layers}) {
     const bool alone = wanted.*end == wanted.first_stage_layers + wanted.last_stage_layers;
     if (!alone || most <= 0 || most >= wanted.*end) continue;
@@ -150,9 +149,9 @@ std::string overrides(const ParallelConfig& layout, const ParallelConfig& wanted
   std::string text = fmt::format("parallel.tensor={} parallel.pipeline={}", layout.tensor, layout.pipeline);
   if (layout.virtual_pipeline != wanted.virtual_pipeline)
     text += fmt::format(" parallel.virtual_pipeline={}", layout.virtual_pipeline);
-  if (layout.schedule != wanted.schedule)
-    text += fmt::format(" parallel.schedule={}", name_of(layout.schedule));
-  if (layout.tensor_chunks != wanted.tensor_chunks) text += fmt::format(" parallel.tensor_chunks={}", layout.tensor_chunks);
+  if (layout.schedule != wanted.schedule) text += fmt::format(" parallel.schedule={}", name_of(layout.schedule));
+  if (layout.tensor_chunks != wanted.tensor_chunks)
+    text += fmt::format(" parallel.tensor_chunks={}", layout.tensor_chunks);
   if (layout.sequence != wanted.sequence) text += fmt::format(" parallel.sequence={}", layout.sequence);
   if (layout.context != wanted.context) text += fmt::format(" parallel.context={}", layout.context);
   if (layout.first_stage_layers != wanted.first_stage_layers)
@@ -185,10 +184,17 @@ LayoutNeeds layout_needs(const Recipe& r, int64_t ranks) {
 parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t micro_batches) {
   auto kind = parallel::PipelineKind::one_f_one_b;
   switch (layout.schedule) {
-    case PipelineSchedule::gpipe: kind = parallel::PipelineKind::gpipe; break;
-    case PipelineSchedule::one_f_one_b: break;
-    case PipelineSchedule::interleaved: kind = parallel::PipelineKind::interleaved; break;
-    case PipelineSchedule::zero_bubble: kind = parallel::PipelineKind::zero_bubble; break;
+    case PipelineSchedule::gpipe:
+      kind = parallel::PipelineKind::gpipe;
+      break;
+    case PipelineSchedule::one_f_one_b:
+      break;
+    case PipelineSchedule::interleaved:
+      kind = parallel::PipelineKind::interleaved;
+      break;
+    case PipelineSchedule::zero_bubble:
+      kind = parallel::PipelineKind::zero_bubble;
+      break;
   }
   return {kind, layout.pipeline, layout.virtual_pipeline, micro_batches};
 }
@@ -206,15 +212,13 @@ std::vector<std::string> layout_problems(const ParallelConfig& layout, const Lay
   return problems;
 }
 
-std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const LayoutNeeds& needs,
-                                         size_t most) {
+std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const LayoutNeeds& needs, size_t most) {
   std::vector<ParallelConfig> layouts = fitting(wanted, needs);
   // Among equally near ones first the one that spreads the model over more ranks: it needs less memory.
   const auto rank = [&](const ParallelConfig& layout) {
     return std::tuple(distance(layout, wanted), -layout.model_ranks(), -layout.tensor);
   };
-  std::stable_sort(layouts.begin(), layouts.end(),
-                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  std::stable_sort(layouts.begin(), layouts.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   std::vector<std::string> texts;
   for (const ParallelConfig& layout : layouts) {
     const std::string text = overrides(layout, wanted, needs);

@@ -12,10 +12,10 @@ namespace longhaul {
 
 std::span<Recipe (*const)()> recipe_library() {
   using namespace recipes;
-  static constexpr std::array<Recipe (*)(), 16> all{
-      &llama_tiny,   &tinyllama_1b, &llama_1_5b,    &llama32_1b,   &llama32_3b,    &llama3_8b,     &llama3_70b,
-      &llama31_405b, &gpt_tiny,     &gpt2_124m,     &gpt3_175b,     &nemotron_tiny,
-      &nemotron3_4b, &nemotron3_8b, &nemotron4_15b, &nemotron4_340b};
+  static constexpr std::array<Recipe (*)(), 16> all{&llama_tiny,   &tinyllama_1b, &llama_1_5b,    &llama32_1b,
+                                                    &llama32_3b,   &llama3_8b,    &llama3_70b,    &llama31_405b,
+                                                    &gpt_tiny,     &gpt2_124m,    &gpt3_175b,     &nemotron_tiny,
+                                                    &nemotron3_4b, &nemotron3_8b, &nemotron4_15b, &nemotron4_340b};
   return all;
 }
 

@@ -47,8 +47,7 @@ void change_family(ModelConfig& model, const std::string& family) {
 }
 
 const json* text_at(const json& object, const char* section, const char* key) {
-  if (!object.contains(section) || !object[section].is_object() || !object[section].contains(key))
-    return nullptr;
+  if (!object.contains(section) || !object[section].is_object() || !object[section].contains(key)) return nullptr;
   const json& value = object[section][key];
   return value.is_string() ? &value : nullptr;
 }
@@ -66,14 +65,13 @@ Recipe read_file(const fs::path& path, std::vector<std::string>& chain) {
 
   const std::string source = path.string();
   json object = parse_json(read_text(path), source);
-  if (!object.is_object())
-    throw UserError("{}: expected a JSON object {{ … }}, got {}", source, object.type_name());
+  if (!object.is_object()) throw UserError("{}: expected a JSON object {{ … }}, got {}", source, object.type_name());
   object.erase("$schema");  // for editors
   Recipe recipe;
   if (object.contains("base")) {
     if (!object["base"].is_string())
-      throw UserError("{}: base: expected the name of a recipe or a relative path that ends in .json, got {}",
-                      source, json_text(object["base"]));
+      throw UserError("{}: base: expected the name of a recipe or a relative path that ends in .json, got {}", source,
+                      json_text(object["base"]));
     const auto base = object["base"].get<std::string>();
     if (is_file_name(base)) {
       recipe = read_file(path.parent_path() / base, chain);
@@ -88,8 +86,7 @@ Recipe read_file(const fs::path& path, std::vector<std::string>& chain) {
   }
   recipe.name = path.stem().string();
   if (const json* family = text_at(object, "model", "family")) change_family(recipe.model, *family);
-  const bool mock_given =
-      object.contains("data") && object["data"].is_object() && object["data"].contains("mock");
+  const bool mock_given = object.contains("data") && object["data"].is_object() && object["data"].contains("mock");
   if (const json* train = text_at(object, "data", "train");
       train && !train->get_ref<const std::string&>().empty() && !mock_given)
     recipe.data.mock = false;
@@ -122,7 +119,8 @@ void add_leaves(const json& object, const std::string& prefix, std::vector<std::
 }  // namespace
 
 bool names_a_model(const std::string& name_or_file, std::span<const std::string> overrides) {
-  if (std::any_of(overrides.begin(), overrides.end(), [](const auto& text) { return text.starts_with("model."); })) return true;
+  if (std::any_of(overrides.begin(), overrides.end(), [](const auto& text) { return text.starts_with("model."); }))
+    return true;
   if (!is_file_name(name_or_file)) return true;
   const json object = parse_json(read_text(name_or_file), name_or_file);
   return object.contains("model") || object.contains("base");

@@ -56,8 +56,7 @@ Recipe nemotron4_15b() {
 }
 
 Recipe nemotron4_340b() {
-  Recipe r =
-      nemotron("nemotron4_340b", "Nemotron-4 340B, sequences of 4096", {96, 18432, 73728, 96, 8, 0.0063});
+  Recipe r = nemotron("nemotron4_340b", "Nemotron-4 340B, sequences of 4096", {96, 18432, 73728, 96, 8, 0.0063});
   r.optimizer.lr = 1e-4;
   r.optimizer.min_lr = 1e-5;
   r.batch.global = 2304;

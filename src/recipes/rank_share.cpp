@@ -77,12 +77,9 @@ RankShare share_at(const Recipe& recipe, const ParallelConfig& layout, const com
 comm::Mesh mesh_of(const Recipe& recipe, int64_t ranks) {
   const ParallelConfig& p = recipe.parallel;
   require_layout(p, layout_needs(recipe, ranks));
-  return comm::Mesh({.tensor = p.tensor,
-                     .context = p.context,
-                     .expert = 1,
-                     .data = ranks / p.model_ranks(),
-                     .pipeline = p.pipeline},
-                    axis_order(p));
+  return comm::Mesh(
+      {.tensor = p.tensor, .context = p.context, .expert = 1, .data = ranks / p.model_ranks(), .pipeline = p.pipeline},
+      axis_order(p));
 }
 
 std::vector<RankShare> rank_shares(const Recipe& recipe, int64_t ranks) {

@@ -10,8 +10,7 @@ const FieldTable& fields<Recipe>() {
   static const FieldTable table = make_table<C>(
       "A recipe: everything that defines a training run",
       {
-          field<&C::name>("name",
-                          "name of the recipe and, unless trainer.run_dir is set, of the run's folder"),
+          field<&C::name>("name", "name of the recipe and, unless trainer.run_dir is set, of the run's folder"),
           field<&C::description>("description", "a line for people"),
           field<&C::model>("model", "The shape and the mathematics of the model"),
           field<&C::data>("data", "Where the tokens come from"),

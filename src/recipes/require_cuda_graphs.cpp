@@ -1,5 +1,5 @@
-// What trainer.cuda_graphs can't record: whatever differs from one micro-batch to the next in more than the numbers that a
-// kernel reads from memory.
+// What trainer.cuda_graphs can't record: whatever differs from one micro-batch to the next in more than the numbers
+// that a kernel reads from memory.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -20,21 +20,24 @@ void require_cuda_graphs(const Recipe& recipe, int64_t ranks) {
     remedies.push_back(remedy);
   };
   const auto dropout = [&](const char* key, double value) {
-    refuse(value > 0, fmt::format("{} {} draws other masks in every micro-batch", key, value), fmt::format("{}=0", key));
+    refuse(value > 0, fmt::format("{} {} draws other masks in every micro-batch", key, value),
+           fmt::format("{}=0", key));
   };
   refuse(recipe.trainer.device == DeviceChoice::cpu, "trainer.device is cpu", "trainer.device=cuda");
   dropout("model.hidden_dropout", recipe.model.hidden_dropout);
   dropout("model.attention_dropout", recipe.model.attention_dropout);
   dropout("model.embedding_dropout", recipe.model.embedding_dropout);
-  refuse(recipe.data.reset_attention_mask, "data.reset_attention_mask gives every micro-batch other borders", "data.reset_attention_mask=false");
-  refuse(recipe.data.reset_position_ids, "data.reset_position_ids gives every micro-batch other positions", "data.reset_position_ids=false");
+  refuse(recipe.data.reset_attention_mask, "data.reset_attention_mask gives every micro-batch other borders",
+         "data.reset_attention_mask=false");
+  refuse(recipe.data.reset_position_ids, "data.reset_position_ids gives every micro-batch other positions",
+         "data.reset_position_ids=false");
   refuse(recipe.recompute.offload, "recompute.offload moves tensors to the host", "recompute.offload=false");
   const int64_t least = std::max(ranks, recipe.parallel.model_ranks());
   const std::string one_rank = recipe.parallel.model_ranks() > 1 ? "a layout of one rank" : "one rank";
   refuse(least > 1, fmt::format("{} ranks exchange data within a step", least), one_rank);
   if (problems.empty()) return;
-  throw UserError("trainer.cuda_graphs {} does not fit: {}. Choose {}, or trainer.cuda_graphs=none", name_of(recipe.trainer.cuda_graphs),
-                  fmt::join(problems, ", and "), fmt::join(remedies, " "));
+  throw UserError("trainer.cuda_graphs {} does not fit: {}. Choose {}, or trainer.cuda_graphs=none",
+                  name_of(recipe.trainer.cuda_graphs), fmt::join(problems, ", and "), fmt::join(remedies, " "));
 }
 
 }  // namespace longhaul

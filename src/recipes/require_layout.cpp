@@ -22,7 +22,8 @@ std::string without_context(const Recipe& r) {
   if (layout_problems(wider, layout_needs(r)).empty())
     ways.push_back(fmt::format("parallel.tensor={} parallel.sequence=true", wider.tensor));
   if (r.recompute.mode != RecomputeMode::full) ways.push_back("recompute.mode=full");
-  const std::string more = fmt::format(". A rank then keeps the activations of {} times as many tokens", r.parallel.context);
+  const std::string more =
+      fmt::format(". A rank then keeps the activations of {} times as many tokens", r.parallel.context);
   return ways.empty() ? more : fmt::format("{}; what makes room for them: {}", more, fmt::join(ways, ", or "));
 }
 
@@ -37,8 +38,8 @@ void require_known_axes(const Recipe& r) {
   if (p.context > 1) refuse(fmt::format("parallel.context is {}", p.context), "parallel.context=1");
   if (p.expert > 1) refuse(fmt::format("parallel.expert is {}", p.expert), "parallel.expert=1");
   if (!problems.empty())
-    throw UserError("{}, which Longhaul can't train with yet: add {}{}", fmt::join(problems, " and "), fmt::join(remedies, " "),
-                    p.context > 1 ? without_context(r) : "");
+    throw UserError("{}, which Longhaul can't train with yet: add {}{}", fmt::join(problems, " and "),
+                    fmt::join(remedies, " "), p.context > 1 ? without_context(r) : "");
 }
 
 }  // namespace

@@ -30,15 +30,13 @@ std::string full_recipe_text(const Recipe& recipe) {
 }
 
 std::string recipe_schema_text() {
-  ordered_json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
-                         {"title", "Longhaul recipe"}};
+  ordered_json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", "Longhaul recipe"}};
   schema.update(json_schema(fields<Recipe>()));
   ordered_json properties = {
       {"$schema", {{"type", "string"}, {"description", "where an editor finds this schema"}}},
       {"base",
        {{"type", "string"},
-        {"description",
-         "a recipe's name, or a relative path that ends in .json, that this recipe starts from"}}}};
+        {"description", "a recipe's name, or a relative path that ends in .json, that this recipe starts from"}}}};
   properties.update(schema["properties"]);
   schema["properties"] = properties;
   return json_text(schema, 2) + "\n";

@@ -22,8 +22,7 @@ void validate_length(const Recipe& r) {
     if (value > steps)
       throw UserError(
           "{} {} × batch.global {} × data.sequence_length {} is more than 10^18 tokens: set {} to {} or less", key,
-          value, r.batch.global, r.data.sequence_length, steps > 0 ? key : "batch.global",
-          steps > 0 ? steps : samples);
+          value, r.batch.global, r.data.sequence_length, steps > 0 ? key : "batch.global", steps > 0 ? steps : samples);
   };
   check("trainer.max_steps", r.trainer.max_steps);
   check("trainer.eval_steps", r.trainer.eval_steps);
@@ -36,19 +35,23 @@ void validate_data(const Recipe& r) {
   if (!r.data.replay.empty() && r.data.train.empty())
     throw UserError("data.replay {} is mixed into data.train, but there is none: set data.train", r.data.replay);
   if (r.data.replay.empty() && r.data.replay_fraction != DataConfig().replay_fraction)
-    throw UserError("data.replay_fraction is {}, but data.replay names no data to replay: set data.replay to a prefix or a blend of the "
-                    "original distribution",
-                    r.data.replay_fraction);
+    throw UserError(
+        "data.replay_fraction is {}, but data.replay names no data to replay: set data.replay to a prefix or a blend of the "
+        "original distribution",
+        r.data.replay_fraction);
   if (!r.data.sampler_sharding && r.data.sampler != SamplerKind::cyclic)
-    throw UserError("data.sampler_sharding is false, but data.sampler is {}, which has none: set data.sampler=cyclic, or "
-                    "data.sampler_sharding=true",
-                    name_of(r.data.sampler));
+    throw UserError(
+        "data.sampler_sharding is false, but data.sampler is {}, which has none: set data.sampler=cyclic, or "
+        "data.sampler_sharding=true",
+        name_of(r.data.sampler));
   if (r.data.stable_order && r.data.sampler == SamplerKind::cyclic)
-    throw UserError("data.stable_order keeps the first samples of a longer run, but data.sampler=cyclic shuffles all of them anew: "
-                    "set data.stable_order=false, or data.sampler=sequential");
+    throw UserError(
+        "data.stable_order keeps the first samples of a longer run, but data.sampler=cyclic shuffles all of them anew: "
+        "set data.stable_order=false, or data.sampler=sequential");
   if (!r.data.tokenizer.empty() && !r.model.from.empty())
-    throw UserError("data.tokenizer {} is for models from scratch, but model.from {} brings its own: leave one of them out",
-                    r.data.tokenizer, r.model.from);
+    throw UserError(
+        "data.tokenizer {} is for models from scratch, but model.from {} brings its own: leave one of them out",
+        r.data.tokenizer, r.model.from);
   if (r.data.mock && r.model.from.empty() && r.model.vocab_size == 0 && r.data.tokenizer.empty())
     throw UserError(
         "data.mock has no tokenizer to take the vocabulary from: set model.vocab_size, or data.tokenizer to a folder "
@@ -67,8 +70,9 @@ void validate_data(const Recipe& r) {
 
 void validate_positions(const Recipe& r) {
   if (r.data.sequence_length <= r.model.max_positions) return;
-  const std::string where = r.model.from.empty() ? "raise model.max_positions"
-                                                 : fmt::format("raise it in the config.json of a copy of {}", r.model.from);
+  const std::string where = r.model.from.empty()
+                                ? "raise model.max_positions"
+                                : fmt::format("raise it in the config.json of a copy of {}", r.model.from);
   throw UserError("data.sequence_length {} is longer than model.max_positions {}: shorten the sequence, or {}{}",
                   r.data.sequence_length, r.model.max_positions, where,
                   r.model.position == PositionEmbedding::rope ? " (and think of the rotary theta or scaling)" : "");
@@ -80,14 +84,14 @@ void validate_schedule(const Recipe& r) {
   const char* end = decay_key == 0 ? "trainer.max_steps" : "schedule.decay_steps";
   if (warmup >= decay)
     throw UserError(
-        "schedule.warmup_steps {} leaves no steps to train at the peak: it must be less than {} {} (schedule.warmup_steps=0 for a short try)", warmup,
-        end, decay);
+        "schedule.warmup_steps {} leaves no steps to train at the peak: it must be less than {} {} (schedule.warmup_steps=0 for a short try)",
+        warmup, end, decay);
   if (kind != ScheduleKind::constant && r.optimizer.min_lr > r.optimizer.lr)
     throw UserError("optimizer.min_lr {} is greater than optimizer.lr {}: lower min_lr, for example to {}",
                     r.optimizer.min_lr, r.optimizer.lr, r.optimizer.lr / 10);
   if (kind == ScheduleKind::wsd && wsd_key > decay - warmup)
-    throw UserError("schedule.wsd_decay_steps {} does not fit between schedule.warmup_steps {} and {} {}",
-                    wsd_key, warmup, end, decay);
+    throw UserError("schedule.wsd_decay_steps {} does not fit between schedule.warmup_steps {} and {} {}", wsd_key,
+                    warmup, end, decay);
   if (kind != ScheduleKind::wsd && (wsd_key != 0 || wsd_style != WsdDecay::linear))
     throw UserError("schedule.wsd_decay_steps and schedule.wsd_decay need schedule.kind=wsd, but it is {}",
                     name_of(kind));
@@ -95,13 +99,13 @@ void validate_schedule(const Recipe& r) {
 
 void validate_recompute(const Recipe& r) {
   if (r.recompute.layers != 0 && r.recompute.mode == RecomputeMode::none)
-    throw UserError(
-        "recompute.layers is {}, but recompute.mode is none: set recompute.mode to selective or full",
-        r.recompute.layers);
+    throw UserError("recompute.layers is {}, but recompute.mode is none: set recompute.mode to selective or full",
+                    r.recompute.layers);
   if (r.recompute.offload && r.recompute.mode != RecomputeMode::full)
-    throw UserError("recompute.offload moves what recompute.mode full keeps, but the mode is {}: set recompute.mode=full, or "
-                    "recompute.offload=false",
-                    name_of(r.recompute.mode));
+    throw UserError(
+        "recompute.offload moves what recompute.mode full keeps, but the mode is {}: set recompute.mode=full, or "
+        "recompute.offload=false",
+        name_of(r.recompute.mode));
 }
 
 void validate_profile(const Recipe& r) {
@@ -112,12 +116,10 @@ void validate_parallel(const Recipe& r) {
   const ParallelConfig& p = r.parallel;
   axis_order(p);  // or it throws
   if (p.sequence && p.tensor == 1)
-    throw UserError(
-        "parallel.sequence needs parallel.tensor above 1, but it is 1: set parallel.sequence=false");
+    throw UserError("parallel.sequence needs parallel.tensor above 1, but it is 1: set parallel.sequence=false");
   if (p.virtual_pipeline > 1 && p.pipeline == 1)
-    throw UserError(
-        "parallel.virtual_pipeline {} needs parallel.pipeline above 1: set parallel.virtual_pipeline=1",
-        p.virtual_pipeline);
+    throw UserError("parallel.virtual_pipeline {} needs parallel.pipeline above 1: set parallel.virtual_pipeline=1",
+                    p.virtual_pipeline);
   if ((p.virtual_pipeline > 1) != (p.schedule == PipelineSchedule::interleaved))
     throw UserError(
         "parallel.virtual_pipeline {} and parallel.schedule {} disagree: only the interleaved schedule has more than one chunk a stage, "
@@ -156,8 +158,7 @@ void validate_shape(const Recipe& r, int64_t ranks) {
   const ModelConfig m = r.model.resolved();
   validate_positions(r);
   if (r.recompute.layers > m.layers)
-    throw UserError("recompute.layers {} is more than model.layers {}; 0 means all", r.recompute.layers,
-                    m.layers);
+    throw UserError("recompute.layers {} is more than model.layers {}; 0 means all", r.recompute.layers, m.layers);
   if (r.parallel.expert > 1)
     throw UserError("parallel.expert is {}, but the model has no experts: set parallel.expert=1", r.parallel.expert);
   Recipe shaped = r;

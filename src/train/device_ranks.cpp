@@ -18,14 +18,16 @@ void refuse_shared_gpus(const std::vector<std::string>& uuids, const std::vector
   for (size_t rank = 0; rank < uuids.size(); ++rank) {
     for (size_t other = 0; other < rank; ++other) {
       if (uuids[rank].empty() || uuids[rank] != uuids[other] || hosts[rank] != hosts[other]) continue;
-      throw UserError("ranks {} and {} have the same GPU of {}: start no more ranks on a machine than it has GPUs (or than "
-                      "CUDA_VISIBLE_DEVICES names). LONGHAUL_SHARE_GPUS=1 lets them share it, for tests",
-                      other, rank, hosts[rank]);
+      throw UserError(
+          "ranks {} and {} have the same GPU of {}: start no more ranks on a machine than it has GPUs (or than "
+          "CUDA_VISIBLE_DEVICES names). LONGHAUL_SHARE_GPUS=1 lets them share it, for tests",
+          other, rank, hosts[rank]);
     }
   }
 }
 
-DeviceRanks::DeviceRanks(comm::Communicator* host, const comm::RankHosts& hosts, c10::Device device, std::chrono::milliseconds timeout)
+DeviceRanks::DeviceRanks(comm::Communicator* host, const comm::RankHosts& hosts, c10::Device device,
+                         std::chrono::milliseconds timeout)
     : host_(host) {
   if (host == nullptr) return;
   host->set_timeout(timeout);

@@ -14,14 +14,15 @@
 
 namespace longhaul {
 
-// UserError where two ranks of a machine have the same GPU (`uuids`, by rank; empty: not known), unless `may_share`: NCCL
-// refuses that in words that help nobody.
+// UserError where two ranks of a machine have the same GPU (`uuids`, by rank; empty: not known), unless `may_share`:
+// NCCL refuses that in words that help nobody.
 void refuse_shared_gpus(const std::vector<std::string>& uuids, const std::vector<std::string>& hosts, bool may_share);
 
 class DeviceRanks {
  public:
   // A collective call. `host` outlives this; null: one process. `timeout` of every operation; 0: none.
-  DeviceRanks(comm::Communicator* host, const comm::RankHosts& hosts, c10::Device device, std::chrono::milliseconds timeout);
+  DeviceRanks(comm::Communicator* host, const comm::RankHosts& hosts, c10::Device device,
+              std::chrono::milliseconds timeout);
 
   comm::Communicator* get() const { return nccl_ ? nccl_.get() : host_; }
 

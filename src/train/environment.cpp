@@ -30,7 +30,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 15> kRecorded{
-    "CUDA_", "NCCL_",    "NVIDIA_VISIBLE", "PYTORCH_", "TORCH_", "OMP_",  "MKL_",  "GOMP_",
+    "CUDA_", "NCCL_",    "NVIDIA_VISIBLE", "PYTORCH_", "TORCH_", "OMP_",  "MKL_",           "GOMP_",
     "UCX_",  "OMPI_MCA", "PMIX_MCA",       "FI_",      "CUBLAS", "CUDNN", "LD_LIBRARY_PATH"};
 
 std::vector<std::string> whole_environment() {
@@ -50,10 +50,16 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 ordered_json gpus_of_this_machine() {
-  const auto asked = [](const std::vector<std::string>& command) { return lines_of(program_output(command, kDriverLimit).text); };
-  return {{"list", asked({"nvidia-smi", "--query-gpu=index,name,pci.bus_id,driver_version,memory.total,clocks.max.sm,power.limit,persistence_mode",
-                          "--format=csv,noheader"})},
-          {"topology", asked({"nvidia-smi", "topo", "-m"})}};
+  const auto asked = [](const std::vector<std::string>& command) {
+    return lines_of(program_output(command, kDriverLimit).text);
+  };
+  return {
+      {"list",
+       asked(
+           {"nvidia-smi",
+            "--query-gpu=index,name,pci.bus_id,driver_version,memory.total,clocks.max.sm,power.limit,persistence_mode",
+            "--format=csv,noheader"})},
+      {"topology", asked({"nvidia-smi", "topo", "-m"})}};
 }
 
 // This rank's line of "ranks".
@@ -77,7 +83,8 @@ ordered_json recorded_settings(const std::vector<std::string>& environment) {
   for (const std::string& line : sorted) {
     const size_t equals = line.find('=');
     if (equals == std::string::npos) continue;
-    const bool wanted = std::any_of(kRecorded.begin(), kRecorded.end(), [&](std::string_view start) { return line.starts_with(start); });
+    const bool wanted = std::any_of(kRecorded.begin(), kRecorded.end(),
+                                    [&](std::string_view start) { return line.starts_with(start); });
     if (wanted) settings[line.substr(0, equals)] = line.substr(equals + 1);
   }
   return settings;

@@ -87,10 +87,12 @@ Evaluation evaluate(Transformer& model, const std::shared_ptr<const Dataset>& da
   const int64_t reader = ranks.data != nullptr ? ranks.data->rank() : 0;
   StageEvaluator evaluator(model, ranks.pipeline);
   int64_t done = 0;
-  const auto run = [&](const SamplerOptions& sampler, int64_t rank, int64_t batches, int64_t consumed, bool counts = true) {
+  const auto run = [&](const SamplerOptions& sampler, int64_t rank, int64_t batches, int64_t consumed,
+                       bool counts = true) {
     if (batches == 0) return;
     Loader loader(dataset, sampler,
-                  {.rank = rank, .sequence_length = plan.sequence_length, .masks = plan.masks, .batches = batches}, consumed);
+                  {.rank = rank, .sequence_length = plan.sequence_length, .masks = plan.masks, .batches = batches},
+                  consumed);
     Batch batch;
     while (loader.next(batch)) {
       if (!counts) std::fill(batch.loss_mask.begin(), batch.loss_mask.end(), 0.0F);
@@ -99,15 +101,17 @@ Evaluation evaluate(Transformer& model, const std::shared_ptr<const Dataset>& da
       if (on_progress) on_progress(done, total);
     }
   };
-  // Whole micro-batches for every reader first. What is left over gives some of them one more, the last one smaller. The
-  // others read the first sample again and count nothing: their share of the parameters may be wanted (ZeRO 3).
+  // Whole micro-batches for every reader first. What is left over gives some of them one more, the last one smaller.
+  // The others read the first sample again and count nothing: their share of the parameters may be wanted (ZeRO 3).
   const int64_t stride = plan.micro_batch * readers, whole = total / stride;
   run({.micro_batch = plan.micro_batch, .ranks = readers}, reader, whole, 0);
   const int64_t first = whole * stride + reader * plan.micro_batch;
   const int64_t rest = std::clamp<int64_t>(total - first, 0, plan.micro_batch);
   if (total % stride > 0) run({.micro_batch = std::max<int64_t>(rest, 1)}, 0, 1, rest > 0 ? first : 0, rest > 0);
   const Sum sum = sum_over_ranks(evaluator.finish(), ranks, model.parameters().options().device);
-  if (sum.tokens == 0) throw UserError("there is no token to predict in the evaluation data: give it more documents, or a greater share of the split");
+  if (sum.tokens == 0)
+    throw UserError(
+        "there is no token to predict in the evaluation data: give it more documents, or a greater share of the split");
   return {sum.loss / sum.tokens, static_cast<int64_t>(sum.tokens)};
 }
 

@@ -40,7 +40,8 @@ int32_t sample(const at::Tensor& logits, const GenerateOptions& options, const R
 std::vector<int32_t> generate(Transformer& model, const std::vector<int32_t>& prompt, const GenerateOptions& options,
                               const std::function<void(int32_t)>& on_token) {
   c10::AutoGradMode no_grad(false);
-  if (prompt.empty()) throw UserError("the prompt has no tokens: give at least one character, or a beginning-of-text token");
+  if (prompt.empty())
+    throw UserError("the prompt has no tokens: give at least one character, or a beginning-of-text token");
   const ModelConfig& config = model.config();
   const int64_t room = config.max_positions - static_cast<int64_t>(prompt.size());
   if (room < 0) {

@@ -20,9 +20,12 @@ namespace {
 
 Recompute to_recompute(RecomputeMode mode) {
   switch (mode) {
-    case RecomputeMode::none: return Recompute::none;
-    case RecomputeMode::selective: return Recompute::selective;
-    case RecomputeMode::full: return Recompute::full;
+    case RecomputeMode::none:
+      return Recompute::none;
+    case RecomputeMode::selective:
+      return Recompute::selective;
+    case RecomputeMode::full:
+      return Recompute::full;
   }
   return Recompute::none;
 }
@@ -31,8 +34,10 @@ Recompute to_recompute(RecomputeMode mode) {
 void refuse_autograd_gradients(const ParameterStore& store) {
   for (const Parameter& p : store.parameters()) {
     if (!p.value.grad().defined()) continue;
-    throw UserError("an operator of your own leaves the gradient of {} to autograd, which trainer.cuda_graphs can't record: let it add to "
-                    "main_grad, or choose trainer.cuda_graphs=none", p.name);
+    throw UserError(
+        "an operator of your own leaves the gradient of {} to autograd, which trainer.cuda_graphs can't record: let it add to "
+        "main_grad, or choose trainer.cuda_graphs=none",
+        p.name);
   }
 }
 
@@ -43,7 +48,8 @@ struct GlobalStep::MicroBatch {
   LayerContext context;
 };
 
-GlobalStep::GlobalStep(Transformer& model, const ParallelLayout& layout, const Recipe& recipe, std::unique_ptr<ops::DeviceGraph> graph)
+GlobalStep::GlobalStep(Transformer& model, const ParallelLayout& layout, const Recipe& recipe,
+                       std::unique_ptr<ops::DeviceGraph> graph)
     : model_(model),
       layout_(layout),
       recipe_(recipe),
@@ -52,7 +58,8 @@ GlobalStep::GlobalStep(Transformer& model, const ParallelLayout& layout, const R
   if (!graph) return;
   LONGHAUL_CHECK(layout.ranks() == 1, "a graph of micro-batches that {} ranks share", layout.ranks());
   graph_ = std::make_unique<MicroBatchGraph>(
-      std::move(graph), [this](const DeviceBatch& batch, const LayerContext& context) { forward_and_backward(batch, context); });
+      std::move(graph),
+      [this](const DeviceBatch& batch, const LayerContext& context) { forward_and_backward(batch, context); });
 }
 
 // [1] FP32: 1 / valid tokens of all ranks, whose number stays on the device: reading it would wait for the device.
@@ -66,7 +73,8 @@ at::Tensor GlobalStep::weight_of_token(const std::vector<Batch>& batches) const 
   return at::where(all > 0, all.reciprocal(), at::zeros_like(all)).to(at::kFloat);
 }
 
-GlobalStep::MicroBatch GlobalStep::arrive(int64_t step, int64_t number, const Batch& batch, const at::Tensor& weight) const {
+GlobalStep::MicroBatch GlobalStep::arrive(int64_t step, int64_t number, const Batch& batch,
+                                          const at::Tensor& weight) const {
   LayerContext context;
   context.training = true;
   context.recompute = to_recompute(recipe_.recompute.mode);
@@ -74,14 +82,16 @@ GlobalStep::MicroBatch GlobalStep::arrive(int64_t step, int64_t number, const Ba
   if (recipe_.recompute.offload) context.host_activations = std::make_shared<HostActivations>(device_);
   context.seed = static_cast<uint64_t>(recipe_.trainer.seed);
   context.step = static_cast<uint64_t>(step);
-  context.first_token = static_cast<uint64_t>((number * layout_.data_ranks() + layout_.data_rank()) * batch.token_count());
+  context.first_token =
+      static_cast<uint64_t>((number * layout_.data_ranks() + layout_.data_rank()) * batch.token_count());
   DeviceBatch inputs = to_device(batch, 1.0, device_, context);
   inputs.weights.mul_(weight);
   return {inputs, context};
 }
 
 // What a stage hands on; of the last, the micro-batch's part of the loss.
-at::Tensor GlobalStep::forward(int64_t chunk, const at::Tensor& input, const DeviceBatch& batch, const LayerContext& context) {
+at::Tensor GlobalStep::forward(int64_t chunk, const at::Tensor& input, const DeviceBatch& batch,
+                               const LayerContext& context) {
   const Stage& stage = model_.stages()[chunk];
   const at::Tensor out = model_.forward_stage(chunk, stage.embedding ? batch.tokens : input, context);
   if (!stage.output) return out;

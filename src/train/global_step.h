@@ -15,15 +15,16 @@ namespace longhaul {
 
 class GlobalStep {
  public:
-  // All outlive it. `graph`: empty; micro-batches are recorded there (require_cuda_graphs tells of which recipes). Null: they are
-  // queued operator by operator.
-  GlobalStep(Transformer& model, const ParallelLayout& layout, const Recipe& recipe, std::unique_ptr<ops::DeviceGraph> graph = nullptr);
+  // All outlive it. `graph`: empty; micro-batches are recorded there (require_cuda_graphs tells of which recipes).
+  // Null: they are queued operator by operator.
+  GlobalStep(Transformer& model, const ParallelLayout& layout, const Recipe& recipe,
+             std::unique_ptr<ops::DeviceGraph> graph = nullptr);
   GlobalStep(const GlobalStep&) = delete;  // the graph's pass is its own
   GlobalStep& operator=(const GlobalStep&) = delete;
 
-  // Accumulates the gradients of the mean loss over the valid tokens of the whole global batch, all data-parallel ranks'
-  // together, and returns that loss, on every rank: [1] FP64 on the device, which the call does not wait for, and which the next
-  // call may write to. `batches`: this rank's micro-batches, in order. A collective call.
+  // Accumulates the gradients of the mean loss over the valid tokens of the whole global batch, all data-parallel
+  // ranks' together, and returns that loss, on every rank: [1] FP64 on the device, which the call does not wait for,
+  // and which the next call may write to. `batches`: this rank's micro-batches, in order. A collective call.
   at::Tensor run(int64_t step, const std::vector<Batch>& batches);
 
  private:

@@ -1,5 +1,5 @@
-// NVIDIA's driver, asked through its own library: the answers are the same in a build with CUDA and in one without, and on a machine
-// without a driver nothing fails.
+// NVIDIA's driver, asked through its own library: the answers are the same in a build with CUDA and in one without, and
+// on a machine without a driver nothing fails.
 #pragma once
 
 #include <optional>

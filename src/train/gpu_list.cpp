@@ -29,19 +29,25 @@ GpuList list_gpus() {
   using End = ProgramOutput::End;
   GpuList list;
   const ProgramOutput output =
-      program_output({"nvidia-smi", "--query-gpu=driver_version,memory.total,compute_cap,pci.bus_id,name", "--format=csv,noheader,nounits"}, kDriverLimit);
+      program_output({"nvidia-smi", "--query-gpu=driver_version,memory.total,compute_cap,pci.bus_id,name",
+                      "--format=csv,noheader,nounits"},
+                     kDriverLimit);
   if (output.end == End::missing) {
     list.gpus = gpus_of_driver();
     if (!list.gpus.empty()) return list;
-    list.problem = cuda_of_driver() ? "the NVIDIA driver's library is there, but does not start, or sees no GPU: install nvidia-smi, of the same driver, "
-                                      "to learn more"
-                                    : "no NVIDIA driver (nvidia-smi was not found): for GPUs install the package nvidia-driver, from your distribution or NVIDIA's repository";
+    list.problem =
+        cuda_of_driver()
+            ? "the NVIDIA driver's library is there, but does not start, or sees no GPU: install nvidia-smi, of the same driver, "
+              "to learn more"
+            : "no NVIDIA driver (nvidia-smi was not found): for GPUs install the package nvidia-driver, from your distribution or NVIDIA's repository";
   } else if (output.end == End::late) {
-    list.problem = fmt::format("the NVIDIA driver does not answer (nvidia-smi took more than {} s). Where it only starts slowly, keep it started: "
-                               "nvidia-smi -pm 1. Otherwise look at dmesg for Xid, and restart the machine",
-                               kDriverLimit.count());
+    list.problem = fmt::format(
+        "the NVIDIA driver does not answer (nvidia-smi took more than {} s). Where it only starts slowly, keep it started: "
+        "nvidia-smi -pm 1. Otherwise look at dmesg for Xid, and restart the machine",
+        kDriverLimit.count());
   } else if (output.end == End::failed) {
-    list.problem = "the NVIDIA driver does not work (nvidia-smi fails): run nvidia-smi, and install the driver of the kernel that runs";
+    list.problem =
+        "the NVIDIA driver does not work (nvidia-smi fails): run nvidia-smi, and install the driver of the kernel that runs";
   }
   std::istringstream lines(output.text);
   for (std::string line; std::getline(lines, line);) {
@@ -55,7 +61,8 @@ GpuList list_gpus() {
     list.driver = fields[0];
     list.gpus.push_back(gpu);
   }
-  if (list.problem.empty() && list.gpus.empty()) list.problem = "the NVIDIA driver sees no GPU: look at nvidia-smi, and at lspci";
+  if (list.problem.empty() && list.gpus.empty())
+    list.problem = "the NVIDIA driver sees no GPU: look at nvidia-smi, and at lspci";
   return list;
 }
 
@@ -82,13 +89,15 @@ std::string links_of(const std::string& topology) {
 bool code_runs_on(const std::string& architectures, int major, int minor) {
   std::istringstream entries(architectures);
   for (std::string entry; std::getline(entries, entry, ',');) {
-    if (entry == "all" || entry == "all-major" || entry == "native") return true;  // native: of the machine that compiled it
+    if (entry == "all" || entry == "all-major" || entry == "native")
+      return true;  // native: of the machine that compiled it
     int number = 0;
     const auto [rest, error] = std::from_chars(entry.data(), entry.data() + entry.size(), number);
     if (error != std::errc()) continue;
     const std::string_view kind(rest, static_cast<size_t>(entry.data() + entry.size() - rest));
     const int built_major = number / 10, built_minor = number % 10;
-    const bool exact = kind.starts_with("a"), machine_code = !kind.ends_with("virtual"), intermediate = !kind.ends_with("real");
+    const bool exact = kind.starts_with("a"), machine_code = !kind.ends_with("virtual"),
+               intermediate = !kind.ends_with("real");
     if (exact ? major == built_major && minor == built_minor
               : (machine_code && major == built_major && minor >= built_minor) ||
                     (intermediate && major * 10 + minor >= number)) {

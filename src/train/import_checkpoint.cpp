@@ -21,8 +21,7 @@ void import_checkpoint(const std::filesystem::path& hf_folder, const std::filesy
   content.config = write_json(fields<Recipe>(), &recipe);
   content.hf = folder.side_car();
   for (const Parameter& p : model->parameters().parameters()) {
-    content.tensors.push_back(
-        {kModelGroup + p.name, p.value.detach().narrow(0, 0, p.shard.global_shape[0]), {}, {}});
+    content.tensors.push_back({kModelGroup + p.name, p.value.detach().narrow(0, 0, p.shard.global_shape[0]), {}, {}});
   }
   write_checkpoint_folder(output, content);
 }

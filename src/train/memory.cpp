@@ -17,7 +17,8 @@ constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGRE
 }  // namespace
 
 int64_t peak_memory(c10::Device device) {
-  if (!device.is_cpu()) return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).allocated_bytes[kAll].peak;
+  if (!device.is_cpu())
+    return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).allocated_bytes[kAll].peak;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;
@@ -29,7 +30,8 @@ int64_t tensor_peak(c10::Device device) {
 }
 
 void reset_tensor_peak(c10::Device device) {
-  device.is_cpu() ? ops::reset_host_memory_peak() : c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
+  device.is_cpu() ? ops::reset_host_memory_peak()
+                  : c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
 }
 
 void prefer_expandable_segments() {

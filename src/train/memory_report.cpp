@@ -14,7 +14,9 @@ namespace {
 constexpr double kComparable = 64 << 20;
 
 // A graph's memory is nobody else's, even between its replays.
-double kept_by_graph(const MemoryEstimate& estimate) { return estimate.activations + estimate.working; }
+double kept_by_graph(const MemoryEstimate& estimate) {
+  return estimate.activations + estimate.working;
+}
 
 std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double free) {
   TextTable rows;
@@ -23,12 +25,14 @@ std::string table(const Recipe& recipe, const MemoryEstimate& estimate, double f
   add("weights", estimate.weights);
   add("gradients", estimate.gradients);
   add("masters and moments", estimate.optimizer);
-  add(fmt::format("activations (micro-batch {}, recompute {})", recipe.batch.micro, name_of(recipe.recompute.mode)), estimate.activations);
+  add(fmt::format("activations (micro-batch {}, recompute {})", recipe.batch.micro, name_of(recipe.recompute.mode)),
+      estimate.activations);
   add("logits, or a layer's backward", estimate.working);
   if (estimate.communication > 0) add("tensors on their way", estimate.communication);
   add("sum", estimate.total());
   if (estimate.host > 0) add("offloaded to host memory", estimate.host);
-  if (recipe.trainer.cuda_graphs != CudaGraphs::none) add("of the sum, kept by the CUDA graph", kept_by_graph(estimate));
+  if (recipe.trainer.cuda_graphs != CudaGraphs::none)
+    add("of the sum, kept by the CUDA graph", kept_by_graph(estimate));
   add("free for this rank's activations and what follows", free);
   return rows.str();
 }
@@ -46,17 +50,21 @@ Recipe with_device(Recipe recipe, c10::Device device) {
 
 }  // namespace
 
-MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, const comm::RankHosts& hosts, c10::Device device)
+MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, const comm::RankHosts& hosts,
+                           c10::Device device)
     : device_(device),
-      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute, layout.data_ranks(), layout.stage())),
+      estimate_(estimate_stage_memory(with_device(recipe, device), recipe.parallel, recipe.recompute,
+                                      layout.data_ranks(), layout.stage())),
       registered_bytes_(layout.registered_bytes()) {
   const double free = free_for_rank(hosts, device);
   double to_come = estimate_.activations + estimate_.working + estimate_.communication;
-  if (recipe.trainer.cuda_graphs != CudaGraphs::none && recipe.trainer.eval_every > 0) to_come += estimate_.working;  // an evaluation's
+  if (recipe.trainer.cuda_graphs != CudaGraphs::none && recipe.trainer.eval_every > 0)
+    to_come += estimate_.working;  // an evaluation's
   log::info("memory of this rank's tensors, estimated\n{}", table(recipe, estimate_, free));
   if (to_come > free) {
-    log::warning_here("the first step needs about {} on {}, where {} are free: lower batch.micro, raise recompute.mode, or use more ranks",
-                 format_bytes(to_come), device.str(), format_bytes(free));
+    log::warning_here(
+        "the first step needs about {} on {}, where {} are free: lower batch.micro, raise recompute.mode, or use more ranks",
+        format_bytes(to_come), device.str(), format_bytes(free));
   }
   reset_tensor_peak(device);
 }
@@ -65,8 +73,8 @@ void MemoryReport::finish() const {
   const double measured = static_cast<double>(tensor_peak(device_) + registered_bytes_);
   const double estimated = estimate_.total() + (device_.is_cpu() ? estimate_.host : 0);
   if (device_.is_cpu() && estimated < kComparable) return;
-  log::info("memory of this rank's tensors at the peak: estimated {}, measured {} ({:+.1f} %{})", format_bytes(estimated),
-            format_bytes(measured), 100 * (measured / estimated - 1),
+  log::info("memory of this rank's tensors at the peak: estimated {}, measured {} ({:+.1f} %{})",
+            format_bytes(estimated), format_bytes(measured), 100 * (measured / estimated - 1),
             device_.is_cpu() ? "; on the CPU without tensors below 1 MiB" : "");
 }
 

@@ -9,12 +9,14 @@
 
 namespace longhaul {
 
-MicroBatchGraph::MicroBatchGraph(std::unique_ptr<ops::DeviceGraph> graph, Pass pass) : graph_(std::move(graph)), pass_(std::move(pass)) {}
+MicroBatchGraph::MicroBatchGraph(std::unique_ptr<ops::DeviceGraph> graph, Pass pass)
+    : graph_(std::move(graph)), pass_(std::move(pass)) {}
 
 void MicroBatchGraph::run(const DeviceBatch& batch, const LayerContext& context) {
   take(batch, context);
   const auto pass = [this] { pass_(inputs_, context_); };
-  // Attention takes the latest borders that were brought to the device; since the last micro-batch those may be an evaluation's.
+  // Attention takes the latest borders that were brought to the device; since the last micro-batch those may be an
+  // evaluation's.
   if (runs_ <= kWarmUps) borders_ = ops::borders_on(context_.cu_seqlens, inputs_.tokens.device());
   if (runs_ < kWarmUps) {
     graph_->warm_up(pass);
@@ -32,8 +34,9 @@ void MicroBatchGraph::take(const DeviceBatch& batch, const LayerContext& context
     context_ = context;
     return;
   }
-  LONGHAUL_CHECK(context.cu_seqlens == context_.cu_seqlens, "a micro-batch with documents that end at {} in a graph of {}",
-                 fmt::join(context.cu_seqlens, ", "), fmt::join(context_.cu_seqlens, ", "));
+  LONGHAUL_CHECK(context.cu_seqlens == context_.cu_seqlens,
+                 "a micro-batch with documents that end at {} in a graph of {}", fmt::join(context.cu_seqlens, ", "),
+                 fmt::join(context_.cu_seqlens, ", "));
   inputs_.tokens.copy_(batch.tokens);
   inputs_.labels.copy_(batch.labels);
   inputs_.weights.copy_(batch.weights);

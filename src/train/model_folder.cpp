@@ -35,7 +35,8 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
     if (const std::string others = other_checkpoints(path); !others.empty()) {
       throw UserError("there is no checkpoint {}: {}", path.string(), others);
     }
-    throw UserError("{} is not a folder: name a Hugging Face folder, a checkpoint or a run folder{}", path.string(), hint_for_missing(path));
+    throw UserError("{} is not a folder: name a Hugging Face folder, a checkpoint or a run folder{}", path.string(),
+                    hint_for_missing(path));
   }
   if (is_hf_folder(path)) {
     hf_ = std::make_unique<const HfFolder>(path);
@@ -55,8 +56,9 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
     checkpoint_ = std::make_unique<const CheckpointReader>(std::move(*latest));
     path_ = checkpoint_->path();
   } else {
-    throw UserError("{} holds no model: neither config.json (Hugging Face) nor {} (a checkpoint) nor checkpoints/ (a run)",
-                    path.string(), kManifest);
+    throw UserError(
+        "{} holds no model: neither config.json (Hugging Face) nor {} (a checkpoint) nor checkpoints/ (a run)",
+        path.string(), kManifest);
   }
   read_config(config_, checkpoint_->config().at("model"), (path_ / kManifest).string());
   config_ = config_.resolved();
@@ -85,15 +87,20 @@ WeightReader ModelFolder::weights() const {
 
 ParameterSource ModelFolder::parameters() const {
   if (!checkpoint_) {
-    throw UserError("{} is a Hugging Face folder, whose weights are read with weights(): give a checkpoint or a run folder",
-                    path_.string());
+    throw UserError(
+        "{} is a Hugging Face folder, whose weights are read with weights(): give a checkpoint or a run folder",
+        path_.string());
   }
   return checkpoint_->parameters();
 }
 
-std::filesystem::path ModelFolder::tokenizer_folder() const { return checkpoint_ ? path_ / "hf" : path_; }
+std::filesystem::path ModelFolder::tokenizer_folder() const {
+  return checkpoint_ ? path_ / "hf" : path_;
+}
 
-bool ModelFolder::has_tokenizer() const { return std::filesystem::exists(tokenizer_folder() / "tokenizer.json"); }
+bool ModelFolder::has_tokenizer() const {
+  return std::filesystem::exists(tokenizer_folder() / "tokenizer.json");
+}
 
 std::shared_ptr<const Tokenizer> ModelFolder::tokenizer() const {
   if (!has_tokenizer()) {
@@ -110,7 +117,8 @@ std::vector<int32_t> ModelFolder::stop_ids() const {
     std::vector<int32_t> ids;
     for (const auto& id : list) {
       if (!id.is_number_integer())
-        throw UserError("{}: 'eos_token_id' is {}, but token ids are needed; correct the file", where, json_text(*found));
+        throw UserError("{}: 'eos_token_id' is {}, but token ids are needed; correct the file", where,
+                        json_text(*found));
       ids.push_back(id.get<int32_t>());
     }
     return ids;

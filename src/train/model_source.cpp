@@ -12,7 +12,8 @@ namespace {
 
 // What a model from scratch takes from data.tokenizer: the files and special ids that belong into its exports.
 HfSideCar side_car_of(const Tokenizer& tokenizer, const std::string& folder) {
-  HfSideCar side_car{.config = nlohmann::json::object(), .dtype = at::kBFloat16, .files = read_hf_carried_files(folder)};
+  HfSideCar side_car{
+      .config = nlohmann::json::object(), .dtype = at::kBFloat16, .files = read_hf_carried_files(folder)};
   const auto name = [&](const char* key, std::optional<int32_t> id) {
     if (id) side_car.config[key] = *id;
   };
@@ -51,8 +52,9 @@ ModelSource::ModelSource(const Recipe& recipe, int64_t ranks) {
     int64_t& vocabulary = wanted.model.vocab_size;
     if (vocabulary == 0) vocabulary = open_vocabulary(recipe, own_tokenizer_.get());
     if (own_tokenizer_ && own_tokenizer_->vocab_size() > vocabulary) {
-      throw UserError("model.vocab_size {} is less than the {} tokens of data.tokenizer {}: set model.vocab_size=0 or {}",
-                      vocabulary, own_tokenizer_->vocab_size(), recipe.data.tokenizer, own_tokenizer_->vocab_size());
+      throw UserError(
+          "model.vocab_size {} is less than the {} tokens of data.tokenizer {}: set model.vocab_size=0 or {}",
+          vocabulary, own_tokenizer_->vocab_size(), recipe.data.tokenizer, own_tokenizer_->vocab_size());
     }
   }
   validate_shape(wanted, ranks);

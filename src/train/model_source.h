@@ -22,7 +22,8 @@ class ModelSource {
   const HfSideCar& side_car() const { return side_car_; }
   // That of `model.from` or `data.tokenizer`; null where neither brings one.
   std::shared_ptr<const Tokenizer> tokenizer() const;
-  // Fills parameters, some or all at a time, from `model.from`, or initialises them with `trainer.seed`. This outlives it.
+  // Fills parameters, some or all at a time, from `model.from`, or initialises them with `trainer.seed`. This outlives
+  // it.
   WeightReader weights() const;
 
  private:

@@ -18,7 +18,8 @@ std::string first_line(const fs::path& file) {
   return line;
 }
 
-// The folders from a host bridge down to the device: "pci0000:3a", "0000:3a:00.0", "0000:3b:00.0". Empty: it is no PCI device.
+// The folders from a host bridge down to the device: "pci0000:3a", "0000:3a:00.0", "0000:3b:00.0". Empty: it is no PCI
+// device.
 std::vector<std::string> way_to(const fs::path& device) {
   std::error_code problem;
   std::vector<std::string> way;
@@ -54,10 +55,14 @@ std::optional<std::string> link_of(const fs::path& card) {
 
 const char* name_of(PciDistance distance) {
   switch (distance) {
-    case PciDistance::pci_switch: return "a PCIe switch";
-    case PciDistance::host_bridge: return "a host bridge";
-    case PciDistance::numa_node: return "a NUMA node";
-    case PciDistance::machine: return "the machine";
+    case PciDistance::pci_switch:
+      return "a PCIe switch";
+    case PciDistance::host_bridge:
+      return "a host bridge";
+    case PciDistance::numa_node:
+      return "a NUMA node";
+    case PciDistance::machine:
+      return "the machine";
   }
   return "";
 }
@@ -72,7 +77,8 @@ std::vector<NetworkCard> cards_near(const std::string& pci_device, const fs::pat
     const std::vector<std::string> card = way_to(entry.path() / "device");
     const auto link = link_of(entry.path());
     if (card.empty() || !link) continue;
-    cards.push_back({entry.path().filename().string(), *link, distance_of(gpu, card, node, numa_node_of(card.back(), sysfs))});
+    cards.push_back(
+        {entry.path().filename().string(), *link, distance_of(gpu, card, node, numa_node_of(card.back(), sysfs))});
   }
   std::sort(cards.begin(), cards.end(), [](const NetworkCard& a, const NetworkCard& b) {
     return a.distance != b.distance ? a.distance < b.distance : a.name < b.name;
@@ -81,9 +87,8 @@ std::vector<NetworkCard> cards_near(const std::string& pci_device, const fs::pat
 }
 
 std::vector<NetworkCard> nearest_of(std::vector<NetworkCard> cards) {
-  std::erase_if(cards, [nearest = cards.empty() ? PciDistance::machine : cards.front().distance](const NetworkCard& card) {
-    return card.distance != nearest;
-  });
+  std::erase_if(cards, [nearest = cards.empty() ? PciDistance::machine : cards.front().distance](
+                           const NetworkCard& card) { return card.distance != nearest; });
   return cards;
 }
 

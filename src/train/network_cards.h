@@ -12,13 +12,13 @@ enum class PciDistance { pci_switch, host_bridge, numa_node, machine };
 const char* name_of(PciDistance distance);  // "a PCIe switch", …: "they share …"
 
 struct NetworkCard {
-  std::string name;  // as NCCL_IB_HCA takes it: "mlx5_0"
-  std::string link;  // "InfiniBand", "Ethernet" (RoCE)
+  std::string name;                             // as NCCL_IB_HCA takes it: "mlx5_0"
+  std::string link;                             // "InfiniBand", "Ethernet" (RoCE)
   PciDistance distance = PciDistance::machine;  // from the GPU
 };
 
-// Cards with a port that is up, the nearest to the PCI device first ("0000:3b:00.0", as numa_node_of takes it), cards of one
-// distance by name. Empty where there are none, or the device is not there.
+// Cards with a port that is up, the nearest to the PCI device first ("0000:3b:00.0", as numa_node_of takes it), cards
+// of one distance by name. Empty where there are none, or the device is not there.
 std::vector<NetworkCard> cards_near(const std::string& pci_device, const std::filesystem::path& sysfs = "/sys");
 
 // Those of them that none is nearer than.

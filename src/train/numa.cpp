@@ -23,7 +23,8 @@ std::optional<int> read_number(std::string_view text) {
 std::string pci_device_in_sysfs(std::string device) {
   std::transform(device.begin(), device.end(), device.begin(), [](unsigned char c) { return std::tolower(c); });
   const size_t domain = device.find(':');
-  if (domain != std::string::npos && domain > 4 && device.substr(0, domain - 4).find_first_not_of('0') == std::string::npos) {
+  if (domain != std::string::npos && domain > 4 &&
+      device.substr(0, domain - 4).find_first_not_of('0') == std::string::npos) {
     device.erase(0, domain - 4);
   }
   return device;

@@ -51,9 +51,11 @@ OptimizerRanks ParallelLayout::optimizer_ranks(bool tied_embeddings) const {
 ParameterStore::Options ParallelLayout::store_options(c10::ScalarType dtype, c10::Device device) const {
   const bool shared = data() != nullptr;
   if (config_.register_buffers && !shared) {
-    throw UserError("parallel.register_buffers is for data-parallel ranks, but there is one: set parallel.register_buffers=false");
+    throw UserError(
+        "parallel.register_buffers is for data-parallel ranks, but there is one: set parallel.register_buffers=false");
   }
-  const auto registered = [ranks = data(), bytes = registered_bytes_](int64_t elements, const at::TensorOptions& options) {
+  const auto registered = [ranks = data(), bytes = registered_bytes_](int64_t elements,
+                                                                      const at::TensorOptions& options) {
     const at::Tensor zeros = ops::registered_zeros(*ranks, elements, options);
     *bytes += static_cast<int64_t>(zeros.nbytes());
     return zeros;

@@ -24,7 +24,7 @@ class ParallelLayout {
 
   int64_t ranks() const { return world_ != nullptr ? world_->size() : 1; }
   bool leads() const { return world_ == nullptr || world_->rank() == 0; }  // writes what a run writes once
-  comm::Communicator* world() const { return world_; }  // over host memory
+  comm::Communicator* world() const { return world_; }                     // over host memory
 
   int64_t stage() const { return mesh_ ? mesh_->coordinates().pipeline : 0; }  // of the pipeline
   int64_t data_ranks() const { return mesh_ ? mesh_->data().size() : 1; }
@@ -40,7 +40,9 @@ class ParallelLayout {
   const std::vector<parallel::PipelineStep>& program(int64_t micro_batches) const;
   OptimizerRanks optimizer_ranks(bool tied_embeddings) const;
   ParameterStore::Options store_options(c10::ScalarType dtype, c10::Device device) const;  // of the model to train
-  int64_t registered_bytes() const { return *registered_bytes_; }  // of its buffers, which LibTorch's allocator does not count
+  int64_t registered_bytes() const {
+    return *registered_bytes_;
+  }  // of its buffers, which LibTorch's allocator does not count
 
  private:
   static comm::Communicator* group(comm::Communicator* ranks) {
@@ -51,7 +53,7 @@ class ParallelLayout {
   const int64_t layers_;
   const std::shared_ptr<int64_t> registered_bytes_ = std::make_shared<int64_t>(0);
   comm::Communicator* world_;
-  std::unique_ptr<comm::ProcessMesh> mesh_;  // null: one process
+  std::unique_ptr<comm::ProcessMesh> mesh_;                                  // null: one process
   mutable std::map<int64_t, std::vector<parallel::PipelineStep>> programs_;  // by micro-batches
 };
 

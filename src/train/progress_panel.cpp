@@ -22,7 +22,8 @@ void ProgressPanel::update(const StepMetrics& m) {
   ++steps_;
   const double eta = seconds_ / static_cast<double>(steps_) * static_cast<double>(max_steps_ - m.step);
   const std::string valid = m.valid_loss ? fmt::format("  valid {:.4f}", *m.valid_loss) : "";
-  const std::string step = fmt::format("step {}/{}", m.step, max_steps_), loss = fmt::format("loss {:.4f}{}", m.loss, valid),
+  const std::string step = fmt::format("step {}/{}", m.step, max_steps_),
+                    loss = fmt::format("loss {:.4f}{}", m.loss, valid),
                     optimizer = fmt::format("lr {:.2e}  norm {:.2f}", m.learning_rate, m.grad_norm),
                     speed = fmt::format("{} tokens/s  ETA {}", format_count(m.tokens_per_second), format_duration(eta)),
                     memory = format_bytes(static_cast<double>(m.memory_bytes));
@@ -31,7 +32,8 @@ void ProgressPanel::update(const StepMetrics& m) {
   if (stderr_is_terminal()) {
     // As much of it as the terminal is wide; what changes least goes first.
     const auto width = static_cast<size_t>(terminal_width());
-    std::string line = fmt::format("{} [{}]  {}  {}  {}  {}", step, bar(m.step, max_steps_), loss, optimizer, speed, memory);
+    std::string line =
+        fmt::format("{} [{}]  {}  {}  {}  {}", step, bar(m.step, max_steps_), loss, optimizer, speed, memory);
     if (line.size() >= width) line = plain;
     if (line.size() >= width) line = fmt::format("{}  {}  {}  {}", step, loss, speed, memory);
     if (line.size() >= width) line = fmt::format("{}  {}  {}", step, loss, speed);

@@ -19,13 +19,14 @@ struct Share {
 };
 
 std::string range_text(std::vector<Share> shares, int64_t Share::*member, std::string (*text)(int64_t)) {
-  const auto [least, most] = std::minmax_element(shares.begin(), shares.end(), [&](const Share& a, const Share& b) {
-    return a.*member < b.*member;
-  });
+  const auto [least, most] = std::minmax_element(shares.begin(), shares.end(),
+                                                 [&](const Share& a, const Share& b) { return a.*member < b.*member; });
   return fmt::format("{} to {}", text((*least).*member), text((*most).*member));
 }
 
-std::string bytes_text(int64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
+std::string bytes_text(int64_t bytes) {
+  return format_bytes(static_cast<double>(bytes));
+}
 
 }  // namespace
 

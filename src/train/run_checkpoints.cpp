@@ -22,13 +22,16 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
   ModelConfig saved;
   read_config(saved, reader.config().at("model"), reader.path().string());
   const bool from_forgotten = recipe.model.from.empty() && !saved.from.empty();
-  const std::string way_out = from_forgotten ? fmt::format("Add model.from={}, as the run had it", saved.from) : "Go on with the same model";
+  const std::string way_out =
+      from_forgotten ? fmt::format("Add model.from={}, as the run had it", saved.from) : "Go on with the same model";
   saved.from = recipe.model.from;
   const auto changes = write_changes(fields<ModelConfig>(), &recipe.model, &saved);
   for (const auto& [key, value] : changes.items()) {
-    if (key.ends_with("dropout") || key.starts_with("init") || key == "scaled_init" || key == "vocab_multiple") continue;
-    throw UserError("the run {} was started with another model: model.{} is now {}. {}, or choose another trainer.run_dir",
-                    recipe.trainer.run_dir, key, lenient_json_text(value), way_out);
+    if (key.ends_with("dropout") || key.starts_with("init") || key == "scaled_init" || key == "vocab_multiple")
+      continue;
+    throw UserError(
+        "the run {} was started with another model: model.{} is now {}. {}, or choose another trainer.run_dir",
+        recipe.trainer.run_dir, key, lenient_json_text(value), way_out);
   }
 }
 
@@ -52,23 +55,23 @@ RunProgress progress_of(const std::optional<CheckpointReader>& resumed) {
   return {resumed->step(), resumed->consumed_samples(), resumed->consumed_tokens()};
 }
 
-RunCheckpoints::RunCheckpoints(const std::filesystem::path& run_folder, const Recipe& recipe,
-                               const HfSideCar& side_car, std::string data_order, comm::Communicator* ranks)
+RunCheckpoints::RunCheckpoints(const std::filesystem::path& run_folder, const Recipe& recipe, const HfSideCar& side_car,
+                               std::string data_order, comm::Communicator* ranks)
     : recipe_(recipe),
       side_car_(side_car),
       data_order_(std::move(data_order)),
-      writer_(run_folder,
-              {.keep_last = static_cast<int>(recipe.checkpoint.keep_last),
-               .keep_every = recipe.checkpoint.keep_every,
-               .ranks = ranks}) {}
+      writer_(run_folder, {.keep_last = static_cast<int>(recipe.checkpoint.keep_last),
+                           .keep_every = recipe.checkpoint.keep_every,
+                           .ranks = ranks}) {}
 
 void RunCheckpoints::load(const CheckpointReader& resumed, Optimizer& optimizer) {
   const std::string order = resumed.state().value(kDataOrder, data_order_);
   if (order != data_order_) {
-    log::warning("the training data or its order changed since {} was saved (the files, the weights of a blend, data.split, data.seed, "
-                 "data.sequence_length, data.fim, data.stable_order, data.sampler, with data.sampler=cyclic batch.micro and the data-parallel ranks, or the "
-                 "number of samples or epochs): the run goes on at sample {} of the new order",
-                 resumed.path().string(), resumed.consumed_samples());
+    log::warning(
+        "the training data or its order changed since {} was saved (the files, the weights of a blend, data.split, data.seed, "
+        "data.sequence_length, data.fim, data.stable_order, data.sampler, with data.sampler=cyclic batch.micro and the data-parallel ranks, or the "
+        "number of samples or epochs): the run goes on at sample {} of the new order",
+        resumed.path().string(), resumed.consumed_samples());
   }
   for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::all)) {
     const auto read = [&](const char* group, const at::Tensor& into) {

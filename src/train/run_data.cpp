@@ -38,9 +38,10 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
     check_tokenizer(owner, prefix, *info);
     corpus_of.emplace(info->tokenizer_fingerprint, prefix);
     if (corpus_of.size() > 1 && recipe.data.check_tokenizer) {
-      throw UserError("{} and {} were prepared with different tokenizers: prepare all data with one, or {} if the two give "
-                      "the same ids",
-                      corpus_of.begin()->second, corpus_of.rbegin()->second, owner.way_out);
+      throw UserError(
+          "{} and {} were prepared with different tokenizers: prepare all data with one, or {} if the two give "
+          "the same ids",
+          corpus_of.begin()->second, corpus_of.rbegin()->second, owner.way_out);
     }
     if (!info->eod_id) {
       why_none = fmt::format("the tokenizer of {} has none", prefix);
@@ -57,7 +58,8 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
 // How often a run goes through a single corpus: more is easily asked for than does good.
 void tell_epochs(int64_t wanted, int64_t tokens) {
   const double epochs = static_cast<double>(wanted) / static_cast<double>(tokens);
-  log::info("training reads {} tokens, {:.{}f} epochs of data.train's {}{}", group_digits(wanted), epochs, epochs < 10 ? 1 : 0, group_digits(tokens),
+  log::info("training reads {} tokens, {:.{}f} epochs of data.train's {}{}", group_digits(wanted), epochs,
+            epochs < 10 ? 1 : 0, group_digits(tokens),
             epochs > 4.5 ? "; more than about four bring little, and cost a continued model what it knew" : "");
 }
 
@@ -84,10 +86,11 @@ RunData open_run_data(const ModelSource& source, const RunProgress& progress) {
   facts.eod_id = masks.eod_id;
   const Datasets datasets = build_datasets(recipe.data, requested, facts);
   if (recipe.data.sampler == SamplerKind::sequential && datasets.train->size() < *requested[0]) {
-    throw UserError("data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
-                    "give the corpora weights, with which they are repeated, set data.sampler=cyclic, which repeats all of them, or set "
-                    "trainer.max_steps to {} or less",
-                    datasets.train->size(), *requested[0], schedule.steps_of_samples(datasets.train->size()));
+    throw UserError(
+        "data.train names corpora without weights, which are read once, and holds {} samples, but the run needs {}: "
+        "give the corpora weights, with which they are repeated, set data.sampler=cyclic, which repeats all of them, or set "
+        "trainer.max_steps to {} or less",
+        datasets.train->size(), *requested[0], schedule.steps_of_samples(datasets.train->size()));
   }
   LONGHAUL_CHECK(datasets.valid || recipe.trainer.eval_every == 0, "no validation data");
   if (const auto* corpus = dynamic_cast<const GptDataset*>(datasets.train.get())) {

@@ -19,9 +19,9 @@ struct RunData {
   MaskOptions masks;
 };
 
-// The data of the source's recipe. The training data has samples for the steps from `progress` to trainer.max_steps; corpora that are
-// read once (by size, data.sampler sequential) and don't suffice for them are refused, and so are data whose ids the model's vocabulary doesn't hold, or that were
-// prepared with another tokenizer than the source's.
+// The data of the source's recipe. The training data has samples for the steps from `progress` to trainer.max_steps;
+// corpora that are read once (by size, data.sampler sequential) and don't suffice for them are refused, and so are data
+// whose ids the model's vocabulary doesn't hold, or that were prepared with another tokenizer than the source's.
 RunData open_run_data(const ModelSource& source, const RunProgress& progress);
 
 // How so many data-parallel ranks go through the training data.

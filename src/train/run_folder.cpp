@@ -53,6 +53,8 @@ void RunFolder::take() {
   log::open_file(path_ / kLog);
 }
 
-void RunFolder::note(const std::exception& error) { log::write_to_file(log::Level::error, error.what()); }
+void RunFolder::note(const std::exception& error) {
+  log::write_to_file(log::Level::error, error.what());
+}
 
 }  // namespace longhaul

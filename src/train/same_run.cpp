@@ -22,8 +22,9 @@ namespace fs = std::filesystem;
 // By JSON pointer. What a machine may have its own way is left out: the places of files, which the order of the samples
 // stands for, and threads.
 nlohmann::ordered_json settings_of(const Recipe& recipe) {
-  static const std::set<std::string> kOwn{"/name",         "/description",    "/model/from",      "/data/train",     "/data/valid",      "/data/test",
-                                          "/data/replay",  "/data/cache_dir", "/data/tokenizer",  "/trainer/run_dir", "/trainer/threads"};
+  static const std::set<std::string> kOwn{"/name",           "/description",     "/model/from",     "/data/train",
+                                          "/data/valid",     "/data/test",       "/data/replay",    "/data/cache_dir",
+                                          "/data/tokenizer", "/trainer/run_dir", "/trainer/threads"};
   nlohmann::ordered_json settings = write_json(fields<Recipe>(), &recipe).flatten();
   for (const std::string& key : kOwn) settings.erase(key);
   return settings;
@@ -41,15 +42,18 @@ void refuse_difference(const nlohmann::ordered_json& first, const nlohmann::orde
   for (const auto& [pointer, value] : first.items()) {
     const auto found = other.find(pointer);
     if (found != other.end() && *found == value) continue;
-    throw UserError("{} is {} on rank 0, but {} on rank {}: start all ranks with the same recipe and the same settings", key_of(pointer),
-                    lenient_json_text(value), found == other.end() ? "missing" : lenient_json_text(*found), rank);
+    throw UserError("{} is {} on rank 0, but {} on rank {}: start all ranks with the same recipe and the same settings",
+                    key_of(pointer), lenient_json_text(value),
+                    found == other.end() ? "missing" : lenient_json_text(*found), rank);
   }
-  if (other.size() != first.size()) throw UserError("rank {} has settings that rank 0 has not: start all ranks with the same program and recipe", rank);
+  if (other.size() != first.size())
+    throw UserError("rank {} has settings that rank 0 has not: start all ranks with the same program and recipe", rank);
 }
 
 // Calls `refuse`, which throws, on all ranks for the first whose text is another than rank 0's.
-void compare_with_leader(comm::Communicator* ranks, std::string_view text,
-                         const std::function<void(const std::string& leader, const std::string& other, size_t rank)>& refuse) {
+void compare_with_leader(
+    comm::Communicator* ranks, std::string_view text,
+    const std::function<void(const std::string& leader, const std::string& other, size_t rank)>& refuse) {
   if (ranks == nullptr) return;
   const auto texts = comm::all_gather_text(ranks, text);
   comm::all_or_none(ranks, [&] {
@@ -67,20 +71,24 @@ std::string new_token() {
 }  // namespace
 
 void require_same_settings(const Recipe& recipe, comm::Communicator* ranks) {
-  compare_with_leader(ranks, lenient_json_text(settings_of(recipe)), [](const std::string& leader, const std::string& other, size_t rank) {
-    refuse_difference(read_ordered_json_text(leader, "rank 0"), read_ordered_json_text(other, "another rank"), rank);
-  });
+  compare_with_leader(ranks, lenient_json_text(settings_of(recipe)),
+                      [](const std::string& leader, const std::string& other, size_t rank) {
+                        refuse_difference(read_ordered_json_text(leader, "rank 0"),
+                                          read_ordered_json_text(other, "another rank"), rank);
+                      });
 }
 
 void require_same_order(std::string_view order, comm::Communicator* ranks) {
   compare_with_leader(ranks, order, [](const std::string&, const std::string&, size_t rank) {
-    throw UserError("rank {} reads other training data than rank 0, or a blend with other weights: give all ranks the same data.train (and "
-                    "data.valid, data.replay), and compare the files with `llm-pretrain inspect data PREFIX --verify`",
-                    rank);
+    throw UserError(
+        "rank {} reads other training data than rank 0, or a blend with other weights: give all ranks the same data.train (and "
+        "data.valid, data.replay), and compare the files with `llm-pretrain inspect data PREFIX --verify`",
+        rank);
   });
 }
 
-void require_shared_folder(const fs::path& folder, comm::Communicator* ranks, const comm::RankHosts& hosts, std::chrono::milliseconds patience) {
+void require_shared_folder(const fs::path& folder, comm::Communicator* ranks, const comm::RankHosts& hosts,
+                           std::chrono::milliseconds patience) {
   if (ranks == nullptr) return;
   // A name that nobody has asked for yet, and that no file system has remembered as missing.
   const std::string name = comm::text_of_leader(ranks, ".ranks-" + new_token());
@@ -93,9 +101,11 @@ void require_shared_folder(const fs::path& folder, comm::Communicator* ranks, co
     std::error_code ignored;
     while (!fs::exists(file, ignored)) {
       if (std::chrono::steady_clock::now() > end) {
-        throw UserError("rank {} on {} does not see the run folder {} that rank 0 has made (its own working directory is {}): all ranks must "
-                        "reach one folder, on a file system that they share. Give trainer.run_dir as an absolute path to one",
-                        ranks->rank(), hosts.names()[static_cast<size_t>(ranks->rank())], folder.string(), fs::current_path().string());
+        throw UserError(
+            "rank {} on {} does not see the run folder {} that rank 0 has made (its own working directory is {}): all ranks must "
+            "reach one folder, on a file system that they share. Give trainer.run_dir as an absolute path to one",
+            ranks->rank(), hosts.names()[static_cast<size_t>(ranks->rank())], folder.string(),
+            fs::current_path().string());
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }

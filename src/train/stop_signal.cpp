@@ -25,8 +25,12 @@ void (*cleared_handler())(int) {
 
 StopSignal::StopSignal() : signals_(cleared_handler()) {}
 
-bool StopSignal::raised() { return last_signal != 0; }
+bool StopSignal::raised() {
+  return last_signal != 0;
+}
 
-const char* StopSignal::name() { return last_signal == SIGINT ? "SIGINT" : "SIGTERM"; }
+const char* StopSignal::name() {
+  return last_signal == SIGINT ? "SIGINT" : "SIGTERM";
+}
 
 }  // namespace longhaul

@@ -48,9 +48,15 @@ std::string varint(uint64_t value) {
 }
 
 // Protocol-buffer fields by wire type.
-std::string varint_field(int number, uint64_t value) { return varint(number << 3) + varint(value); }
-std::string double_field(int number, double value) { return varint(number << 3 | 1) + raw(value); }
-std::string float_field(int number, float value) { return varint(number << 3 | 5) + raw(value); }
+std::string varint_field(int number, uint64_t value) {
+  return varint(number << 3) + varint(value);
+}
+std::string double_field(int number, double value) {
+  return varint(number << 3 | 1) + raw(value);
+}
+std::string float_field(int number, float value) {
+  return varint(number << 3 | 5) + raw(value);
+}
 std::string bytes_field(int number, const std::string& value) {
   return varint(number << 3 | 2) + varint(value.size()) + value;
 }

@@ -72,15 +72,17 @@ c10::Device near_its_node(c10::Device device) {
     if (const int processors = stay_on_node(*node); processors > 0) {
       log::info("{} ({}) is on NUMA node {}: staying on its {} processors", device.str(), bus, *node, processors);
     } else {
-      log::warning_here("{} ({}) is on NUMA node {}, of whose processors this process may use none: it stays where it is. Start it "
-                        "without binding it elsewhere", device.str(), bus, *node);
+      log::warning_here(
+          "{} ({}) is on NUMA node {}, of whose processors this process may use none: it stays where it is. Start it "
+          "without binding it elsewhere",
+          device.str(), bus, *node);
     }
   }
   if (const auto cards = nearest_of(cards_near(bus)); !cards.empty()) {
     std::vector<std::string> names;
     for (const NetworkCard& card : cards) names.push_back(card.name);
-    log::info("{} ({}): the nearest network cards are {}, with which it shares {}", device.str(), bus, fmt::join(names, ", "),
-              name_of(cards.front().distance));
+    log::info("{} ({}): the nearest network cards are {}, with which it shares {}", device.str(), bus,
+              fmt::join(names, ", "), name_of(cards.front().distance));
   }
   return device;
 }
@@ -108,7 +110,8 @@ std::unique_ptr<ops::DeviceGraph> graph_of_micro_batches(const Recipe& recipe, c
 
 }  // namespace
 
-Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world, const comm::RankHosts& ranks_hosts)
+Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicator* world,
+                      const comm::RankHosts& ranks_hosts)
     : source(source_of(wanted, world)),
       recipe(source.recipe()),
       batches_of_run(recipe.batch, recipe.data.sequence_length),
@@ -122,8 +125,8 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       model(recipe.model, layout.store_options(training_type(recipe), device), decoder_layer_spec(), layout.stages()),
       optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings)),
       global_step(model, layout, recipe, graph_of_micro_batches(recipe, device)),
-      checkpoints(folder.make(), recipe, source.side_car(),
-                  order_of(sampler_options(), *data.train, layout.world()), layout.world()),
+      checkpoints(folder.make(), recipe, source.side_car(), order_of(sampler_options(), *data.train, layout.world()),
+                  layout.world()),
       profiler(profile_plan(recipe, layout, device)),
       copies(device),
       loss_on_host(copies.host_tensor({1}, at::kDouble)) {
@@ -175,10 +178,18 @@ void Trainer::on_step(std::function<void(const StepMetrics&)> callback) {
   state_->callbacks.push_back(std::move(callback));
 }
 
-const Recipe& Trainer::recipe() const { return state_->recipe; }
-int64_t Trainer::step() const { return state_->progress.step; }
-Transformer& Trainer::model() { return state_->model; }
-Optimizer& Trainer::optimizer() { return state_->optimizer; }
+const Recipe& Trainer::recipe() const {
+  return state_->recipe;
+}
+int64_t Trainer::step() const {
+  return state_->progress.step;
+}
+Transformer& Trainer::model() {
+  return state_->model;
+}
+Optimizer& Trainer::optimizer() {
+  return state_->optimizer;
+}
 
 std::optional<double> Trainer::evaluate() {
   if (!state_->data.valid) return std::nullopt;

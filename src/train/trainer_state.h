@@ -46,9 +46,7 @@ struct Trainer::State {
   // Of a global batch of so many samples, each data-parallel rank's.
   int64_t micro_batches(int64_t samples) const { return samples / (recipe.batch.micro * layout.data_ranks()); }
   // How the data-parallel ranks go through the training data.
-  SamplerOptions sampler_options() const {
-    return longhaul::sampler_options(recipe, layout.data_ranks());
-  }
+  SamplerOptions sampler_options() const { return longhaul::sampler_options(recipe, layout.data_ranks()); }
   // Masters and moments, from where the run stands.
   void fill();
   StepMetrics take_step(Loader& loader);

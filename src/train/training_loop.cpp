@@ -23,7 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -42,8 +44,8 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.data_wait_seconds = loader.wait_seconds() - waited;
 
   const int64_t tokens = samples * recipe.data.sequence_length;
-  // The loss is on its way to the host while the rest of the step is queued. Nothing waits for the device but the reading of
-  // the gradient's norm, at the end.
+  // The loss is on its way to the host while the rest of the step is queued. Nothing waits for the device but the
+  // reading of the gradient's norm, at the end.
   const at::Tensor loss = global_step.run(metrics.step, batches);
   auto loss_copy = copies.to_host(loss, loss_on_host);
   metrics.learning_rate = learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, metrics.step);
@@ -52,9 +54,10 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   metrics.loss = loss_on_host.item<double>();
   ops::throw_device_faults();
   if (!std::isfinite(metrics.grad_norm)) {
-    throw UserError("the gradient of step {} is not finite (loss {}): lower optimizer.lr (now {:.3g}), lengthen "
-                    "schedule.warmup_steps, or check the data. The run can go on from its last checkpoint",
-                    metrics.step, metrics.loss, metrics.learning_rate);
+    throw UserError(
+        "the gradient of step {} is not finite (loss {}): lower optimizer.lr (now {:.3g}), lengthen "
+        "schedule.warmup_steps, or check the data. The run can go on from its last checkpoint",
+        metrics.step, metrics.loss, metrics.learning_rate);
   }
   progress.step = metrics.step;
   progress.consumed_samples += samples;
@@ -94,15 +97,16 @@ TrainResult Trainer::State::run() {
     panel.emplace(progress.step, recipe.trainer.max_steps, recipe.trainer.log_every);
   }
   const auto on_evaluation = [&](int64_t done, int64_t total) {
-    if (panel) panel->note(fmt::format("step {}/{}  evaluating {}/{} sequences", progress.step, recipe.trainer.max_steps, done, total));
+    if (panel)
+      panel->note(
+          fmt::format("step {}/{}  evaluating {}/{} sequences", progress.step, recipe.trainer.max_steps, done, total));
   };
   if (progress.step < recipe.trainer.max_steps) {
     if (data.valid && progress.step == 0) {
       result.first_valid_loss = evaluate(data.valid, on_evaluation).loss;
       log::info("before training: validation loss {:.4f}", *result.first_valid_loss);
     }
-    Loader loader(data.train,
-                  sampler_options(),
+    Loader loader(data.train, sampler_options(),
                   {.rank = layout.data_rank(),
                    .sequence_length = recipe.data.sequence_length,
                    .masks = data.masks,

@@ -106,8 +106,8 @@ void run_block(dim3 threads) {
 State state;
 
 void run(dim3 grid, dim3 threads, size_t shared_bytes, const std::function<void()>& thread) {
-  LONGHAUL_CHECK(threads.x * threads.y * threads.z <= 1024 && grid.y <= 65535 && grid.z <= 65535 &&
-                     grid.x > 0 && grid.y > 0 && shared_bytes <= 48 * 1024,
+  LONGHAUL_CHECK(threads.x * threads.y * threads.z <= 1024 && grid.y <= 65535 && grid.z <= 65535 && grid.x > 0 &&
+                     grid.y > 0 && shared_bytes <= 48 * 1024,
                  "a launch that a GPU refuses");
   const auto shared = std::make_unique<double[]>(shared_bytes / sizeof(double) + 2);
   state.shared_memory = shared.get();
@@ -134,8 +134,7 @@ uint64_t exchange(uint64_t bits, int lane_mask) {
   LONGHAUL_CHECK(warp.members == kWarp, "a shuffle of {} threads", warp.members);
   block.exchanged[number] = bits;
   wait(warp);
-  const uint64_t result =
-      block.exchanged[number / kWarp * kWarp + (number % kWarp ^ static_cast<unsigned>(lane_mask))];
+  const uint64_t result = block.exchanged[number / kWarp * kWarp + (number % kWarp ^ static_cast<unsigned>(lane_mask))];
   wait(warp);
   return result;
 }

@@ -68,8 +68,8 @@ TEST_P(Emulated, Norm) {
         // x, residual, weight, bias, sum, y, mean, rstd, dy, dsum, dx, dweight, dbias
         compare({input({rows, hidden}, 1), input({rows, hidden}, 2), input({hidden}, 3), input({hidden}, 4),
                  input({rows, hidden}, 5), input({rows, hidden}, 6), statistics({rows}), statistics({rows}),
-                 input({rows, hidden}, 7), input({rows, hidden}, 8), input({rows, hidden}, 9),
-                 statistics({hidden}), statistics({hidden})},
+                 input({rows, hidden}, 7), input({rows, hidden}, 8), input({rows, hidden}, 9), statistics({hidden}),
+                 statistics({hidden})},
                 [&](bool cuda, const std::vector<at::Tensor>& t) {
                   const NormShape shape{element_type(t[0]), rows, hidden, layer_norm, layer_norm, 1e-5};
                   NormForward f{shape};
@@ -92,14 +92,13 @@ TEST_P(Emulated, Norm) {
 }
 
 TEST_P(Emulated, Activations) {
-  for (const Activation kind : {Activation::gelu_erf, Activation::gelu_tanh, Activation::silu,
-                                Activation::squared_relu, Activation::relu}) {
+  for (const Activation kind :
+       {Activation::gelu_erf, Activation::gelu_tanh, Activation::silu, Activation::squared_relu, Activation::relu}) {
     for (const int64_t columns : {2, 33, 264}) {
       const int64_t rows = 19;
       const RowBlocks blocks = row_blocks(rows, true);
-      compare({input({rows, 2 * columns}, 1), input({rows, columns}, 2), input({columns}, 3),
-               input({rows, columns}, 4), input({rows, 2 * columns}, 5), input({rows, columns}, 6),
-               statistics({columns})},
+      compare({input({rows, 2 * columns}, 1), input({rows, columns}, 2), input({columns}, 3), input({rows, columns}, 4),
+               input({rows, 2 * columns}, 5), input({rows, columns}, 6), statistics({columns})},
               [&](bool cuda, const std::vector<at::Tensor>& t) {
                 const ActivationShape shape{element_type(t[0]), kind, rows, columns};
                 const GatedForward gated{shape, t[0].data_ptr(), t[3].data_ptr()};
@@ -127,8 +126,7 @@ TEST_P(Emulated, Dropout) {
       compare({input({count}, 1), input({count}, 2)}, [&](bool cuda, const std::vector<at::Tensor>& t) {
         DropoutArguments a;
         a.type = element_type(t[0]), a.count = count, a.x = t[0].data_ptr(), a.y = t[1].data_ptr();
-        a.key = RandomStream(1, "x").key(), a.step = 3, a.first = first, a.threshold = 1 << 22,
-        a.scale = 4.0 / 3;
+        a.key = RandomStream(1, "x").key(), a.step = 3, a.first = first, a.threshold = 1 << 22, a.scale = 4.0 / 3;
         cuda ? cuda::dropout(a, nullptr) : cpu::dropout(a);
       });
     }
@@ -141,8 +139,7 @@ TEST_P(Emulated, Embedding) {
   const auto [sorted, order] = at::sort(ids, true, 0, false);
   for (const int64_t hidden : {3, 16, 200}) {
     compare(
-        {input({rows, hidden}, 1), input({tokens, hidden}, 2), input({tokens, hidden}, 3),
-         statistics({rows, hidden})},
+        {input({rows, hidden}, 1), input({tokens, hidden}, 2), input({tokens, hidden}, 3), statistics({rows, hidden})},
         [&, sorted = sorted, order = order](bool cuda, const std::vector<at::Tensor>& t) {
           const EmbeddingForward f{element_type(t[0]),      tokens,          rows,           hidden,
                                    ids.data_ptr<int64_t>(), t[0].data_ptr(), t[1].data_ptr()};
@@ -159,11 +156,11 @@ TEST(Emulation, ForeignTokenIdsGiveZeros) {
   const at::Tensor ids = at::tensor({-1, 2, 9, 3}, at::kLong), sorted = at::tensor({-1, 2, 3, 9}, at::kLong);
   const at::Tensor order = at::tensor({0, 1, 3, 2}, at::kLong), table = random({9, 8}, 1, at::kFloat);
   const at::Tensor y = at::ones({4, 8}), dtable = at::zeros({9, 8});
-  cuda::embedding_forward(
-      {ElementType::float32, 4, 9, 8, ids.data_ptr<int64_t>(), table.data_ptr(), y.data_ptr()}, nullptr);
+  cuda::embedding_forward({ElementType::float32, 4, 9, 8, ids.data_ptr<int64_t>(), table.data_ptr(), y.data_ptr()},
+                          nullptr);
   EXPECT_TRUE(at::equal(y, at::stack({at::zeros(8), table[2], at::zeros(8), table[3]})));
-  cuda::embedding_backward({ElementType::float32, 4, 9, 8, sorted.data_ptr<int64_t>(),
-                            order.data_ptr<int64_t>(), y.data_ptr(), dtable.data_ptr()},
+  cuda::embedding_backward({ElementType::float32, 4, 9, 8, sorted.data_ptr<int64_t>(), order.data_ptr<int64_t>(),
+                            y.data_ptr(), dtable.data_ptr()},
                            nullptr);
   EXPECT_TRUE(at::equal(dtable.sum(0), table[2] + table[3]));
 }
@@ -175,8 +172,7 @@ TEST_P(Emulated, CrossEntropy) {
       for (const bool parts : {false, true}) {
         SCOPED_TRACE(testing::Message() << classes << " softcap " << softcap << " parts " << parts);
         const int64_t rows = 7, stride = (classes + 7) / 8 * 8;
-        const at::Tensor labels =
-            (random({rows}, 5, at::kFloat).abs() * 5000).to(at::kLong).remainder(classes);
+        const at::Tensor labels = (random({rows}, 5, at::kFloat).abs() * 5000).to(at::kLong).remainder(classes);
         labels[2] = classes + 3;  // another rank's
         at::Tensor weights = random({rows}, 6, wide(type())).abs() + 0.1;
         weights[4] = 0;
@@ -188,19 +184,16 @@ TEST_P(Emulated, CrossEntropy) {
                   const at::Tensor memory = at::full({rows, cuda ? stride : classes}, 1e30, logits.options());
                   const at::Tensor own = memory.narrow(1, 0, classes).copy_(logits);
                   const at::Tensor gradient = !cuda ? t[2] : bf16 ? gradient_in_place(memory, classes) : own;
-                  const at::Tensor top = statistics({rows}), sum = statistics({rows}),
-                                   at_label = statistics({rows});
+                  const at::Tensor top = statistics({rows}), sum = statistics({rows}), at_label = statistics({rows});
                   CrossEntropyArguments a{};
-                  a.type = element_type(gradient), a.rows = rows, a.classes = classes,
-                  a.row_stride = own.stride(0);
+                  a.type = element_type(gradient), a.rows = rows, a.classes = classes, a.row_stride = own.stride(0);
                   a.z_loss = 0.01, a.logit_softcap = softcap, a.logits = own.data_ptr();
                   a.labels = labels.data_ptr<int64_t>(), a.weights = weights.data_ptr();
                   a.top = top.data_ptr(), a.sum = sum.data_ptr(), a.label_logit = at_label.data_ptr();
                   a.losses = t[0].data_ptr(), a.weighted = t[1].data_ptr();
                   if (parts) {
                     CrossEntropyArguments statistics_only = a;
-                    statistics_only.pass = CrossEntropyPass::statistics,
-                    statistics_only.type = element_type(own);
+                    statistics_only.pass = CrossEntropyPass::statistics, statistics_only.type = element_type(own);
                     cuda ? cuda::cross_entropy_rows(statistics_only, nullptr)
                          : cpu::cross_entropy_rows(statistics_only);
                   }
@@ -223,10 +216,8 @@ TEST_P(Emulated, Rotary) {
   for (const Case& c : {Case{2, 3, 32, 16, false}, Case{1, 1, 64, 8, true}, Case{3, 2, 10, 3, false},
                         Case{2, 4, 8, 0, false}, Case{2, 1, 18, 9, true}}) {
     SCOPED_TRACE(testing::Message() << c.kv_heads << " groups, head_dim " << c.head_dim);
-    const int64_t tokens = 23, heads = c.kv_heads * c.per_group,
-                  columns = (heads + 2 * c.kv_heads) * c.head_dim;
-    const at::Tensor borders = at::tensor({0, 4, 4, 5, 23}, at::kInt),
-                     positions = at::arange(tokens, at::kLong) % 7;
+    const int64_t tokens = 23, heads = c.kv_heads * c.per_group, columns = (heads + 2 * c.kv_heads) * c.head_dim;
+    const at::Tensor borders = at::tensor({0, 4, 4, 5, 23}, at::kInt), positions = at::arange(tokens, at::kLong) % 7;
     const at::Tensor cos = random({30, c.half}, 8, at::kFloat), sin = random({30, c.half}, 9, at::kFloat);
     for (const bool back : {false, true}) {
       compare({input({tokens, columns}, 1), input({tokens, columns}, 2)},
@@ -239,8 +230,7 @@ TEST_P(Emulated, Rotary) {
                 a.positions = c.positions ? positions.data_ptr<int64_t>() : nullptr;
                 a.borders = borders.data_ptr<int32_t>(), a.documents = 4;
                 const at::Tensor apart = t[1].view({tokens, heads + 2 * c.kv_heads, c.head_dim});
-                a.qkv = t[0].data_ptr(), a.q = apart.data_ptr(),
-                a.k = apart.narrow(1, heads, c.kv_heads).data_ptr();
+                a.qkv = t[0].data_ptr(), a.q = apart.data_ptr(), a.k = apart.narrow(1, heads, c.kv_heads).data_ptr();
                 a.v = apart.narrow(1, heads + c.kv_heads, c.kv_heads).data_ptr();
                 a.q_stride = a.k_stride = a.v_stride = columns;
                 cuda ? cuda::rotary(a, nullptr) : cpu::rotary(a);
@@ -256,8 +246,7 @@ TEST(Emulation, AttentionDropout) {
     const AttentionDropout dropout(0.3, name, 1, heads);
     const at::Tensor expected = at::empty({heads, queries, keys}), own = at::empty({heads, queries, keys});
     for (int64_t row = 0; row < heads * queries; ++row) {
-      dropout.multipliers(row / queries, query + row % queries, key, keys,
-                          expected.data_ptr<float>() + row * keys);
+      dropout.multipliers(row / queries, query + row % queries, key, keys, expected.data_ptr<float>() + row * keys);
     }
     dropout.fill(query, key, own);
     EXPECT_TRUE(at::equal(own, expected));
@@ -278,15 +267,13 @@ TEST(Emulation, AdamW) {
   for (const int64_t count : {1, 1030}) {
     const auto run = [&](bool cuda) {
       const at::Tensor master = random({count}, 1, at::kFloat), grad = random({count}, 2, at::kFloat);
-      const at::Tensor moment1 = random({count}, 3, at::kFloat),
-                       moment2 = random({count}, 4, at::kFloat).abs();
+      const at::Tensor moment1 = random({count}, 3, at::kFloat), moment2 = random({count}, 4, at::kFloat).abs();
       const at::Tensor model = at::zeros({count}, at::kBFloat16);
       const double scale = 0.5;
       AdamWArguments a;
       a.count = count, a.master = master.data_ptr<float>(), a.moment1 = moment1.data_ptr<float>();
       a.moment2 = moment2.data_ptr<float>(), a.grad = grad.data_ptr<float>(), a.model = model.data_ptr();
-      a.zero_grad = true, a.grad_scale = &scale, a.one_minus_beta1 = 0.1F, a.beta2 = 0.95F,
-      a.one_minus_beta2 = 0.05F;
+      a.zero_grad = true, a.grad_scale = &scale, a.one_minus_beta1 = 0.1F, a.beta2 = 0.95F, a.one_minus_beta2 = 0.05F;
       a.decay = 0.999F, a.step_size = 1e-3F, a.inverse_root_correction = 1.3F, a.eps = 1e-8F;
       cuda ? cuda::adamw(a, nullptr) : cpu::adamw(a);
       return at::cat({master, moment1, moment2, grad, model.to(at::kFloat)});
@@ -306,11 +293,9 @@ TEST(Emulation, SquaredNorm) {
 }
 
 TEST(Emulation, ChecksReportTheFirstFaultOnce) {
-  const at::Tensor values = at::tensor({3, 12, -1, 5}, at::kLong),
-                   weights = at::tensor({1.0F, 0.0F, 2.0F, 1.0F});
+  const at::Tensor values = at::tensor({3, 12, -1, 5}, at::kLong), weights = at::tensor({1.0F, 0.0F, 2.0F, 1.0F});
   const auto check = [&](int64_t limit) {
-    cuda::check_indices({Fault::label, 4, values.data_ptr<int64_t>(), limit, weights.data_ptr<float>()},
-                        nullptr);
+    cuda::check_indices({Fault::label, 4, values.data_ptr<int64_t>(), limit, weights.data_ptr<float>()}, nullptr);
   };
   check(12);
   try {

@@ -1,5 +1,5 @@
-// The loop of every fuzzer, after libFuzzer's: takes an input of the corpus, changes it, lets the reader read it, and keeps
-// it in the corpus when the reader went where it had never been. The same seed gives the same inputs.
+// The loop of every fuzzer, after libFuzzer's: takes an input of the corpus, changes it, lets the reader read it, and
+// keeps it in the corpus when the reader went where it had never been. The same seed gives the same inputs.
 //
 //   fuzz_idx --seconds 3600            until the time is up; prints the number of inputs
 //   fuzz_idx --inputs 5000 --seed 7    so many; what the tests run
@@ -31,8 +31,11 @@ void __sanitizer_set_death_callback(void (*callback)());
 const char* __asan_default_options() {
   return "max_allocation_size_mb=2000:allocator_may_return_null=0:detect_leaks=1:handle_abort=1";
 }
-// The two sanitizers have a runtime each: this way what the other one finds ends with the first one's report and callback.
-const char* __ubsan_default_options() { return "abort_on_error=1:print_stacktrace=1"; }
+// The two sanitizers have a runtime each: this way what the other one finds ends with the first one's report and
+// callback.
+const char* __ubsan_default_options() {
+  return "abort_on_error=1:print_stacktrace=1";
+}
 }
 
 namespace {
@@ -46,7 +49,8 @@ uintptr_t last_place = 0;
 
 // Compiled code calls this at each branch (-fsanitize-coverage=trace-pc).
 extern "C" void __sanitizer_cov_trace_pc() {
-  const auto place = reinterpret_cast<uintptr_t>(__builtin_return_address(0)) - reinterpret_cast<uintptr_t>(&__executable_start);
+  const auto place =
+      reinterpret_cast<uintptr_t>(__builtin_return_address(0)) - reinterpret_cast<uintptr_t>(&__executable_start);
   const uintptr_t mixed = place * 0x9E3779B97F4A7C15ULL >> 32;
   seen_now[(mixed ^ last_place) % kPlaces] = 1;
   last_place = mixed >> 1;
@@ -118,10 +122,14 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-    if (name == "--seconds" && !value.empty()) options.seconds = std::stod(value);
-    else if (name == "--inputs" && !value.empty()) options.inputs = std::stoull(value);
-    else if (name == "--seed" && !value.empty()) options.seed = std::stoull(value);
-    else if (name == "--input" && !value.empty()) options.file = value;
+    if (name == "--seconds" && !value.empty())
+      options.seconds = std::stod(value);
+    else if (name == "--inputs" && !value.empty())
+      options.inputs = std::stoull(value);
+    else if (name == "--seed" && !value.empty())
+      options.seed = std::stoull(value);
+    else if (name == "--input" && !value.empty())
+      options.file = value;
     else {
       fmt::print("usage: {} [--seconds S] [--inputs N] [--seed N] | --input FILE\n", program);
       std::exit(2);
@@ -152,8 +160,8 @@ int run(const Options& options) {
     }
   }
   const auto places = std::count(seen_ever.begin(), seen_ever.end(), 1);
-  fmt::print("{}: {} inputs without a failure in {:.0f} s, seed {}, {} in the corpus, {} branches seen\n", program, count,
-             seconds(), options.seed, corpus.size(), places);
+  fmt::print("{}: {} inputs without a failure in {:.0f} s, seed {}, {} in the corpus, {} branches seen\n", program,
+             count, seconds(), options.seed, corpus.size(), places);
   return 0;
 }
 

@@ -20,7 +20,8 @@ void read_all(const ScratchFolder& folder) {
   int64_t at = 0;
   for (int64_t i = 0; i < reader->sequences(); ++i) {
     for (const int64_t id : reader->get(i)) {
-      LONGHAUL_CHECK(std::memcmp(&id, bin.data() + at, static_cast<size_t>(width)) == 0, "a wrong id in sequence {}", i);
+      LONGHAUL_CHECK(std::memcmp(&id, bin.data() + at, static_cast<size_t>(width)) == 0, "a wrong id in sequence {}",
+                     i);
       at += width;
     }
     if (reader->multimodal()) LONGHAUL_CHECK(reader->mode(i) == 0 || reader->mode(i) == 1, "mode {}", reader->mode(i));

@@ -1,5 +1,5 @@
-// The cached order of a dataset: three .npy files. With Longhaul's record of checksums a damaged file is built anew, and
-// the samples are the right ones; without the record, as Megatron writes them, the samples are at least real ones.
+// The cached order of a dataset: three .npy files. With Longhaul's record of checksums a damaged file is built anew,
+// and the samples are the right ones; without the record, as Megatron writes them, the samples are at least real ones.
 //
 // An input is the three files one after another, cut where the second and the third begin.
 #include <map>
@@ -25,7 +25,8 @@ class CachedOrder {
     write_documents(folder_.path("g").string(), TokenType::uint16, corpus_g());
     reader_ = std::make_shared<const IndexedDatasetReader>(folder_.path("g").string());
     expected_ = samples();
-    for (const auto& entry : fs::directory_iterator(folder_.path("cache"))) files_[entry.path()] = read_text(entry.path());
+    for (const auto& entry : fs::directory_iterator(folder_.path("cache")))
+      files_[entry.path()] = read_text(entry.path());
   }
 
   std::string input() const {
@@ -57,7 +58,9 @@ class CachedOrder {
     }
     return folder_.path("cache") / ending;
   }
-  void write(const fs::path& path, std::string_view bytes) const { folder_.write("cache/" + path.filename().string(), bytes); }
+  void write(const fs::path& path, std::string_view bytes) const {
+    folder_.write("cache/" + path.filename().string(), bytes);
+  }
 
   std::vector<std::vector<int64_t>> samples() const {
     GptDatasetOptions options;
@@ -90,9 +93,11 @@ FuzzTarget fuzz_target() {
   FuzzTarget target;
   target.seeds = {theirs->input()};
   for (const size_t begin : {size_t{0}, size_t{176}, size_t{416}}) {
-    for (const size_t at : {0, 6, 8, 10, 21, 22, 60, 128, 129, 132, 136, 140, 144}) target.offsets.push_back(begin + at);
+    for (const size_t at : {0, 6, 8, 10, 21, 22, 60, 128, 129, 132, 136, 140, 144})
+      target.offsets.push_back(begin + at);
   }
-  target.words = {"<i2", "<i4", "<u4", "<i8", ">i4", "<f4", "True", "False", "shape", "(12,)", "(15, 2)", "(3, 5, 2)", "()"};
+  target.words = {"<i2",   "<i4",   "<u4",   "<i8",     ">i4",       "<f4", "True",
+                  "False", "shape", "(12,)", "(15, 2)", "(3, 5, 2)", "()"};
   target.read = [ours, theirs](std::string_view input) {
     theirs->read(input);
     ours->read(input);

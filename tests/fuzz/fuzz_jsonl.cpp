@@ -36,8 +36,27 @@ FuzzTarget fuzz_target() {
       "{\"id\": {\"text\": [1, 2]}, \"text\": [\"a\", \"b\"], \"title\": \"t\"}\r\n{\"title\": \"\", \"text\": []}",
       "\n{\"text\": \"a\"} \n\t\n{\"text\": \"\\ud83d\\ude42\", \"text\": \"again\"}\n\n",
   };
-  target.words = {"text", "title", "\"text\"", "\"text\":", "{", "}", "[", "]", ":", ",", "\n", "\r\n", "\\u0000", "\\ud800",
-                  "\\\"", "\"", "\xEF\xBB\xBF", "\xC0\x80", "\xED\xA0\x80", "null", "{\"text\":\"x\"}\n"};
+  target.words = {"text",
+                  "title",
+                  "\"text\"",
+                  "\"text\":",
+                  "{",
+                  "}",
+                  "[",
+                  "]",
+                  ":",
+                  ",",
+                  "\n",
+                  "\r\n",
+                  "\\u0000",
+                  "\\ud800",
+                  "\\\"",
+                  "\"",
+                  "\xEF\xBB\xBF",
+                  "\xC0\x80",
+                  "\xED\xA0\x80",
+                  "null",
+                  "{\"text\":\"x\"}\n"};
   target.read = [folder](std::string_view input) {
     const InputFile file{.path = folder->write("a.jsonl", input), .kind = InputKind::json_lines};
     BlockReader reader({{.file = file}});

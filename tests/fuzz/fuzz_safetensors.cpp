@@ -22,7 +22,8 @@ void read(const std::filesystem::path& path) {
   const SafetensorsHeader header = read_safetensors_header(file);
   uint64_t at = header.data_begin;
   for (const auto& tensor : header.tensors) {
-    LONGHAUL_CHECK(header.data_begin + tensor.begin == at && tensor.end >= tensor.begin, "{} does not follow", tensor.name);
+    LONGHAUL_CHECK(header.data_begin + tensor.begin == at && tensor.end >= tensor.begin, "{} does not follow",
+                   tensor.name);
     at = header.data_begin + tensor.end;
   }
   LONGHAUL_CHECK(at == file.size(), "the tensors end at byte {} of {}", at, file.size());
@@ -35,13 +36,17 @@ FuzzTarget fuzz_target() {
   FuzzTarget target;
   target.seeds = {
       file_of("{}", 0),
-      file_of(R"({"__metadata__":{"format":"pt"},"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
-              R"("b":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]},"c":{"dtype":"I64","shape":[],"data_offsets":[32,40]}}   )",
-              40),
-      file_of(R"({"empty":{"dtype":"F16","shape":[0,7],"data_offsets":[0,0]},"u":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}})", 5),
+      file_of(
+          R"({"__metadata__":{"format":"pt"},"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+          R"("b":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]},"c":{"dtype":"I64","shape":[],"data_offsets":[32,40]}}   )",
+          40),
+      file_of(
+          R"({"empty":{"dtype":"F16","shape":[0,7],"data_offsets":[0,0]},"u":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}})",
+          5),
   };
   target.offsets = {0, 1, 2, 4, 7, 8};
-  target.words = {"dtype", "shape", "data_offsets", "__metadata__", "\"F64\"", "\"U8\"", "\"F4\"", "\"BOOL\"", "[0,0]", "[24,0]", "[8,16]"};
+  target.words = {"dtype",  "shape",    "data_offsets", "__metadata__", "\"F64\"", "\"U8\"",
+                  "\"F4\"", "\"BOOL\"", "[0,0]",        "[24,0]",       "[8,16]"};
   target.read = [folder](std::string_view input) {
     read(folder->write("a.safetensors", input));
     // The same with the right length in front, so that changes of the header reach its parser.

@@ -26,8 +26,7 @@ void split(const SentenceSplitter& splitter, std::string_view text) {
     const auto begin = static_cast<size_t>(sentence.data() - text.data());
     LONGHAUL_CHECK(!sentence.empty() && begin >= at && begin + sentence.size() <= text.size(),
                    "not a part of the rest");
-    LONGHAUL_CHECK(sentences::stripped_size(text.substr(at, begin - at)) == 0,
-                   "text is lost between sentences");
+    LONGHAUL_CHECK(sentences::stripped_size(text.substr(at, begin - at)) == 0, "text is lost between sentences");
     at = begin + sentence.size();
   }
   LONGHAUL_CHECK(sentences::stripped_size(text.substr(at)) == 0, "text is lost at the end");
@@ -52,8 +51,7 @@ FuzzTarget fuzz_target() {
       input.remove_prefix(std::min(end + 1, input.size()));
     }
     const std::string text = tokenizer::replace_invalid_utf8(input);
-    for (const bool keep_newlines : {false, true})
-      split(SentenceSplitter(folder->path(""), keep_newlines), text);
+    for (const bool keep_newlines : {false, true}) split(SentenceSplitter(folder->path(""), keep_newlines), text);
   };
   return target;
 }

@@ -12,8 +12,8 @@ struct FuzzTarget {
   std::vector<std::string> seeds;  // well-formed inputs
   std::vector<size_t> offsets;     // of binary seeds: where numbers stand that decide much, e.g. header fields
   std::vector<std::string> words;  // of text: what to put in the place of others
-  // Reads the input. May throw UserError, what a damaged file deserves; everything else that it throws is a bug, and so is
-  // whatever the sanitizers find.
+  // Reads the input. May throw UserError, what a damaged file deserves; everything else that it throws is a bug, and so
+  // is whatever the sanitizers find.
   std::function<void(std::string_view input)> read;
 };
 

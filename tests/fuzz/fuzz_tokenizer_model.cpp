@@ -15,8 +15,12 @@ std::string varint(uint64_t value) {
   for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
   return out + static_cast<char>(value);
 }
-std::string integer(uint32_t number, uint64_t value) { return varint(number << 3) + varint(value); }
-std::string bytes(uint32_t number, const std::string& value) { return varint(number << 3 | 2) + varint(value.size()) + value; }
+std::string integer(uint32_t number, uint64_t value) {
+  return varint(number << 3) + varint(value);
+}
+std::string bytes(uint32_t number, const std::string& value) {
+  return varint(number << 3 | 2) + varint(value.size()) + value;
+}
 std::string real(uint32_t number, float value) {
   std::string out = varint(number << 3 | 5) + std::string(4, '\0');
   std::memcpy(out.data() + out.size() - 4, &value, 4);
@@ -32,12 +36,14 @@ std::string model(uint64_t kind, bool byte_fallback) {
   std::string out = piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + piece("two words", 0, 4);
   for (int byte = 0; byte_fallback && byte < 256; ++byte) out += piece(fmt::format("<0x{:02X}>", byte), 0, 6);
   float score = -1;
-  for (const char* text : {"▁", "▁t", "▁the", "th", "he", "t", "h", "e", "a", "b", "ab", "1", "é"}) out += piece(text, score -= 0.5F);
-  out += bytes(2, integer(3, kind) + integer(4, 100) + (byte_fallback ? integer(35, 1) : "") + integer(40, 0) + integer(41, 1) +
-                      integer(42, 2) + integer(43, UINT64_MAX) + bytes(45, "<unk>"));
+  for (const char* text : {"▁", "▁t", "▁the", "th", "he", "t", "h", "e", "a", "b", "ab", "1", "é"})
+    out += piece(text, score -= 0.5F);
+  out += bytes(2, integer(3, kind) + integer(4, 100) + (byte_fallback ? integer(35, 1) : "") + integer(40, 0) +
+                      integer(41, 1) + integer(42, 2) + integer(43, UINT64_MAX) + bytes(45, "<unk>"));
   // A double array of one entry that leads nowhere, and no replacements.
   const std::string charsmap = std::string("\x04\0\0\0\0\0\0\0", 8) + std::string("x\0", 2);
-  return out + bytes(3, bytes(1, "nmt_nfkc") + (byte_fallback ? "" : bytes(2, charsmap)) + integer(3, 1) + integer(4, 1) + integer(5, 1));
+  return out + bytes(3, bytes(1, "nmt_nfkc") + (byte_fallback ? "" : bytes(2, charsmap)) + integer(3, 1) +
+                            integer(4, 1) + integer(5, 1));
 }
 
 }  // namespace

@@ -9,16 +9,56 @@
 namespace longhaul::fuzz {
 namespace {
 
-constexpr std::array<int64_t, 20> kNumbers{0,          1,          2,          -1,         -2,         7,         8,
-                                           127,        128,        255,        256,        65535,      65536,     0x7FFFFFFF,
-                                           0x80000000, 0xFFFFFFFF, INT64_MAX, INT64_MIN, int64_t{1} << 32, int64_t{1} << 62};
-const std::array<const char*, 22> kTexts{"0", "-1", "1e999", "-0", "1.5", "18446744073709551615", "9223372036854775807",
-                                         "-9223372036854775808", "18446744073709551616", "2147483648", "1e-320", "null", "true",
-                                         "[]", "{}", "\"\"", "\"\\u0000\"", "\"\\ud800\"", "[[[[[[[[", "\"\xF0\x9F\x99\x82\"", ",", "\xFF"};
+constexpr std::array<int64_t, 20> kNumbers{0,
+                                           1,
+                                           2,
+                                           -1,
+                                           -2,
+                                           7,
+                                           8,
+                                           127,
+                                           128,
+                                           255,
+                                           256,
+                                           65535,
+                                           65536,
+                                           0x7FFFFFFF,
+                                           0x80000000,
+                                           0xFFFFFFFF,
+                                           INT64_MAX,
+                                           INT64_MIN,
+                                           int64_t{1} << 32,
+                                           int64_t{1} << 62};
+const std::array<const char*, 22> kTexts{"0",
+                                         "-1",
+                                         "1e999",
+                                         "-0",
+                                         "1.5",
+                                         "18446744073709551615",
+                                         "9223372036854775807",
+                                         "-9223372036854775808",
+                                         "18446744073709551616",
+                                         "2147483648",
+                                         "1e-320",
+                                         "null",
+                                         "true",
+                                         "[]",
+                                         "{}",
+                                         "\"\"",
+                                         "\"\\u0000\"",
+                                         "\"\\ud800\"",
+                                         "[[[[[[[[",
+                                         "\"\xF0\x9F\x99\x82\"",
+                                         ",",
+                                         "\xFF"};
 
-size_t below(Random& random, size_t limit) { return limit == 0 ? 0 : random() % limit; }
+size_t below(Random& random, size_t limit) {
+  return limit == 0 ? 0 : random() % limit;
+}
 template <typename List>
-const auto& any(Random& random, const List& list) { return list[below(random, list.size())]; }
+const auto& any(Random& random, const List& list) {
+  return list[below(random, list.size())];
+}
 
 struct Piece {
   size_t begin, size;
@@ -31,15 +71,22 @@ Piece piece_of(const std::string& text, Random& random) {
 
 // A number of 1, 2, 4 or 8 bytes, at one of the offsets that matter or anywhere.
 void put_number(std::string& input, const FuzzTarget& target, Random& random) {
-  const size_t at = !target.offsets.empty() && random() % 2 == 0 ? any(random, target.offsets) : below(random, input.size());
+  const size_t at =
+      !target.offsets.empty() && random() % 2 == 0 ? any(random, target.offsets) : below(random, input.size());
   const size_t width = std::min(size_t{1} << (random() % 4), input.size() - std::min(at, input.size()));
   if (width == 0) return;
   uint64_t value = 0;
   std::memcpy(&value, input.data() + at, width);
   switch (random() % 3) {
-    case 0: value = static_cast<uint64_t>(any(random, kNumbers)); break;
-    case 1: value += 1 + random() % 16; break;
-    default: value -= 1 + random() % 16; break;
+    case 0:
+      value = static_cast<uint64_t>(any(random, kNumbers));
+      break;
+    case 1:
+      value += 1 + random() % 16;
+      break;
+    default:
+      value -= 1 + random() % 16;
+      break;
   }
   std::memcpy(input.data() + at, &value, width);
 }
@@ -64,8 +111,12 @@ void replace_token(std::string& input, const std::string& other, const FuzzTarge
   const Piece place = token_of(input, random);
   std::string word;
   switch (random() % 3) {
-    case 0: word = any(random, kTexts); break;
-    case 1: word = target.words.empty() ? "" : any(random, target.words); break;
+    case 0:
+      word = any(random, kTexts);
+      break;
+    case 1:
+      word = target.words.empty() ? "" : any(random, target.words);
+      break;
     default: {
       const Piece taken = token_of(other, random);
       word = other.substr(taken.begin, taken.size);
@@ -88,12 +139,24 @@ void change(std::string& input, const std::string& other, const FuzzTarget& targ
   const bool text = !target.words.empty();
   const Piece piece = piece_of(input, random);
   switch (random() % (text ? 14 : 10)) {
-    case 0: input[piece.begin] ^= static_cast<char>(1 << (random() % 8)); break;
-    case 1: input[piece.begin] = static_cast<char>(random()); break;
-    case 2: input.resize(below(random, input.size())); break;
-    case 3: input.erase(piece.begin, piece.size); break;
-    case 4: input.insert(below(random, input.size()), input.substr(piece.begin, piece.size)); break;
-    case 5: input.replace(piece.begin, piece.size, piece.size, static_cast<char>(random() % 2 == 0 ? 0 : random())); break;
+    case 0:
+      input[piece.begin] ^= static_cast<char>(1 << (random() % 8));
+      break;
+    case 1:
+      input[piece.begin] = static_cast<char>(random());
+      break;
+    case 2:
+      input.resize(below(random, input.size()));
+      break;
+    case 3:
+      input.erase(piece.begin, piece.size);
+      break;
+    case 4:
+      input.insert(below(random, input.size()), input.substr(piece.begin, piece.size));
+      break;
+    case 5:
+      input.replace(piece.begin, piece.size, piece.size, static_cast<char>(random() % 2 == 0 ? 0 : random()));
+      break;
     case 6: {
       const Piece taken = piece_of(other, random);
       input.replace(piece.begin, random() % 2 == 0 ? 0 : piece.size, other.substr(taken.begin, taken.size));
@@ -101,16 +164,24 @@ void change(std::string& input, const std::string& other, const FuzzTarget& targ
     }
     case 7:
     case 8:
-    case 9: put_number(input, target, random); break;
-    case 10: nest(input, random); break;
-    default: replace_token(input, other, target, random); break;
+    case 9:
+      put_number(input, target, random);
+      break;
+    case 10:
+      nest(input, random);
+      break;
+    default:
+      replace_token(input, other, target, random);
+      break;
   }
 }
 
 }  // namespace
 
-std::string mutated(std::string input, const std::string& other, const FuzzTarget& target, Random& random, size_t most_bytes) {
-  for (uint64_t changes = 1 + random() % (random() % 4 == 0 ? 8 : 2); changes > 0; --changes) change(input, other, target, random);
+std::string mutated(std::string input, const std::string& other, const FuzzTarget& target, Random& random,
+                    size_t most_bytes) {
+  for (uint64_t changes = 1 + random() % (random() % 4 == 0 ? 8 : 2); changes > 0; --changes)
+    change(input, other, target, random);
   if (input.size() > most_bytes) input.resize(most_bytes);
   return input;
 }

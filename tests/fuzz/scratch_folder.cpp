@@ -13,7 +13,8 @@ ScratchFolder::ScratchFolder() {
   const std::filesystem::path memory = "/dev/shm";
   std::error_code ignored;
   const bool usable = std::filesystem::is_directory(memory, ignored) && ::access(memory.c_str(), W_OK) == 0;
-  folder_ = (usable ? memory : std::filesystem::temp_directory_path()) / fmt::format("longhaul-fuzz-{}-{}", ::getpid(), made++);
+  folder_ = (usable ? memory : std::filesystem::temp_directory_path()) /
+            fmt::format("longhaul-fuzz-{}-{}", ::getpid(), made++);
   std::filesystem::create_directories(folder_);
 }
 

@@ -4,6 +4,8 @@
 namespace longhaul::log {
 
 void write(Level, std::string_view) {}
-bool left_to_others() { return true; }
+bool left_to_others() {
+  return true;
+}
 
 }  // namespace longhaul::log

@@ -1,5 +1,5 @@
-// Blends for Python tests: reads one JSON list of requests from standard input, carries them out, and prints the JSON list
-// of their results. A request that fails gives {"error": message}.
+// Blends for Python tests: reads one JSON list of requests from standard input, carries them out, and prints the JSON
+// list of their results. A request that fails gives {"error": message}.
 //
 //   {"do": "index", "weights": [w, …] | "lengths": [n, …], "size", "prefix"}
 //                         → {}; writes PREFIX-dataset_index.npy and PREFIX-dataset_sample_index.npy
@@ -59,9 +59,13 @@ Json datasets(const Json& request) {
   return results;
 }
 
-Json carry_out(const Json& request) { return request.at("do") == "index" ? index(request) : datasets(request); }
+Json carry_out(const Json& request) {
+  return request.at("do") == "index" ? index(request) : datasets(request);
+}
 
 }  // namespace
 }  // namespace longhaul
 
-int main() { return longhaul::serve_json_requests(longhaul::carry_out); }
+int main() {
+  return longhaul::serve_json_requests(longhaul::carry_out);
+}

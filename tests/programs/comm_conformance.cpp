@@ -3,8 +3,8 @@
 //   comm_conformance [--message-limit BYTES] [--fail-rank R] [--hang-rank R] [--stop-rank R] [--kill-rank R]
 //                    [--join-timeout MS]
 // --message-limit: MPI's messages travel in pieces of so many bytes. --fail-rank: rank R throws while the others wait.
-// --hang-rank: rank R does not come, and the others' wait of half a second must end. --stop-rank: the same, but the whole
-// process is stopped. --kill-rank: rank R dies at once.
+// --hang-rank: rank R does not come, and the others' wait of half a second must end. --stop-rank: the same, but the
+// whole process is stopped. --kill-rank: rank R dies at once.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -48,8 +48,8 @@ void conform(World& world, std::map<std::string, int64_t>& options) {
     compared = conformance::run(all);
   }
   if (all.rank() == 0) {
-    fmt::print("conformance over {}: {} ranks on {} nodes, {} results compared on rank 0, all as expected\n", world.backend,
-               all.size(), world.hosts.machines(), compared);
+    fmt::print("conformance over {}: {} ranks on {} nodes, {} results compared on rank 0, all as expected\n",
+               world.backend, all.size(), world.hosts.machines(), compared);
   }
 }
 
@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
   std::map<std::string, int64_t> options;
   for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = std::atoll(argv[i + 1]);
   RendezvousOptions rendezvous;
-  if (options.contains("--join-timeout")) rendezvous.join_timeout = std::chrono::milliseconds(options["--join-timeout"]);
+  if (options.contains("--join-timeout"))
+    rendezvous.join_timeout = std::chrono::milliseconds(options["--join-timeout"]);
   try {
     run_in_world(rendezvous, [&](World& world) { conform(world, options); });
   } catch (const Error& error) {

@@ -61,13 +61,10 @@ double best_seconds(const std::function<void()>& work) {
 
 class Report {
  public:
-  Report(double copy_rate, double matmul_rate, int64_t tokens)
-      : copy_rate_(copy_rate), matmul_rate_(matmul_rate) {
-    json_ = {
-        {"copy_bytes_per_second", copy_rate}, {"matmul_flops_per_second", matmul_rate}, {"tokens", tokens}};
+  Report(double copy_rate, double matmul_rate, int64_t tokens) : copy_rate_(copy_rate), matmul_rate_(matmul_rate) {
+    json_ = {{"copy_bytes_per_second", copy_rate}, {"matmul_flops_per_second", matmul_rate}, {"tokens", tokens}};
     json_["kernels"] = nlohmann::json::array();
-    fmt::print("copy {:.0f} GB/s, product {:.1f} TFLOP/s, {} tokens\n", copy_rate * 1e-9, matmul_rate * 1e-12,
-               tokens);
+    fmt::print("copy {:.0f} GB/s, product {:.1f} TFLOP/s, {} tokens\n", copy_rate * 1e-9, matmul_rate * 1e-12, tokens);
   }
 
   void bytes(const std::string& name, double count, const std::function<void()>& work) {
@@ -78,8 +75,8 @@ class Report {
   }
 
   // The forward without autograd and the backward, which move so many bytes.
-  void operation(const std::string& name, double forward, double backward,
-                 const std::function<at::Tensor()>& function, const at::Tensor& leaf) {
+  void operation(const std::string& name, double forward, double backward, const std::function<at::Tensor()>& function,
+                 const at::Tensor& leaf) {
     {
       const c10::NoGradGuard guard;
       bytes(name, forward, [&] { function(); });
@@ -92,11 +89,10 @@ class Report {
   const nlohmann::json& json() const { return json_; }
 
  private:
-  void add(const std::string& name, const char* what, double count, double roof, const char* unit,
-           double scale, double seconds) {
+  void add(const std::string& name, const char* what, double count, double roof, const char* unit, double scale,
+           double seconds) {
     const double rate = count / seconds;
-    fmt::print("{:34} {:9.1f} us {:8.1f} {:8} {:5.1f} %\n", name, seconds * 1e6, rate * scale, unit,
-               100 * rate / roof);
+    fmt::print("{:34} {:9.1f} us {:8.1f} {:8} {:5.1f} %\n", name, seconds * 1e6, rate * scale, unit, 100 * rate / roof);
     json_["kernels"].push_back({{"name", name}, {"seconds", seconds}, {what, count}, {"share", rate / roof}});
   }
 
@@ -140,8 +136,7 @@ void pointwise(Report& report, int64_t tokens) {
   report.operation(
       "swiglu", 3 * f, 5 * f, [&] { return gated_activation(gate_up, Activation::silu); }, gate_up);
   report.operation(
-      "gelu_tanh and bias", 2 * f, 3 * f,
-      [&] { return activation(inner, inner_bias, Activation::gelu_tanh); }, inner);
+      "gelu_tanh and bias", 2 * f, 3 * f, [&] { return activation(inner, inner_bias, Activation::gelu_tanh); }, inner);
   report.operation(
       "squared_relu", 2 * f, 3 * f, [&] { return activation(inner, {}, Activation::squared_relu); }, inner);
   report.operation(
@@ -158,8 +153,7 @@ void pointwise(Report& report, int64_t tokens) {
 
 void optimizer(Report& report) {
   const int64_t count = int64_t{256} << 20;
-  const at::Tensor master = random({count}, at::kFloat), m = at::zeros_like(master),
-                   v = at::zeros_like(master);
+  const at::Tensor master = random({count}, at::kFloat), m = at::zeros_like(master), v = at::zeros_like(master);
   const at::Tensor grad = at::zeros_like(master), model = master.to(at::kBFloat16);
   const at::Tensor square = at::zeros({1}, on_gpu(at::kDouble));
   report.bytes("adamw", 34.0 * count, [&] { adamw_step(master, m, v, grad, model, {}, true); });
@@ -171,17 +165,14 @@ void products(Report& report, int64_t tokens) {
     const char* name;
     int64_t in, out;
   };
-  for (const Layer& l :
-       {Layer{"qkv", kHidden, (kHeads + 2 * kKvHeads) * kHeadDim}, Layer{"proj", kHidden, kHidden},
-        Layer{"gate_up", kHidden, 2 * kFfn}, Layer{"down", kFfn, kHidden}}) {
+  for (const Layer& l : {Layer{"qkv", kHidden, (kHeads + 2 * kKvHeads) * kHeadDim}, Layer{"proj", kHidden, kHidden},
+                         Layer{"gate_up", kHidden, 2 * kFfn}, Layer{"down", kFfn, kHidden}}) {
     const at::Tensor x = random({tokens, l.in}), w = random({l.out, l.in}), dy = random({tokens, l.out});
-    const at::Tensor y = at::empty_like(dy), dx = at::empty_like(x),
-                     dw = at::zeros({l.out, l.in}, on_gpu(at::kFloat));
+    const at::Tensor y = at::empty_like(dy), dx = at::empty_like(x), dw = at::zeros({l.out, l.in}, on_gpu(at::kFloat));
     const double flops = 2.0 * static_cast<double>(tokens * l.in * l.out);
     report.flops(fmt::format("{} forward", l.name), flops, [&] { gemm(x, w.t(), y); });
     report.flops(fmt::format("{} input gradient", l.name), flops, [&] { gemm(dy, w, dx); });
-    report.flops(fmt::format("{} weight gradient", l.name), flops,
-                 [&] { gemm(dy.t(), x, dw, GemmMode::accumulate); });
+    report.flops(fmt::format("{} weight gradient", l.name), flops, [&] { gemm(dy.t(), x, dw, GemmMode::accumulate); });
   }
 }
 
@@ -230,25 +221,23 @@ void losses(Report& report, int64_t tokens) {
   const at::Tensor labels = at::randint(kVocab, {tokens}, on_gpu(at::kLong));
   const at::Tensor weights = at::full({tokens}, 1.0 / static_cast<double>(tokens), on_gpu(at::kFloat));
   const int64_t chunk = std::min(cross_entropy_chunk_tokens(kVocab, /*cuda=*/true), tokens);
-  const at::Tensor logits = random({chunk, kVocab}, at::kFloat),
-                   loss = at::empty({chunk}, on_gpu(at::kFloat)), weighted = at::empty_like(loss);
+  const at::Tensor logits = random({chunk, kVocab}, at::kFloat), loss = at::empty({chunk}, on_gpu(at::kFloat)),
+                   weighted = at::empty_like(loss);
   const at::Tensor gradient = gradient_in_place(logits, kVocab);
   // A row is too long for the caches: two readings and a writing in BF16.
   report.bytes("cross_entropy_rows", 10.0 * static_cast<double>(chunk * kVocab), [&] {
-    cross_entropy_rows(logits, labels.narrow(0, 0, chunk), weights.narrow(0, 0, chunk), {}, {}, loss,
-                       weighted, gradient);
+    cross_entropy_rows(logits, labels.narrow(0, 0, chunk), weights.narrow(0, 0, chunk), {}, {}, loss, weighted,
+                       gradient);
   });
   const at::Tensor hidden = random({tokens, kHidden}).requires_grad_();
   const Weight head = weight({kVocab, kHidden});
-  report.flops("output layer and loss", 6.0 * static_cast<double>(tokens * kHidden * kVocab), [&] {
-    linear_cross_entropy(hidden, head, labels, weights, {.unit_gradient = true}).loss.backward();
-  });
+  report.flops("output layer and loss", 6.0 * static_cast<double>(tokens * kHidden * kVocab),
+               [&] { linear_cross_entropy(hidden, head, labels, weights, {.unit_gradient = true}).loss.backward(); });
 }
 
 void run(int64_t tokens, const std::string& json_file) {
   if (!cuda_problem().empty()) throw UserError("cuda_ops_bench wants a GPU. {}", cuda_problem());
-  if (tokens < kSequence || tokens % kSequence != 0)
-    throw UserError("--tokens is not a multiple of {}", kSequence);
+  if (tokens < kSequence || tokens % kSequence != 0) throw UserError("--tokens is not a multiple of {}", kSequence);
   Report report(copy_rate(), matmul_rate(), tokens);
   pointwise(report, tokens);
   optimizer(report);

@@ -64,8 +64,7 @@ Split split_named(const std::string& name) {
 Json samples(const Json& request) {
   GptDatasetOptions options;
   options.split = split_named(request.at("split"));
-  if (!request.at("split_string").is_null())
-    options.split_string = request.at("split_string").get<std::string>();
+  if (!request.at("split_string").is_null()) options.split_string = request.at("split_string").get<std::string>();
   options.sequence_length = request.at("sequence_length");
   if (!request.at("samples").is_null()) options.samples = request.at("samples").get<int64_t>();
   options.seed = request.at("seed");
@@ -168,4 +167,6 @@ Json carry_out(const Json& request) {
 }  // namespace
 }  // namespace longhaul
 
-int main() { return longhaul::serve_json_requests(longhaul::carry_out); }
+int main() {
+  return longhaul::serve_json_requests(longhaul::carry_out);
+}

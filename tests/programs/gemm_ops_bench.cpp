@@ -21,8 +21,7 @@ namespace {
 
 using namespace longhaul::ops;
 
-constexpr int64_t kTokens = 2048, kHidden = 512, kHeads = 8, kKvHeads = 4, kHeadDim = 64, kFfn = 1408,
-                  kVocab = 8192;
+constexpr int64_t kTokens = 2048, kHidden = 512, kHeads = 8, kKvHeads = 4, kHeadDim = 64, kFfn = 1408, kVocab = 8192;
 constexpr int64_t kSequence = 512;
 
 // Wall time; with one thread its CPU time, which other programs on the machine don't add to.
@@ -48,8 +47,8 @@ const char* name(at::ScalarType type) {
 }
 
 void line(const std::string& what, double flops, double ours, double theirs) {
-  fmt::print("{:42} {:8.3f} ms {:7.1f} GFLOP/s | torch {:8.3f} ms {:7.1f} GFLOP/s | {:.2f}x\n", what,
-             ours * 1e3, flops / ours * 1e-9, theirs * 1e3, flops / theirs * 1e-9, theirs / ours);
+  fmt::print("{:42} {:8.3f} ms {:7.1f} GFLOP/s | torch {:8.3f} ms {:7.1f} GFLOP/s | {:.2f}x\n", what, ours * 1e3,
+             flops / ours * 1e-9, theirs * 1e3, flops / theirs * 1e-9, theirs / ours);
 }
 
 void bench_gemm(at::ScalarType type) {
@@ -57,9 +56,8 @@ void bench_gemm(at::ScalarType type) {
     const char* name;
     int64_t in, out;
   };
-  for (const Layer& l :
-       {Layer{"qkv", kHidden, (kHeads + 2 * kKvHeads) * kHeadDim}, Layer{"proj", kHidden, kHidden},
-        Layer{"gate_up", kHidden, 2 * kFfn}, Layer{"down", kFfn, kHidden}}) {
+  for (const Layer& l : {Layer{"qkv", kHidden, (kHeads + 2 * kKvHeads) * kHeadDim}, Layer{"proj", kHidden, kHidden},
+                         Layer{"gate_up", kHidden, 2 * kFfn}, Layer{"down", kFfn, kHidden}}) {
     const at::Tensor x = at::randn({kTokens, l.in}).to(type), w = at::randn({l.out, l.in}).to(type);
     const at::Tensor dy = at::randn({kTokens, l.out}).to(type), main_grad = at::zeros({l.out, l.in});
     at::Tensor y = at::empty_like(dy), dx = at::empty_like(x), dw = at::empty_like(w);
@@ -92,9 +90,7 @@ void bench_attention(at::ScalarType type) {
   const at::Tensor q = torch_inputs(kHeads), k = torch_inputs(kKvHeads), v = torch_inputs(kKvHeads);
   const at::Tensor dout4 = at::randn_like(q);
   // Ours includes the rotary embedding and the layout of the linears; theirs has neither.
-  const auto sdpa = [&] {
-    return at::scaled_dot_product_attention(q, k, v, {}, 0, true, std::nullopt, true);
-  };
+  const auto sdpa = [&] { return at::scaled_dot_product_attention(q, k, v, {}, 0, true, std::nullopt, true); };
   const double flops = 4.0 * batch * kHeads * kHeadDim * kSequence * (kSequence + 1) / 2;
   {
     const c10::NoGradGuard guard;
@@ -112,20 +108,17 @@ void bench_loss(at::ScalarType type) {
   const at::Tensor hidden = at::randn({kTokens, kHidden}).to(type).requires_grad_();
   const at::Tensor w = (at::randn({kVocab, kHidden}) * 0.02).to(type).requires_grad_();
   const at::Tensor main_grad = at::zeros({kVocab, kHidden});
-  const at::Tensor labels = at::randint(kVocab, {kTokens}, at::kLong),
-                   weights = at::full({kTokens}, 1.0 / kTokens);
+  const at::Tensor labels = at::randint(kVocab, {kTokens}, at::kLong), weights = at::full({kTokens}, 1.0 / kTokens);
   const double flops = 6.0 * kTokens * kHidden * kVocab;
   const auto ours = [&] {
-    linear_cross_entropy(hidden, {w, main_grad}, labels, weights,
-                         {.chunk_tokens = chunk_tokens, .unit_gradient = true})
+    linear_cross_entropy(hidden, {w, main_grad}, labels, weights, {.chunk_tokens = chunk_tokens, .unit_gradient = true})
         .loss.backward();
   };
   const auto torch_loss = [&] {
     const at::Tensor logits = at::matmul(hidden, w.t()).to(at::kFloat);
     torch::autograd::grad({at::cross_entropy_loss(logits, labels)}, {hidden, w});
   };
-  line(fmt::format("{} output layer and loss, fwd + bwd", name(type)), flops, seconds(ours, 8),
-       seconds(torch_loss, 8));
+  line(fmt::format("{} output layer and loss, fwd + bwd", name(type)), flops, seconds(ours, 8), seconds(torch_loss, 8));
 }
 
 }  // namespace

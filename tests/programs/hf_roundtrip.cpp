@@ -38,10 +38,8 @@ void run(const std::vector<std::string>& arguments) {
   // Checkpoints hold the true rows of a vocabulary.
   CheckpointContent content{.config = {}, .state = {}, .hf = source.side_car()};
   for (const auto& parameter : parameters) {
-    content.tensors.push_back({kModelGroup + parameter.name,
-                               parameter.value.narrow(0, 0, parameter.shard.global_shape[0]),
-                               {},
-                               {}});
+    content.tensors.push_back(
+        {kModelGroup + parameter.name, parameter.value.narrow(0, 0, parameter.shard.global_shape[0]), {}, {}});
   }
   const std::string run_folder = arguments.at(1) + ".run";
   CheckpointWriter(run_folder).save(content);
@@ -51,8 +49,7 @@ void run(const std::vector<std::string>& arguments) {
   if (arguments.size() > 2 && arguments[2] != "source") options.dtype = parse_hf_dtype(arguments[2]);
   if (arguments.size() > 3) options.shard_bytes = std::stoll(arguments[3]);
   export_hf(family, model, checkpoint->parameters(), *checkpoint->hf(), options);
-  fmt::print("family {}, {} parameters, {} zero rows\n", family.name, parameters.size(),
-             report.zero_embedding_rows);
+  fmt::print("family {}, {} parameters, {} zero rows\n", family.name, parameters.size(), report.zero_embedding_rows);
 }
 
 }  // namespace

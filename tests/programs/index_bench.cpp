@@ -6,8 +6,8 @@
 //   index_bench sentences OUT PREFIX LONGEST SAMPLES  the rows of a BERT dataset
 //   index_bench order CACHE PREFIX S SAMPLES         a GPT dataset's three arrays, into the folder CACHE
 //
-// The arrays are left as OUT-0.npy and OUT-1.npy; where OUT is "-", in memory. Prints {"seconds": of building and writing,
-// "cpu_seconds": those of all threads meanwhile, "memory": peak bytes of the process}.
+// The arrays are left as OUT-0.npy and OUT-1.npy; where OUT is "-", in memory. Prints {"seconds": of building and
+// writing, "cpu_seconds": those of all threads meanwhile, "memory": peak bytes of the process}.
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -41,7 +41,9 @@ Moment now() {
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now().time_since_epoch();
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); };
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
   return {passed.count(), seconds(usage.ru_utime) + seconds(usage.ru_stime)};
 }
 
@@ -102,7 +104,8 @@ Moment samples(const Words& words) {
   plan.samples = (plan.tokens_per_epoch - 1) / order.sequence_length;
   const auto start = now();
   auto rows = output(words[1], 0, IndexArray::Type::int32, plan.samples + 1, 2);
-  for_each_sample_row<int32_t>(reader, documents, order, plan, [&](std::span<const int32_t> piece) { rows.append(piece); });
+  for_each_sample_row<int32_t>(reader, documents, order, plan,
+                               [&](std::span<const int32_t> piece) { rows.append(piece); });
   rows.finish();
   return start;
 }
@@ -144,7 +147,8 @@ Moment carry_out(const Words& words) {
 int main(int argc, char** argv) {
   using namespace longhaul;
   const Words words(argv + 1, argv + argc);
-  // In memory the second time counts, when the system has given the process memory before, as with the helpers. malloc keeps it.
+  // In memory the second time counts, when the system has given the process memory before, as with the helpers. malloc
+  // keeps it.
   if (words.at(1) == "-") {
     ::mallopt(M_MMAP_MAX, 0);
     ::mallopt(M_TRIM_THRESHOLD, -1);

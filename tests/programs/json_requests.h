@@ -1,5 +1,5 @@
-// How a test program serves Python: a JSON list of requests on standard input, the JSON list of their results on standard
-// output. A request that fails gives {"error": message}.
+// How a test program serves Python: a JSON list of requests on standard input, the JSON list of their results on
+// standard output. A request that fails gives {"error": message}.
 #pragma once
 
 #include <fmt/format.h>

@@ -20,8 +20,8 @@ Axis axis_named(const std::string& name) {
 }
 
 MeshShape shape_of(const json& sizes) {
-  return {sizes.value("tensor", 1), sizes.value("context", 1), sizes.value("expert", 1),
-          sizes.value("data", 1), sizes.value("pipeline", 1)};
+  return {sizes.value("tensor", 1), sizes.value("context", 1), sizes.value("expert", 1), sizes.value("data", 1),
+          sizes.value("pipeline", 1)};
 }
 
 AxisSet set_of(const json& names) {

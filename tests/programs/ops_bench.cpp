@@ -44,8 +44,7 @@ double copy_rate(int64_t bytes) {
   const at::Tensor from = at::zeros({bytes / 2}, at::kByte), to = at::zeros({bytes / 2}, at::kByte);
   const double seconds = best_seconds([&] {
     at::parallel_for(0, bytes / 2, 65536, [&](int64_t begin, int64_t end) {
-      std::memcpy(to.mutable_data_ptr<uint8_t>() + begin, from.const_data_ptr<uint8_t>() + begin,
-                  end - begin);
+      std::memcpy(to.mutable_data_ptr<uint8_t>() + begin, from.const_data_ptr<uint8_t>() + begin, end - begin);
     });
   });
   return static_cast<double>(bytes) / seconds;
@@ -53,8 +52,8 @@ double copy_rate(int64_t bytes) {
 
 void report(const char* name, int64_t columns, at::ScalarType type, double bytes, double seconds) {
   const double rate = bytes / seconds;
-  fmt::print("{:28} {:5} {:8} {:8.1f} us {:7.1f} GB/s {:6.2f}\n", name, columns, c10::toString(type),
-             seconds * 1e6, rate * 1e-9, rate / copy_rate(static_cast<int64_t>(bytes)));
+  fmt::print("{:28} {:5} {:8} {:8.1f} us {:7.1f} GB/s {:6.2f}\n", name, columns, c10::toString(type), seconds * 1e6,
+             rate * 1e-9, rate / copy_rate(static_cast<int64_t>(bytes)));
 }
 
 // Forward and backward of a differentiable operator; `forward` and `backward` are the elements that each
@@ -65,8 +64,7 @@ void measure(const char* name, int64_t columns, const at::Tensor& x, double forw
   at::Tensor y = function();
   report(name, columns, x.scalar_type(), forward * size, best_seconds([&] { function(); }));
   const at::Tensor dy = at::randn(y.sizes(), y.options().requires_grad(false));
-  report((std::string(name) + " backward").c_str(), columns, x.scalar_type(), backward * size,
-         best_seconds([&] {
+  report((std::string(name) + " backward").c_str(), columns, x.scalar_type(), backward * size, best_seconds([&] {
            x.mutable_grad() = at::Tensor();
            torch::autograd::backward({y}, {dy}, /*retain_graph=*/true);
          }));
@@ -85,11 +83,9 @@ void measure_all(int64_t h, at::ScalarType type) {
   const NormOptions layer_norm{true, 1e-5, false};
   measure("rms_norm", h, x, 2 * n, 3 * n, [&] { return norm(x, weight, {}, {}); });
   measure("layer_norm", h, x, 2 * n, 3 * n, [&] { return norm(x, weight, bias, layer_norm); });
-  measure("residual_rms_norm", h, x, 4 * n, 3 * n,
-          [&] { return residual_norm(x, residual, weight, {}, {}).second; });
+  measure("residual_rms_norm", h, x, 4 * n, 3 * n, [&] { return residual_norm(x, residual, weight, {}, {}).second; });
   measure("swiglu", h, gate_up, 3 * n, 5 * n, [&] { return gated_activation(gate_up, Activation::silu); });
-  measure("geglu_erf", h, gate_up, 3 * n, 5 * n,
-          [&] { return gated_activation(gate_up, Activation::gelu_erf); });
+  measure("geglu_erf", h, gate_up, 3 * n, 5 * n, [&] { return gated_activation(gate_up, Activation::gelu_erf); });
   measure("gelu_tanh + bias", h, x, 2 * n, 3 * n, [&] { return activation(x, bias, Activation::gelu_tanh); });
   measure("squared_relu", h, x, 2 * n, 3 * n, [&] { return activation(x, {}, Activation::squared_relu); });
   measure("dropout", h, x, 2 * n, 2 * n, [&] { return dropout(x, 0.1, {1, "bench", 2, 3}); });

@@ -22,8 +22,7 @@ int main() {
     for (int64_t stage = 0; stage < shape.stages; ++stage) {
       json actions = json::array();
       for (const PipelineAction& action : pipeline_schedule(shape, stage))
-        actions.push_back(
-            {action.part == PipelinePart::forward ? "F" : "B", action.chunk, action.micro_batch});
+        actions.push_back({action.part == PipelinePart::forward ? "F" : "B", action.chunk, action.micro_batch});
       stages.push_back(actions);
     }
     std::cout << json{{"group", pipeline_group(shape)}, {"stages", stages}} << "\n";

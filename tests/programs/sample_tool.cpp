@@ -1,14 +1,15 @@
-// How samples are drawn and changed, for Python tests: reads one JSON list of requests from standard input, carries them out,
-// and prints the JSON list of their results. A request that fails gives {"error": message}.
+// How samples are drawn and changed, for Python tests: reads one JSON list of requests from standard input, carries
+// them out, and prints the JSON list of their results. A request that fails gives {"error": message}.
 //
 //   {"do": "draw", "seed", "draws": [["bernoulli", p] | ["geometric", p] | ["choice", [w, …]], …]}
 //                                                     → [number, …], of one generator
-//   {"do": "fim", "tokenizer": file, "fim": {the section of a recipe}, "eod_id", "seed", "samples": [[tokens, labels, valid]]}
+//   {"do": "fim", "tokenizer": file, "fim": {the section of a recipe}, "eod_id", "seed", "samples": [[tokens, labels,
+//   valid]]}
 //                                                     → [[tokens, labels, valid], …]
 //   {"do": "bert" | "t5", "prefix", "split", "split_string" | null, "sequence_length", "samples" | null, "seed",
-//    "short_probability", "masking": {"probability", "max_ngram", "whole_words", "longer_ngrams", "geometric"}, "cache_dir",
-//    "tokenizer", "vocabulary": {"cls", "sep", "mask", "pad", "bos", "eos", "sentinels", "continues": [id, …], "size"},
-//    "sentence_pairs" | "decoder_length"}
+//    "short_probability", "masking": {"probability", "max_ngram", "whole_words", "longer_ngrams", "geometric"},
+//    "cache_dir", "tokenizer", "vocabulary": {"cls", "sep", "mask", "pad", "bos", "eos", "sentinels", "continues": [id,
+//    …], "size"}, "sentence_pairs" | "decoder_length"}
 //                                                     → {"rows": [[begin, end, target], …], "samples": [{…}, …]}
 #include <memory>
 #include <numeric>
@@ -36,9 +37,12 @@ Json draw(const Json& request) {
   for (const Json& wanted : request.at("draws")) {
     const std::string what = wanted.at(0);
     const Json& of = wanted.at(1);
-    if (what == "bernoulli") drawn.push_back(random.bernoulli(of) ? 1 : 0);
-    else if (what == "geometric") drawn.push_back(random.geometric(of));
-    else drawn.push_back(random.choice(of.get<std::vector<double>>()));
+    if (what == "bernoulli")
+      drawn.push_back(random.bernoulli(of) ? 1 : 0);
+    else if (what == "geometric")
+      drawn.push_back(random.geometric(of));
+    else
+      drawn.push_back(random.choice(of.get<std::vector<double>>()));
   }
   return drawn;
 }
@@ -61,8 +65,8 @@ Json fim(const Json& request) {
   FimConfig config;
   read_config(config, request.at("fim"), "the request");
   const FimDataset dataset(std::make_shared<const GivenSamples>(request.at("samples")),
-                           Tokenizer::from_folder(request.at("tokenizer").get<std::string>()), config, request.at("eod_id"),
-                           request.at("seed"));
+                           Tokenizer::from_folder(request.at("tokenizer").get<std::string>()), config,
+                           request.at("eod_id"), request.at("seed"));
   Json result = Json::array();
   Sample sample;
   for (int64_t i = 0; i < dataset.size(); ++i) {
@@ -162,4 +166,6 @@ Json carry_out(const Json& request) {
 }  // namespace
 }  // namespace longhaul
 
-int main() { return longhaul::serve_json_requests(longhaul::carry_out); }
+int main() {
+  return longhaul::serve_json_requests(longhaul::carry_out);
+}

@@ -40,9 +40,8 @@ void answer(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view 
     std::vector<int32_t> ids;
     if (mode == "--decode") {
       ids = input.get<std::vector<int32_t>>();
-      std::cout
-          << nlohmann::json{{"decoded", tokenizer->decode(ids)}, {"streamed", stream(tokenizer, ids)}}.dump()
-          << '\n';
+      std::cout << nlohmann::json{{"decoded", tokenizer->decode(ids)}, {"streamed", stream(tokenizer, ids)}}.dump()
+                << '\n';
       continue;
     }
     std::string text;
@@ -117,8 +116,7 @@ void measure(const Tokenizer& tokenizer, const char* path, int threads) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc < 2)
-      throw longhaul::UserError("usage: tokenizer_tool PATH [--bytes | --decode | --info | --speed FILE]");
+    if (argc < 2) throw longhaul::UserError("usage: tokenizer_tool PATH [--bytes | --decode | --info | --speed FILE]");
     const std::filesystem::path path = argv[1];
     const auto tokenizer =
         std::filesystem::is_directory(path) ? Tokenizer::from_folder(path) : Tokenizer::from_file(path);

@@ -18,8 +18,8 @@ int main(int argc, char** argv) try {
   const c10::Device device = resolve_device(recipe.trainer.device);
   const int64_t global = recipe.batch.global, micro = recipe.batch.micro;
   const int64_t length = recipe.data.sequence_length;
-  const Datasets data = build_datasets(recipe.data, {recipe.trainer.max_steps * global, 64, 0},
-                                       {.vocab_size = recipe.model.vocab_size});
+  const Datasets data =
+      build_datasets(recipe.data, {recipe.trainer.max_steps * global, 64, 0}, {.vocab_size = recipe.model.vocab_size});
   Loader loader(data.train, {.micro_batch = micro}, {.sequence_length = length});
   const EvaluationPlan held_out{.sequence_length = length, .micro_batch = micro};
 
@@ -51,8 +51,8 @@ int main(int argc, char** argv) try {
 
   const auto continuation = generate(model, /*prompt=*/{1, 2, 3}, {.max_new_tokens = 16});
   fmt::print("1 2 3 goes on as {}\n", fmt::join(continuation, " "));
-  export_hf(family(recipe.model.family), model.config(), parameter_source(model.parameters().parameters()),
-            {}, {.output = argc > 1 ? argv[1] : "custom_model", .dtype = at::kFloat, .overwrite = true});
+  export_hf(family(recipe.model.family), model.config(), parameter_source(model.parameters().parameters()), {},
+            {.output = argc > 1 ? argv[1] : "custom_model", .dtype = at::kFloat, .overwrite = true});
   return valid <= good_enough ? 0 : 1;
 } catch (const Error& error) {
   fmt::print(stderr, "error: {}\n", error.what());

@@ -29,7 +29,7 @@ struct CheckpointContent {
   int64_t consumed_tokens = 0;
   std::vector<NamedTensor> tensors;  // the slices of one name must cover it exactly
   nlohmann::json config;             // the run's resolved configuration
-  nlohmann::json state;  // whatever else the trainer needs to go on: schedules, random streams, data position
+  nlohmann::json state;         // whatever else the trainer needs to go on: schedules, random streams, data position
   std::optional<HfSideCar> hf;  // for a model that came from, or goes to, Hugging Face
 };
 

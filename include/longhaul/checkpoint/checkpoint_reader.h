@@ -81,8 +81,8 @@ struct CheckpointPlace {
 // The checkpoints of a run, by step. Empty when it has none.
 std::vector<CheckpointPlace> list_checkpoints(const std::filesystem::path& run_folder);
 
-// For a folder that isn't there: where its name is a checkpoint's of a run that has others, which these are and why it may be
-// gone, for an error message. Else "".
+// For a folder that isn't there: where its name is a checkpoint's of a run that has others, which these are and why it
+// may be gone, for an error message. Else "".
 std::string other_checkpoints(const std::filesystem::path& missing);
 
 // The checkpoint that `latest` names, verified. If it is damaged or missing, the newest that is good, with a

@@ -5,8 +5,8 @@
 // rename; only then does `latest` move on and are older checkpoints removed. Whatever happens before that
 // leaves the older ones as they were. A full disk is an EnvironmentError, and the partial folder is removed.
 //
-// Where several ranks train one model, each writes the pieces it owns into files of its own, and the first of them writes
-// the manifest of all once everybody is done. No rank ever sees another's tensors.
+// Where several ranks train one model, each writes the pieces it owns into files of its own, and the first of them
+// writes the manifest of all once everybody is done. No rank ever sees another's tensors.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@
 namespace longhaul {
 
 struct CheckpointOptions {
-  int keep_last = 0;               // how many of the newest to keep; 0: all
-  int64_t keep_every = 0;          // checkpoints whose step is a multiple are kept for good; 0: none
-  int64_t file_bytes = 4LL << 30;  // a file of tensors grows no larger, unless one tensor is
+  int keep_last = 0;                    // how many of the newest to keep; 0: all
+  int64_t keep_every = 0;               // checkpoints whose step is a multiple are kept for good; 0: none
+  int64_t file_bytes = 4LL << 30;       // a file of tensors grows no larger, unless one tensor is
   comm::Communicator* ranks = nullptr;  // that save together, over host memory; null: one
 };
 
@@ -36,7 +36,8 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
 class CheckpointWriter {
  public:
   // Makes RUN/checkpoints, and clears away what a crash left half-written there. One writer per run at a
-  // time. A collective call over `options.ranks`, as are all below but `poll`; a save that fails on one rank fails on all.
+  // time. A collective call over `options.ranks`, as are all below but `poll`; a save that fails on one rank fails on
+  // all.
   explicit CheckpointWriter(std::filesystem::path run_folder, CheckpointOptions options = {});
   // Waits for a save under way; its error is logged.
   ~CheckpointWriter();

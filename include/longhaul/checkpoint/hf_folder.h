@@ -38,9 +38,7 @@ class HfFolder {
   const std::vector<std::string>& keys() const { return keys_; }
   bool contains(std::string_view key) const { return where_.find(key) != where_.end(); }
   const SafetensorsReader::Entry& entry(std::string_view key) const { return reader(key).at(key); }
-  at::Tensor tensor(std::string_view key) const {
-    return reader(key).tensor(key);
-  }  // a read-only view of the file
+  at::Tensor tensor(std::string_view key) const { return reader(key).tensor(key); }  // a read-only view of the file
   const std::filesystem::path& file_of(std::string_view key) const { return reader(key).path(); }
 
   // The type that most of the weights' bytes have.

@@ -47,8 +47,7 @@ class SafetensorsWriter {
 };
 
 // Tensors that are all at hand, in one call.
-void write_safetensors(const std::filesystem::path& path,
-                       std::span<const std::pair<std::string, at::Tensor>> tensors,
+void write_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, at::Tensor>> tensors,
                        std::map<std::string, std::string> metadata = {});
 
 // The bytes of a contiguous tensor on the CPU.

@@ -52,7 +52,8 @@ class Communicator {
   [[nodiscard]] virtual Work reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op = ReduceOp::sum) = 0;
   // Everybody gets all parts in rank order: out.count = size() × in.count. `in` may be this rank's part of `out`.
   [[nodiscard]] virtual Work all_gather(ConstBuffer in, Buffer out) = 0;
-  // The first send_counts[0] elements of `in` go to rank 0, the next to rank 1, …; `out` is filled likewise. Counts may be 0.
+  // The first send_counts[0] elements of `in` go to rank 0, the next to rank 1, …; `out` is filled likewise. Counts may
+  // be 0.
   [[nodiscard]] virtual Work all_to_all(ConstBuffer in, std::span<const int64_t> send_counts, Buffer out,
                                         std::span<const int64_t> receive_counts) = 0;
   [[nodiscard]] virtual Work broadcast(Buffer data, int root) = 0;
@@ -67,8 +68,9 @@ class Communicator {
   virtual void begin_batch() {}
   virtual void end_batch() {}
 
-  // Memory of so many bytes that the group's operations read and write in place, where what carries them has to know of it (NCCL);
-  // null: nothing has to. A collective call, of the same size on all ranks. The memory outlives the communicator if need be.
+  // Memory of so many bytes that the group's operations read and write in place, where what carries them has to know of
+  // it (NCCL); null: nothing has to. A collective call, of the same size on all ranks. The memory outlives the
+  // communicator if need be.
   virtual std::shared_ptr<void> registered_memory(size_t /*bytes*/) { return nullptr; }
 
   // New groups out of this one, a collective call: ranks with the same colour form a group, ordered by their rank here.

@@ -11,7 +11,9 @@
 
 namespace longhaul::comm {
 
-inline bool leads(const Communicator* ranks) { return ranks == nullptr || ranks->rank() == 0; }
+inline bool leads(const Communicator* ranks) {
+  return ranks == nullptr || ranks->rank() == 0;
+}
 
 // Everybody's text, by rank.
 std::vector<std::string> all_gather_text(Communicator* ranks, std::string_view text);

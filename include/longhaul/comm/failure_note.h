@@ -1,5 +1,5 @@
-// Why a job failed, left by the first rank that does for whoever started it: when one rank fails the others die with it,
-// and their last words would hide the cause.
+// Why a job failed, left by the first rank that does for whoever started it: when one rank fails the others die with
+// it, and their last words would hide the cause.
 #pragma once
 
 #include <filesystem>

@@ -12,8 +12,7 @@
 namespace longhaul::comm {
 
 enum class Axis { tensor, context, expert, data, pipeline };
-inline constexpr std::array kAllAxes = {Axis::tensor, Axis::context, Axis::expert, Axis::data,
-                                        Axis::pipeline};
+inline constexpr std::array kAllAxes = {Axis::tensor, Axis::context, Axis::expert, Axis::data, Axis::pipeline};
 
 // "tensor"
 std::string_view name_of(Axis axis);

@@ -12,8 +12,7 @@ namespace longhaul::comm {
 
 // Groups along several axes that a run needs beside those along one. A model's copy is spread over tensor ×
 // pipeline; its gradients are summed over data × context.
-inline const std::vector<AxisSet> kCombinedGroups = {{Axis::tensor, Axis::pipeline},
-                                                     {Axis::data, Axis::context}};
+inline const std::vector<AxisSet> kCombinedGroups = {{Axis::tensor, Axis::pipeline}, {Axis::data, Axis::context}};
 
 class ProcessMesh {
  public:

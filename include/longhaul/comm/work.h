@@ -12,8 +12,8 @@ class Work {
   class State {
    public:
     virtual ~State() = default;
-    virtual void wait() = 0;   // throws CommunicationError
-    virtual bool done() = 0;   // true when `wait` would not wait
+    virtual void wait() = 0;  // throws CommunicationError
+    virtual bool done() = 0;  // true when `wait` would not wait
   };
 
   Work() = default;  // of nothing: done

@@ -13,8 +13,8 @@ namespace longhaul {
 
 class AppendFile {
  public:
-  // Opens the file, or makes it, and cuts it to `size` bytes. Throws EnvironmentError when it is shorter, or when it can't
-  // be written.
+  // Opens the file, or makes it, and cuts it to `size` bytes. Throws EnvironmentError when it is shorter, or when it
+  // can't be written.
   explicit AppendFile(std::filesystem::path path, int64_t size = 0);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;

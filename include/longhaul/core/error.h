@@ -1,6 +1,6 @@
 // Errors of three kinds. `UserError`: the user's mistake, a wrong key, a damaged file; exit code 2. `EnvironmentError`:
-// the machine's fault, a full disk, no permission; exit code 1. The messages of both say what, where and what to do; the
-// command line prints them alone. `InternalError`: a broken invariant, a bug; exit code 1.
+// the machine's fault, a full disk, no permission; exit code 1. The messages of both say what, where and what to do;
+// the command line prints them alone. `InternalError`: a broken invariant, a bug; exit code 1.
 #pragma once
 
 #include <fmt/format.h>

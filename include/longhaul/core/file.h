@@ -64,8 +64,8 @@ void sync_folder(const std::filesystem::path& folder);
 // create_directories, with an EnvironmentError in plain words.
 void make_folder(const std::filesystem::path& folder);
 
-// How to go on where the name of a model's folder is none, as the end of a message: "", or that no shell has replaced its ~, or
-// that it looks like a name on the Hugging Face hub, from where nothing is fetched.
+// How to go on where the name of a model's folder is none, as the end of a message: "", or that no shell has replaced
+// its ~, or that it looks like a name on the Hugging Face hub, from where nothing is fetched.
 std::string hint_for_missing(const std::filesystem::path& folder);
 
 }  // namespace longhaul

@@ -4,7 +4,8 @@
 
 namespace longhaul {
 
-// While it lives SIGINT and SIGTERM go to `handler`; then to whom they went before. System calls that they interrupt go on.
+// While it lives SIGINT and SIGTERM go to `handler`; then to whom they went before. System calls that they interrupt go
+// on.
 class HandledSignals {
  public:
   explicit HandledSignals(void (*handler)(int));
@@ -13,7 +14,8 @@ class HandledSignals {
   HandledSignals& operator=(const HandledSignals&) = delete;
 
  private:
-  struct sigaction interrupt_ {}, terminate_ {};
+  struct sigaction interrupt_ {
+  }, terminate_{};
 };
 
 }  // namespace longhaul

@@ -15,8 +15,8 @@ void write(Level level, std::string_view message);
 // To the log file alone: what the program tells its user in another way, such as the error that it ends with.
 void write_to_file(Level level, std::string_view message);
 
-// From now on this thread's `info` and `warning` go nowhere: of many ranks one speaks for all. What a rank alone knows is
-// a `warning_here`, or an error.
+// From now on this thread's `info` and `warning` go nowhere: of many ranks one speaks for all. What a rank alone knows
+// is a `warning_here`, or an error.
 void leave_to_others(bool leave);
 bool left_to_others();
 

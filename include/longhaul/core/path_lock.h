@@ -18,8 +18,8 @@ class PathLock {
   // holds it. EnvironmentError when the file can't be made. On a file system without locks, a warning says so.
   static std::optional<PathLock> try_file(const std::filesystem::path& path, std::string_view note);
 
-  // The same for a file that is there only while its lock is held: whoever holds it removes it at the end, and what a killed
-  // process left, the next one that takes it. On a file system without locks everybody gets one.
+  // The same for a file that is there only while its lock is held: whoever holds it removes it at the end, and what a
+  // killed process left, the next one that takes it. On a file system without locks everybody gets one.
   static std::optional<PathLock> try_transient(const std::filesystem::path& path);
 
   ~PathLock();

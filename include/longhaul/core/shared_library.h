@@ -13,7 +13,7 @@ class SharedLibrary {
   bool loaded() const { return handle_ != nullptr; }
   const std::string& name() const { return name_; }
   const std::string& problem() const { return problem_; }  // why it is not loaded, in the loader's words
-  std::string path() const;  // of its file; empty where it is not loaded
+  std::string path() const;                                // of its file; empty where it is not loaded
 
   // Null: it has no such function.
   template <typename Function>

@@ -15,9 +15,9 @@ struct DataConfig;
 
 // What an end-of-document token (EOD) does, as Megatron's options of the same names.
 struct MaskOptions {
-  std::optional<int64_t> eod_id;  // required by the three below
-  bool eod_mask_loss = false;  // loss mask 0 where the input token is EOD: its label begins another document
-  bool reset_position_ids = false;  // position 0 after an EOD, which keeps its own place in the old document
+  std::optional<int64_t> eod_id;      // required by the three below
+  bool eod_mask_loss = false;         // loss mask 0 where the input token is EOD: its label begins another document
+  bool reset_position_ids = false;    // position 0 after an EOD, which keeps its own place in the old document
   bool reset_attention_mask = false;  // attention ends at an EOD
 };
 

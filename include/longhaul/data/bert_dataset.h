@@ -1,10 +1,11 @@
-// Samples for BERT (Devlin et al. 2019) from sentence-level data, token for token those of Megatron's BERTMaskedWordPieceDataset:
+// Samples for BERT (Devlin et al. 2019) from sentence-level data, token for token those of Megatron's
+// BERTMaskedWordPieceDataset:
 //
 //   [CLS] A [SEP] B [SEP]
 //
 // with some tokens hidden: most behind [MASK], some behind a random token, some left as they are. A and B are runs of
-// consecutive sentences of one document, exchanged half of the time: a model can be asked whether they are (sentence order
-// prediction, as in ALBERT).
+// consecutive sentences of one document, exchanged half of the time: a model can be asked whether they are (sentence
+// order prediction, as in ALBERT).
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ struct BertSample {
 class BertDataset {
  public:
   // Throws UserError as SentenceSamples does, and for a vocabulary without cls, sep or mask.
-  BertDataset(std::shared_ptr<const IndexedDatasetReader> reader, MaskVocabulary vocabulary, const BertDatasetOptions& options);
+  BertDataset(std::shared_ptr<const IndexedDatasetReader> reader, MaskVocabulary vocabulary,
+              const BertDatasetOptions& options);
 
   int64_t size() const { return samples_.size(); }
   // Fills `sample` with the sample `index`, 0 ≤ index < size(). Thread-safe.

@@ -1,5 +1,5 @@
-// Several datasets mixed into one, in exactly the order of Megatron's BlendedDataset: which dataset serves the i-th sample
-// depends on the weights alone, and each dataset serves its samples in its own order.
+// Several datasets mixed into one, in exactly the order of Megatron's BlendedDataset: which dataset serves the i-th
+// sample depends on the weights alone, and each dataset serves its samples in its own order.
 #pragma once
 
 #include <memory>
@@ -15,9 +15,10 @@ struct BlendIndex;
 
 class BlendedDataset : public Dataset {
  public:
-  // `weights`, one a dataset with the sum 1, are those that `index` was built from. No dataset may be asked for more samples
-  // than it has.
-  BlendedDataset(std::vector<std::shared_ptr<const Dataset>> datasets, const std::vector<double>& weights, BlendIndex index);
+  // `weights`, one a dataset with the sum 1, are those that `index` was built from. No dataset may be asked for more
+  // samples than it has.
+  BlendedDataset(std::vector<std::shared_ptr<const Dataset>> datasets, const std::vector<double>& weights,
+                 BlendIndex index);
   ~BlendedDataset() override;
 
   int64_t size() const override;

@@ -16,11 +16,11 @@ struct Sample {
 
 // A run of a sample's tokens that stand together in a file.
 struct SamplePart {
-  std::string corpus;     // the file's prefix
-  int64_t document = 0;   // in that file, from 0
-  int64_t sequence = 0;   // in that file; the same number unless documents have several sequences
-  int64_t begin = 0;      // its first token in the sequence
-  int64_t count = 0;      // tokens; the label of the sample's last token counts
+  std::string corpus;    // the file's prefix
+  int64_t document = 0;  // in that file, from 0
+  int64_t sequence = 0;  // in that file; the same number unless documents have several sequences
+  int64_t begin = 0;     // its first token in the sequence
+  int64_t count = 0;     // tokens; the label of the sample's last token counts
 };
 
 class Dataset {

@@ -20,9 +20,8 @@ using RequestedSamples = std::array<std::optional<int64_t>, 3>;
 
 // What the data layer knows of model and tokenizer.
 struct TokenizerFacts {
-  int64_t vocab_size = 0;  // ids in the model's embedding
-  std::string tokenizer_json =
-      "null";  // Megatron's description of the tokenizer, part of the cache files' names
+  int64_t vocab_size = 0;               // ids in the model's embedding
+  std::string tokenizer_json = "null";  // Megatron's description of the tokenizer, part of the cache files' names
   std::shared_ptr<const Tokenizer> tokenizer;  // that made the ids; data.fim needs it
   std::optional<int32_t> eod_id;               // the token that ends documents; none: the tokenizer's eos
 };
@@ -35,7 +34,6 @@ struct Datasets {
 
 // Throws UserError when files are missing or damaged, when the options contradict one another, or when a
 // requested split has no tokens.
-Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested,
-                        const TokenizerFacts& tokenizer);
+Datasets build_datasets(const DataConfig& config, const RequestedSamples& requested, const TokenizerFacts& tokenizer);
 
 }  // namespace longhaul

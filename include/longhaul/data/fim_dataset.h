@@ -1,8 +1,8 @@
 // The samples of another dataset, rearranged for filling in the middle (data.fim): Megatron's --fim-data.
 //
-// Sample i is rearranged with RandomState((seed + i) mod 2^32), so it is the same in every layout, after every restart and
-// for any number of loader threads. (Megatron draws from one generator for all samples, in the order in which they are asked
-// for.) What becomes longer is cut at the sample's end; what becomes shorter is padded there, without loss.
+// Sample i is rearranged with RandomState((seed + i) mod 2^32), so it is the same in every layout, after every restart
+// and for any number of loader threads. (Megatron draws from one generator for all samples, in the order in which they
+// are asked for.) What becomes longer is cut at the sample's end; what becomes shorter is padded there, without loss.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,10 @@ class FillInTheMiddle;
 
 class FimDataset : public Dataset {
  public:
-  // `tokenizer` made the samples' ids, of which `eod_id` ends documents. Throws UserError for tokens of `config` that it lacks.
-  FimDataset(std::shared_ptr<const Dataset> samples, std::shared_ptr<const Tokenizer> tokenizer, const FimConfig& config,
-             int32_t eod_id, uint32_t seed);
+  // `tokenizer` made the samples' ids, of which `eod_id` ends documents. Throws UserError for tokens of `config` that
+  // it lacks.
+  FimDataset(std::shared_ptr<const Dataset> samples, std::shared_ptr<const Tokenizer> tokenizer,
+             const FimConfig& config, int32_t eod_id, uint32_t seed);
   ~FimDataset() override;
 
   int64_t size() const override { return samples_->size(); }

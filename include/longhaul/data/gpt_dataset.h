@@ -17,16 +17,15 @@ struct GptIndex;
 
 struct GptDatasetOptions {
   Split split = Split::train;
-  std::optional<std::string>
-      split_string;  // which part of the dataset `split` is, e.g. "969,30,1"; none: all of it
+  std::optional<std::string> split_string;  // which part of the dataset `split` is, e.g. "969,30,1"; none: all of it
   int64_t sequence_length = 1024;
   std::optional<int64_t> samples;  // at least so many, repeating the data as needed; none: one epoch
   uint32_t seed = 1234;
   bool drop_last = true;  // false: the last, partial sample is kept and padded
-  bool stable_order = false;  // each epoch is shuffled on its own: more samples come behind, the order of the first stays
+  bool stable_order =
+      false;              // each epoch is shuffled on its own: more samples come behind, the order of the first stays
   std::string cache_dir;  // where the order is kept between runs; empty: PREFIX/cache/GPTDataset_indices
-  std::string tokenizer_json =
-      "null";  // Megatron's description of the tokenizer, part of the cache files' names
+  std::string tokenizer_json = "null";  // Megatron's description of the tokenizer, part of the cache files' names
 };
 
 class GptDataset : public Dataset {

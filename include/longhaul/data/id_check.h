@@ -14,8 +14,8 @@ struct IdRange {
   int64_t largest = 0;
 };
 
-// `progress` is called now and then with the ids read so far. Throws UserError, which says where, for an id that is not in
-// [0, vocab_size); without `vocab_size`, for a negative one.
+// `progress` is called now and then with the ids read so far. Throws UserError, which says where, for an id that is not
+// in [0, vocab_size); without `vocab_size`, for a negative one.
 IdRange check_ids(const IndexedDatasetReader& data, std::optional<int64_t> vocab_size,
                   const std::function<void(int64_t)>& progress = {});
 

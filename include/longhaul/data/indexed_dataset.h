@@ -13,8 +13,8 @@
 //            34+12n+8d i8 × n   modes (multimodal datasets only)
 //
 // All little-endian and packed, so the arrays are unaligned and are read through memcpy. A sequence is a
-// document for GPT data. Both files are mapped where the system allows it; everything that can be wrong with them is checked when they
-// are opened.
+// document for GPT data. Both files are mapped where the system allows it; everything that can be wrong with them is
+// checked when they are opened.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +59,8 @@ class IndexedDatasetReader {
 
   // The ids of sequence i.
   std::vector<int64_t> get(int64_t i) const;
-  // The ids [begin, begin + out.size()) of sequence i, which must lie inside it. Throws UserError for a negative one, which
-  // opening has not seen.
+  // The ids [begin, begin + out.size()) of sequence i, which must lie inside it. Throws UserError for a negative one,
+  // which opening has not seen.
   void read(int64_t i, int64_t begin, std::span<int64_t> out) const;
 
   static constexpr int64_t kHeaderBytes = 34;

@@ -1,9 +1,8 @@
 // Hands out one micro-batch after another and makes the next ones meanwhile, in background threads. The order
 // is that of the sampler whatever the number of threads.
 //
-//   Loader loader(dataset, {.micro_batch = 4, .ranks = 8}, {.rank = 3, .sequence_length = 1024, .masks = masks}, consumed_samples);
-//   Batch batch;
-//   while (loader.next(batch)) …
+//   Loader loader(dataset, {.micro_batch = 4, .ranks = 8}, {.rank = 3, .sequence_length = 1024, .masks = masks},
+//   consumed_samples); Batch batch; while (loader.next(batch)) …
 #pragma once
 
 #include <cstdint>
@@ -31,7 +30,8 @@ struct LoaderOptions {
 class Loader {
  public:
   // Starts at `consumed` samples. Throws what the sampler throws for the dataset's size.
-  Loader(std::shared_ptr<const Dataset> dataset, const SamplerOptions& sampler, LoaderOptions options, int64_t consumed = 0);
+  Loader(std::shared_ptr<const Dataset> dataset, const SamplerOptions& sampler, LoaderOptions options,
+         int64_t consumed = 0);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;

@@ -1,5 +1,5 @@
-// Which tokens of a sample are hidden from a masked language model, as Megatron's BERT and T5 datasets choose them: runs of
-// one to a few words, at random places, until the wanted share is reached.
+// Which tokens of a sample are hidden from a masked language model, as Megatron's BERT and T5 datasets choose them:
+// runs of one to a few words, at random places, until the wanted share is reached.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,13 @@ struct MaskVocabulary {
   std::vector<bool> continues;     // [by id] whether the token goes on with the word before it, as "##ing" does
 
   // Whether the id has a token that goes on with a word. An id beyond the vocabulary hasn't.
-  bool continues_word(int64_t id) const { return id >= 0 && id < std::ssize(continues) && continues[static_cast<size_t>(id)]; }
+  bool continues_word(int64_t id) const {
+    return id >= 0 && id < std::ssize(continues) && continues[static_cast<size_t>(id)];
+  }
 };
 
-// By the usual names: [CLS], [SEP], [MASK], <extra_id_0> …. The bos and eos of a tokenizer that has none are its cls and sep; a
-// T5 tokenizer without either begins with its pad, as T5 models do.
+// By the usual names: [CLS], [SEP], [MASK], <extra_id_0> …. The bos and eos of a tokenizer that has none are its cls
+// and sep; a T5 tokenizer without either begins with its pad, as T5 models do.
 MaskVocabulary mask_vocabulary(const Tokenizer& tokenizer);
 
 struct MaskingOptions {
@@ -46,8 +48,8 @@ class Masking {
   // Positions of tokens, ascending.
   using Run = std::vector<size_t>;
 
-  // Chooses runs of `tokens`, by their place. Calls hide(position) for each token in the order in which they are chosen; it may
-  // draw from `random`. `target`: the length that the sample was meant to have.
+  // Chooses runs of `tokens`, by their place. Calls hide(position) for each token in the order in which they are
+  // chosen; it may draw from `random`. `target`: the length that the sample was meant to have.
   std::vector<Run> choose(std::span<const int64_t> tokens, int64_t target, const MaskVocabulary& vocabulary,
                           RandomState& random, const std::function<void(size_t)>& hide) const;
 

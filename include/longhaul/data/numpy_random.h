@@ -60,7 +60,8 @@ class RandomState {
     // Where to swap is drawn a batch ahead, and fetched from memory meanwhile: large arrays lie in no cache.
     std::array<std::array<uint64_t, 256>, 2> places;
     const auto draw = [&](uint64_t maximum, size_t batch) {
-      const std::span<uint64_t> drawn = std::span(places[batch]).first(std::min<uint64_t>(maximum, places[batch].size()));
+      const std::span<uint64_t> drawn =
+          std::span(places[batch]).first(std::min<uint64_t>(maximum, places[batch].size()));
       intervals(maximum, drawn);
       for (const uint64_t place : drawn) __builtin_prefetch(&values[place], 1);
       return drawn;

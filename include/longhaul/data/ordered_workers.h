@@ -108,9 +108,8 @@ class OrderedWorkers {
     const std::lock_guard turn(source_mutex_);
     {
       std::unique_lock lock(mutex_);
-      room_.wait(lock, [&] {
-        return stopping_ || source_ended_ || issued_ < read_ + static_cast<int64_t>(slots_.size());
-      });
+      room_.wait(lock,
+                 [&] { return stopping_ || source_ended_ || issued_ < read_ + static_cast<int64_t>(slots_.size()); });
       if (stopping_ || source_ended_) return -1;
     }
     bool more = false;

@@ -85,10 +85,10 @@ struct PreparedDataset {
 struct PrepareReport {
   std::vector<PreparedDataset> datasets;  // one a key
   int64_t files = 0;
-  int64_t bytes = 0;      // of input, as it lies on the disk
-  int64_t bad_lines = 0;  // that were skipped
-  std::string quarantine;  // the file that holds them; empty when none was made
-  double seconds = 0;      // of this run
+  int64_t bytes = 0;          // of input, as it lies on the disk
+  int64_t bad_lines = 0;      // that were skipped
+  std::string quarantine;     // the file that holds them; empty when none was made
+  double seconds = 0;         // of this run
   int64_t resumed_bytes = 0;  // of `bytes`, done by the runs that it went on from
 };
 

@@ -1,5 +1,5 @@
-// What BERT's and T5's datasets share: sentence-level data (documents of several sequences, a sentence each), cut into runs of
-// consecutive sentences in exactly the order of Megatron's MaskedWordPieceDataset.
+// What BERT's and T5's datasets share: sentence-level data (documents of several sequences, a sentence each), cut into
+// runs of consecutive sentences in exactly the order of Megatron's MaskedWordPieceDataset.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,14 @@ class IndexArray;
 
 struct SentenceDatasetOptions {
   Split split = Split::train;
-  std::optional<std::string> split_string;  // which part of the documents `split` is, e.g. "969,30,1"; none: all of them
+  std::optional<std::string>
+      split_string;  // which part of the documents `split` is, e.g. "969,30,1"; none: all of them
   int64_t sequence_length = 512;
   std::optional<int64_t> samples;  // at least so many, repeating the data as needed; none: one epoch
   uint32_t seed = 1234;            // 1 … 2^31 - 1
   double short_probability = 0.1;  // of a sample that is meant to be shorter than the sequence
   MaskingOptions masking;
-  std::string cache_dir;  // where the order is kept between runs; empty: PREFIX/cache/<class>_indices
+  std::string cache_dir;                // where the order is kept between runs; empty: PREFIX/cache/<class>_indices
   std::string tokenizer_json = "null";  // Megatron's description of the tokenizer, part of the cache files' names
 };
 
@@ -33,8 +34,8 @@ class SentenceSamples {
  public:
   // What differs between the two.
   struct Kind {
-    std::string name;             // Megatron's class, as in the names of cached files
-    int64_t special_tokens = 0;   // that a sample has besides its sentences
+    std::string name;            // Megatron's class, as in the names of cached files
+    int64_t special_tokens = 0;  // that a sample has besides its sentences
     int64_t fewest_sentences = 1;
     std::vector<std::pair<std::string, std::string>> described;  // further entries of the description: key, JSON text
   };
@@ -44,7 +45,8 @@ class SentenceSamples {
   };
 
   // Throws UserError when no document is of use, and for options out of range.
-  SentenceSamples(std::shared_ptr<const IndexedDatasetReader> reader, const SentenceDatasetOptions& options, const Kind& kind);
+  SentenceSamples(std::shared_ptr<const IndexedDatasetReader> reader, const SentenceDatasetOptions& options,
+                  const Kind& kind);
   ~SentenceSamples();
   SentenceSamples(SentenceSamples&&) noexcept;
 

@@ -1,5 +1,6 @@
-// Samples for T5 (Raffel et al. 2020) from sentence-level data, token for token those of Megatron's T5MaskedWordPieceDataset:
-// runs of tokens are taken out of a text, each replaced by a sentinel, and the decoder is to write them.
+// Samples for T5 (Raffel et al. 2020) from sentence-level data, token for token those of Megatron's
+// T5MaskedWordPieceDataset: runs of tokens are taken out of a text, each replaced by a sentinel, and the decoder is to
+// write them.
 //
 //   encoder   Thank you <extra_id_0> me to your party <extra_id_1> week.
 //   decoder   BOS <extra_id_0> for inviting <extra_id_1> last
@@ -31,11 +32,12 @@ struct T5Sample {
 class T5Dataset {
  public:
   // Throws UserError as SentenceSamples does, and for a vocabulary without bos, eos or sentinels.
-  T5Dataset(std::shared_ptr<const IndexedDatasetReader> reader, MaskVocabulary vocabulary, const T5DatasetOptions& options);
+  T5Dataset(std::shared_ptr<const IndexedDatasetReader> reader, MaskVocabulary vocabulary,
+            const T5DatasetOptions& options);
 
   int64_t size() const { return samples_.size(); }
-  // Fills `sample` with the sample `index`, 0 ≤ index < size(). Throws UserError where there are too few sentinels, or the
-  // decoder's part is too long. Thread-safe.
+  // Fills `sample` with the sample `index`, 0 ≤ index < size(). Throws UserError where there are too few sentinels, or
+  // the decoder's part is too long. Thread-safe.
   void get(int64_t index, T5Sample& sample) const;
   // The sentences and the order.
   const SentenceSamples& samples() const { return samples_; }

@@ -1,5 +1,5 @@
-// The .bin of an indexed dataset, for reading: mapped, or read piece by piece where the system maps no more. Parallel file
-// systems have quotas of maps, which blends of hundreds of corpora reach.
+// The .bin of an indexed dataset, for reading: mapped, or read piece by piece where the system maps no more. Parallel
+// file systems have quotas of maps, which blends of hundreds of corpora reach.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ class TokenFile {
   size_t size() const { return size_; }
   bool mapped() const { return map_.has_value(); }
 
-  // The bytes [begin, begin + count), which must be in the file: in the map, or in `buffer`. Throws EnvironmentError when they
-  // can't be read, or the file has become shorter. Thread-safe.
+  // The bytes [begin, begin + count), which must be in the file: in the map, or in `buffer`. Throws EnvironmentError
+  // when they can't be read, or the file has become shorter. Thread-safe.
   std::span<const std::byte> bytes(int64_t begin, size_t count, std::vector<std::byte>& buffer) const;
 
  private:

@@ -9,10 +9,10 @@
 namespace longhaul {
 
 struct FlatPiece {
-  size_t parameter = 0;               // index in the store
-  std::vector<int64_t> offsets;       // where the rectangle begins in the global tensor
+  size_t parameter = 0;          // index in the store
+  std::vector<int64_t> offsets;  // where the rectangle begins in the global tensor
   std::vector<int64_t> shape;
-  int64_t begin = 0;                  // its first element in the flat buffers, where it is contiguous
+  int64_t begin = 0;  // its first element in the flat buffers, where it is contiguous
 };
 
 enum class PieceChoice { all, owned };  // owned: of blocks that several tensor-parallel ranks hold, one rank's

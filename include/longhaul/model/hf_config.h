@@ -24,8 +24,7 @@ class HfConfigReader {
 
   // True when the field is there and not null.
   bool has(const std::string& key) const;
-  const nlohmann::json* value(
-      const std::string& key);  // marks the field as read; null pointer when absent or null
+  const nlohmann::json* value(const std::string& key);  // marks the field as read; null pointer when absent or null
 
   // An absent field, or null, gives the default; without one it is an error. UserError for a value of another
   // kind.

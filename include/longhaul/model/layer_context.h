@@ -30,13 +30,14 @@ struct LayerContext {
   ops::RopeTable rope;              // undefined without rotary embedding
   bool training = false;            // dropout is active
   Recompute recompute = Recompute::none;
-  int64_t recompute_layers = 0;     // of the mode, counted from the first; 0: all
-  std::shared_ptr<HostActivations> host_activations;  // this micro-batch's, where Recompute::full keeps inputs; null: the device
-  uint64_t seed = 0;                // of the dropout streams
-  uint64_t step = 0;                // of the optimiser, keys the dropout masks
-  uint64_t first_token = 0;         // global number, within the step, of this micro-batch's first token
-  uint64_t first_held_token = 0;    // of those that hidden states hold; the model sets it
-  KvCache* cache = nullptr;         // generation only
+  int64_t recompute_layers = 0;  // of the mode, counted from the first; 0: all
+  std::shared_ptr<HostActivations>
+      host_activations;           // this micro-batch's, where Recompute::full keeps inputs; null: the device
+  uint64_t seed = 0;              // of the dropout streams
+  uint64_t step = 0;              // of the optimiser, keys the dropout masks
+  uint64_t first_token = 0;       // global number, within the step, of this micro-batch's first token
+  uint64_t first_held_token = 0;  // of those that hidden states hold; the model sets it
+  KvCache* cache = nullptr;       // generation only
 };
 
 }  // namespace longhaul

@@ -29,8 +29,8 @@ using MixerFactory = std::function<std::unique_ptr<Mixer>(const ModelConfig& con
                                                           const std::string& prefix, ParameterStore& store)>;
 
 struct SublayerSpec {
-  std::string norm;    // name of the norm's parameters, e.g. "input_layernorm"
-  std::string name;    // name of the mixer's parameters, e.g. "self_attention"
+  std::string norm;  // name of the norm's parameters, e.g. "input_layernorm"
+  std::string name;  // name of the mixer's parameters, e.g. "self_attention"
   MixerFactory mixer;
 };
 

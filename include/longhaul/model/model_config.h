@@ -27,17 +27,17 @@ struct RopeScaling {
 };
 
 struct ModelConfig {
-  std::string from;            // a Hugging Face folder; then the shape comes from its config.json
+  std::string from;              // a Hugging Face folder; then the shape comes from its config.json
   std::string family = "llama";  // llama, gpt, nemotron, or one that the program registered; see family_preset
 
   int64_t layers = 2;
   int64_t hidden = 128;
   int64_t heads = 4;
-  int64_t kv_heads = 0;        // 0: as many as heads
-  int64_t head_dim = 0;        // 0: hidden / heads
-  int64_t ffn_hidden = 0;      // 0: 4 × hidden
-  int64_t vocab_size = 0;      // true number of embedding rows, without padding; 0: the tokenizer's
-  int64_t vocab_multiple = 1;  // rows are padded in memory to a multiple of this; padding is masked in the loss
+  int64_t kv_heads = 0;          // 0: as many as heads
+  int64_t head_dim = 0;          // 0: hidden / heads
+  int64_t ffn_hidden = 0;        // 0: 4 × hidden
+  int64_t vocab_size = 0;        // true number of embedding rows, without padding; 0: the tokenizer's
+  int64_t vocab_multiple = 1;    // rows are padded in memory to a multiple of this; padding is masked in the loss
   int64_t max_positions = 2048;  // rows of a learned table; the declared context of a rotary model
 
   Normalization normalization = Normalization::rms_norm;
@@ -45,7 +45,7 @@ struct ModelConfig {
   bool norm_zero_centered = false;  // the stored weight is gamma - 1 (LayerNorm1P)
 
   Activation activation = Activation::silu;
-  bool gated = true;           // act(gate) * up, as in SwiGLU
+  bool gated = true;  // act(gate) * up, as in SwiGLU
 
   PositionEmbedding position = PositionEmbedding::rope;
   double rope_theta = 10000.0;
@@ -53,18 +53,18 @@ struct ModelConfig {
   RopeScaling rope_scaling;
 
   bool qkv_bias = false;
-  bool linear_bias = false;    // biases of the attention output and of both MLP linears
-  bool proj_bias = false;      // bias of the attention output alone (Llama's attention_bias); linear_bias implies it
+  bool linear_bias = false;      // biases of the attention output and of both MLP linears
+  bool proj_bias = false;        // bias of the attention output alone (Llama's attention_bias); linear_bias implies it
   bool tied_embeddings = false;  // the output layer is the token embedding
 
   double attention_scale = 0;  // 0: 1 / sqrt(head_dim)
   double attention_dropout = 0;
   double hidden_dropout = 0;
   double embedding_dropout = 0;
-  double logit_softcap = 0;    // logits = cap * tanh(logits / cap); 0: off
+  double logit_softcap = 0;  // logits = cap * tanh(logits / cap); 0: off
 
   double init_std = 0.02;
-  bool scaled_init = true;     // output projections start with init_std / sqrt(2 × layers)
+  bool scaled_init = true;  // output projections start with init_std / sqrt(2 × layers)
 
   // The fields that are 0 for "derive it", derived. Throws UserError for a shape that can't be.
   ModelConfig resolved() const;

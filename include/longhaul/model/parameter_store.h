@@ -34,10 +34,10 @@ struct FlatRange {
 FlatRange intersection(FlatRange a, FlatRange b);
 
 struct ParameterUnit {
-  FlatRange range;           // with padding behind the parameters
-  int64_t decayed_end = 0;   // [range.begin, decayed_end) has weight decay
-  at::Tensor values;         // [range.count()]
-  at::Tensor main_grads;     // the same; undefined without
+  FlatRange range;          // with padding behind the parameters
+  int64_t decayed_end = 0;  // [range.begin, decayed_end) has weight decay
+  at::Tensor values;        // [range.count()]
+  at::Tensor main_grads;    // the same; undefined without
 };
 
 class ParameterStore {
@@ -45,15 +45,15 @@ class ParameterStore {
   struct Options {
     c10::ScalarType dtype = c10::ScalarType::Float;
     c10::Device device = c10::Device(c10::DeviceType::CPU);
-    bool main_grads = true;       // false for evaluation and generation
-    int64_t vocab_multiple = 1;   // padding of a rank's rows where ShardSpec::vocabulary is set
-    int64_t flat_multiple = 1;    // a unit's length is one: so many data-parallel ranks share it evenly
+    bool main_grads = true;      // false for evaluation and generation
+    int64_t vocab_multiple = 1;  // padding of a rank's rows where ShardSpec::vocabulary is set
+    int64_t flat_multiple = 1;   // a unit's length is one: so many data-parallel ranks share it evenly
     // Units have no memory for values, or for main gradients, but when their UnitEvents give them some.
     bool values_on_demand = false;
     bool gradients_on_demand = false;
     // Makes the other buffers, [elements] zeros; empty: LibTorch does.
     std::function<at::Tensor(int64_t elements, const at::TensorOptions& options)> zeros;
-    TensorGroup tensor{};         // the ranks that share each matrix; this one holds its blocks of it
+    TensorGroup tensor{};  // the ranks that share each matrix; this one holds its blocks of it
   };
 
   explicit ParameterStore(Options options);

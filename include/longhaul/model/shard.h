@@ -22,10 +22,10 @@ struct ShardSpec {
   int tensor_dim = -1;                // the dimension that tensor parallelism cuts; -1: replicated
   int parts = 1;                      // blocks along tensor_dim that are cut one by one (2 for gate and up)
   QkvRows qkv{};                      // how dimension 0 is cut, where it is a fused QKV's
-  bool per_token = false;     // replicated, and used token by token: under sequence parallelism gradients are partial
-  bool vocabulary = false;    // dimension 0 is the vocabulary, padded in memory
-  bool copy = false;          // a tied weight's second home: another pipeline stage owns it
-  bool weight_decay = true;   // false for biases and norm weights
+  bool per_token = false;    // replicated, and used token by token: under sequence parallelism gradients are partial
+  bool vocabulary = false;   // dimension 0 is the vocabulary, padded in memory
+  bool copy = false;         // a tied weight's second home: another pipeline stage owns it
+  bool weight_decay = true;  // false for biases and norm weights
   Init init = Init::normal;
   double init_std = 0.02;
 };
@@ -42,8 +42,8 @@ struct Block {
   int dim = 0;
   int64_t begin = 0;
   int64_t length = 0;
-  int holders = 1;     // so many tensor-parallel ranks, neighbours, hold this very block
-  bool owned = true;   // this rank counts it in norms and writes it to checkpoints; of all holders one does
+  int holders = 1;    // so many tensor-parallel ranks, neighbours, hold this very block
+  bool owned = true;  // this rank counts it in norms and writes it to checkpoints; of all holders one does
 };
 
 // Rows of a table over the vocabulary that each of `ranks` tensor-parallel ranks has in memory, padding included: all

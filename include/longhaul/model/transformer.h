@@ -74,7 +74,8 @@ class Transformer {
   std::vector<std::unique_ptr<TransformerLayer>> layers_;  // by number in the whole model; null: another rank's
   std::unique_ptr<ResidualNorm> final_norm_;               // null: another rank's
   std::vector<float> rope_frequencies_;
-  std::vector<ops::RopeTable> rope_;  // the last is for the longest sequence seen; a recorded graph may read an earlier one
+  std::vector<ops::RopeTable>
+      rope_;  // the last is for the longest sequence seen; a recorded graph may read an earlier one
 };
 
 }  // namespace longhaul

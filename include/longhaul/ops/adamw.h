@@ -13,8 +13,8 @@ struct AdamWOptions {
   double eps = 1e-8;
   double weight_decay = 0.1;  // decoupled: master -= lr · weight_decay · master
   int64_t step = 1;           // counts from 1, for the bias correction
-  // FP64 [1] on the device of the tensors, which gradients are multiplied by first: clipping_scale. Where it is not finite
-  // the step changes nothing. Undefined: 1.
+  // FP64 [1] on the device of the tensors, which gradients are multiplied by first: clipping_scale. Where it is not
+  // finite the step changes nothing. Undefined: 1.
   at::Tensor grad_scale;
 };
 
@@ -28,9 +28,9 @@ void adamw_step(const at::Tensor& master, const at::Tensor& moment1, const at::T
 // device, which nothing waits for.
 void add_squared_norm(const at::Tensor& x, const at::Tensor& sum);
 
-// What gradients of the squared norm `squared` (FP64 [1]) are multiplied by so that their norm is at most `limit`: min(1,
-// limit / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ and Megatron-LM have it; 1 where limit is 0, NaN where the norm
-// is not finite. FP64 [1] on the same device, which nothing waits for.
+// What gradients of the squared norm `squared` (FP64 [1]) are multiplied by so that their norm is at most `limit`:
+// min(1, limit / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ and Megatron-LM have it; 1 where limit is 0, NaN
+// where the norm is not finite. FP64 [1] on the same device, which nothing waits for.
 at::Tensor clipping_scale(const at::Tensor& squared, double limit);
 
 }  // namespace longhaul::ops

@@ -10,9 +10,9 @@ namespace longhaul::ops {
 // library, a device) and what to do, a clause for a UserError. The first call does the work; any thread may call.
 const std::string& cuda_problem();
 
-// Operators on CUDA don't wait to see whether a label, token id or position is in range: they compute harmless numbers for
-// one that is not, and remember the first. This throws the UserError (or InternalError) that the same operator on a CPU
-// throws at once; every operator that checks its input calls it too. Call it where the results of a step are read.
+// Operators on CUDA don't wait to see whether a label, token id or position is in range: they compute harmless numbers
+// for one that is not, and remember the first. This throws the UserError (or InternalError) that the same operator on a
+// CPU throws at once; every operator that checks its input calls it too. Call it where the results of a step are read.
 void throw_device_faults();
 
 }  // namespace longhaul::ops

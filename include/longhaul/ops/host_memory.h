@@ -17,9 +17,9 @@ void keep_host_memory();
 // What it holds, in bytes. Freed blocks are kept only while live + kept stays below 1.25 times the peak of
 // `live`.
 struct HostMemory {
-  int64_t live = 0;         // in tensors, rounded up to blocks
+  int64_t live = 0;  // in tensors, rounded up to blocks
   int64_t kept = 0;
-  int64_t tensors = 0;      // in tensors of 1 MiB and more, as they asked for it
+  int64_t tensors = 0;       // in tensors of 1 MiB and more, as they asked for it
   int64_t tensors_peak = 0;  // the most of that since the program's start or the last reset
 };
 HostMemory host_memory();

@@ -9,7 +9,7 @@
 namespace longhaul::ops {
 
 struct CrossEntropyOptions {
-  int64_t vocab_size = 0;    // rows of the whole weight beyond it are padding and excluded; 0: all rows count
+  int64_t vocab_size = 0;  // rows of the whole weight beyond it are padding and excluded; 0: all rows count
   // The ranks over which the weight's rows are cut, of the same number each; null: this one has them all. The loss is
   // then that over all rows, the gradient of `hidden` this rank's share of a sum over the ranks.
   comm::Communicator* vocabulary = nullptr;
@@ -28,10 +28,10 @@ struct CrossEntropyResult {
 };
 
 // hidden [tokens, hidden], weight [rows, hidden], labels [tokens] int64, token_weights [tokens] FP32.
-// A label outside [0, vocab_size) where token_weights is not 0 is a UserError, on CUDA a later one (throw_device_faults). A token of weight 0 costs
-// nothing: its label isn't looked at, its token_loss and gradient are 0.
-CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
-                                        const at::Tensor& labels, const at::Tensor& token_weights,
-                                        const CrossEntropyOptions& options);
+// A label outside [0, vocab_size) where token_weights is not 0 is a UserError, on CUDA a later one
+// (throw_device_faults). A token of weight 0 costs nothing: its label isn't looked at, its token_loss and gradient are
+// 0.
+CrossEntropyResult linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
+                                        const at::Tensor& token_weights, const CrossEntropyOptions& options);
 
 }  // namespace longhaul::ops

@@ -8,7 +8,7 @@
 namespace longhaul::ops {
 
 struct NormOptions {
-  bool layer_norm = false;     // false: RMSNorm (no mean, no bias)
+  bool layer_norm = false;  // false: RMSNorm (no mean, no bias)
   double eps = 1e-5;
   bool zero_centered = false;  // the effective weight is 1 + weight
 };

@@ -33,8 +33,7 @@ struct RopeFrequencyScaling {
 };
 
 // theta^(-2c / rotary_dim), c = 0 … rotary_dim/2 - 1, scaled; FP32 numbers.
-std::vector<float> rope_inverse_frequencies(int64_t rotary_dim, double theta,
-                                            const RopeFrequencyScaling& scaling = {});
+std::vector<float> rope_inverse_frequencies(int64_t rotary_dim, double theta, const RopeFrequencyScaling& scaling = {});
 
 // Tables for `positions` positions on `device`.
 RopeTable make_rope_table(const std::vector<float>& inverse_frequencies, int64_t positions,

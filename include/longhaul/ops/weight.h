@@ -1,5 +1,6 @@
-// A weight as the operators take it. When `main_grad` is defined (FP32, or FP64 for FP64; same shape) an operator's backward *adds*
-// the weight's gradient there, in FP32, and autograd sees none; otherwise the gradient is returned to autograd.
+// A weight as the operators take it. When `main_grad` is defined (FP32, or FP64 for FP64; same shape) an operator's
+// backward *adds* the weight's gradient there, in FP32, and autograd sees none; otherwise the gradient is returned to
+// autograd.
 #pragma once
 
 #include <ATen/core/Tensor.h>

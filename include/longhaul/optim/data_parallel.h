@@ -55,8 +55,8 @@ class DataParallel final : public UnitEvents {
 
  private:
   struct Gradients {
-    int64_t awaited = 0;   // micro-batches that have not added theirs
-    bool sent = false;     // since the last `finish_gradients`
+    int64_t awaited = 0;  // micro-batches that have not added theirs
+    bool sent = false;    // since the last `finish_gradients`
   };
   struct Reduction {
     size_t unit = 0;
@@ -71,10 +71,10 @@ class DataParallel final : public UnitEvents {
   comm::Communicator* const ranks_;
   const Sharding sharding_;
   const GradientReduction reduction_;
-  std::vector<UnitShare> shares_;       // by unit
-  std::vector<Gradients> gradients_;    // by unit
-  std::vector<comm::Work> gathering_;   // by unit
-  std::deque<Reduction> reductions_;    // under way, in the order of their start
+  std::vector<UnitShare> shares_;      // by unit
+  std::vector<Gradients> gradients_;   // by unit
+  std::vector<comm::Work> gathering_;  // by unit
+  std::deque<Reduction> reductions_;   // under way, in the order of their start
 };
 
 }  // namespace longhaul

@@ -13,8 +13,8 @@ namespace longhaul {
 class GradientSums {
  public:
   // A collective call over the store's tensor group. `shares`, by unit: of these gradients, which every rank of the
-  // sums has the same share of. `ends`: the first and the last stage of the pipeline, where this rank is one of two; null
-  // otherwise. All outlive this.
+  // sums has the same share of. `ends`: the first and the last stage of the pipeline, where this rank is one of two;
+  // null otherwise. All outlive this.
   GradientSums(const ParameterStore& store, const std::vector<UnitShare>& shares, comm::Communicator* ends);
 
   // Sums the gradients in place. A collective call, once a step, when the shares have the data-parallel ranks' sums.

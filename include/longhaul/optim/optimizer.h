@@ -32,22 +32,21 @@ struct OptimizerRanks {
 
 class Optimizer {
  public:
-  // `store` must outlive the optimiser and have main gradients; where there are data-parallel ranks, its flat_multiple is
-  // their number. In an FP32 run the masters are the model's own values; otherwise they are a second, FP32 buffer, and
-  // the model holds their rounded copy. With config.offload masters and moments are in host memory, and stepped over by
-  // the CPU. While it lives, the store's events go to it. A collective call over the store's
-  // tensor group.
+  // `store` must outlive the optimiser and have main gradients; where there are data-parallel ranks, its flat_multiple
+  // is their number. In an FP32 run the masters are the model's own values; otherwise they are a second, FP32 buffer,
+  // and the model holds their rounded copy. With config.offload masters and moments are in host memory, and stepped
+  // over by the CPU. While it lives, the store's events go to it. A collective call over the store's tensor group.
   Optimizer(ParameterStore& store, const OptimizerConfig& config, const OptimizerRanks& ranks = {});
   ~Optimizer();
 
-  // Sets the masters: `fill` is called for each unit, and writes this rank's parameters of it, in FP32, but their padding.
-  // Sharded, one unit at a time is there in full.
+  // Sets the masters: `fill` is called for each unit, and writes this rank's parameters of it, in FP32, but their
+  // padding. Sharded, one unit at a time is there in full.
   void fill(const std::function<void(std::vector<Parameter>& parameters)>& fill);
 
   // Masters and moments as rectangles of the global tensors. `all`: what this rank holds, to be loaded; `owned`: what
   // it saves, so that all ranks together save each element once.
   struct Piece {
-    std::string name;  // of the parameter
+    std::string name;                     // of the parameter
     at::Tensor master, moment1, moment2;  // FP32 views
     std::vector<int64_t> global_shape, offsets;
   };
@@ -81,8 +80,8 @@ class Optimizer {
   const OptimizerConfig config_;
   const OptimizerRanks ranks_;
   DataParallel data_;
-  std::vector<State> states_;         // by unit
-  std::unique_ptr<HostUnits> host_;   // with OptimizerConfig::offload
+  std::vector<State> states_;        // by unit
+  std::unique_ptr<HostUnits> host_;  // with OptimizerConfig::offload
   GradientSums sums_;
   int64_t steps_taken_ = 0;
 };

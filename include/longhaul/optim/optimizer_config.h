@@ -26,7 +26,7 @@ enum class WsdDecay { linear, cosine, exponential, minus_sqrt };
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::cosine;
   int64_t warmup_steps = 0;
-  int64_t decay_steps = 0;  // the step, warm-up included, at which min_lr is reached; 0: trainer.max_steps
+  int64_t decay_steps = 0;      // the step, warm-up included, at which min_lr is reached; 0: trainer.max_steps
   int64_t wsd_decay_steps = 0;  // length of the final decay of `wsd`; 0: a tenth of decay_steps
   WsdDecay wsd_decay = WsdDecay::linear;
   bool operator==(const ScheduleConfig&) const = default;

@@ -22,8 +22,8 @@ struct PipelineStage {
 };
 
 // One global batch: forward and backward of all micro-batches, in the order of `program`, this stage's. Gradients
-// accumulate where `forward`'s operators put them. `ranks`: the stages, in order; may be null for one stage. Activations
-// are freed as soon as their backward has run.
+// accumulate where `forward`'s operators put them. `ranks`: the stages, in order; may be null for one stage.
+// Activations are freed as soon as their backward has run.
 void run_pipeline(const std::vector<PipelineStep>& program, comm::Communicator* ranks, const PipelineStage& stage);
 
 }  // namespace longhaul::parallel

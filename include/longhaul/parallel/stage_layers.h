@@ -30,8 +30,8 @@ struct LayerSplit {
 // parallel.first_stage_layers and parallel.last_stage_layers. "" if they can.
 std::string layer_split_problem(int64_t layers, int64_t stages, int64_t chunks, const LayerSplit& split);
 
-// How many layers the first and the last stage may hold together where `split` gives one or both a number: each other piece
-// needs one.
+// How many layers the first and the last stage may hold together where `split` gives one or both a number: each other
+// piece needs one.
 int64_t most_layers_of_ends(int64_t layers, int64_t stages, int64_t chunks, const LayerSplit& split);
 
 // The layers of a stage's chunk, when `layers` are dealt to stages · chunks pieces in the order of the

@@ -20,9 +20,9 @@ class ActivationMemory {
   double exchanged() const;
 
  private:
-  double hidden_, norm_share_;         // hidden: of all tokens; norms have 1 / norm_share of them
-  double attention_, statistics_;      // kept by attention: fused QKV, its output; per head
-  double first_, activated_;           // of the MLP: what the activation takes and gives
+  double hidden_, norm_share_;     // hidden: of all tokens; norms have 1 / norm_share of them
+  double attention_, statistics_;  // kept by attention: fused QKV, its output; per head
+  double first_, activated_;       // of the MLP: what the activation takes and gives
   double tensor_exchange_, pipeline_exchange_;
 };
 

@@ -1,6 +1,6 @@
-// How many sequences a step takes where the batch grows during a run: in equal increments over a number of samples, as with
-// Megatron-LM's --rampup-batch-size, or at given numbers of tokens, as with its --step-batch-size-schedule. The samples
-// consumed so far decide, so a resumed run goes on alike.
+// How many sequences a step takes where the batch grows during a run: in equal increments over a number of samples, as
+// with Megatron-LM's --rampup-batch-size, or at given numbers of tokens, as with its --step-batch-size-schedule. The
+// samples consumed so far decide, so a resumed run goes on alike.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace longhaul {
 
 class BatchSchedule {
  public:
-  // UserError where the section's keys don't go together or batch.schedule can't be read. `sequence_length`: tokens of a
-  // sample, which turns the tokens of batch.schedule into samples (rounded down).
+  // UserError where the section's keys don't go together or batch.schedule can't be read. `sequence_length`: tokens of
+  // a sample, which turns the tokens of batch.schedule into samples (rounded down).
   BatchSchedule(const BatchConfig& batch, int64_t sequence_length);
 
   struct Stage {

@@ -17,8 +17,9 @@ struct MemoryEstimate {
   double total() const { return weights + gradients + optimizer + activations + working + communication; }
 };
 
-// Of a rank on one pipeline stage. The recipe's model is resolved; `layout` and `recompute` stand for its own. `data_ranks`
-// share what layout.sharding says; of what is sharded two units are there in full at times (docs/parallelism.md).
+// Of a rank on one pipeline stage. The recipe's model is resolved; `layout` and `recompute` stand for its own.
+// `data_ranks` share what layout.sharding says; of what is sharded two units are there in full at times
+// (docs/parallelism.md).
 //
 // Counted are our tensors, operator by operator, with attention that never holds the scores. The system, LibTorch, the
 // GPU's context, the communication library's buffers and the allocator's slack come on top.
@@ -26,7 +27,7 @@ MemoryEstimate estimate_stage_memory(const Recipe& recipe, const ParallelConfig&
                                      const RecomputeConfig& recompute, int64_t data_ranks, int64_t stage);
 
 // Of the fullest stage's ranks.
-MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout,
-                               const RecomputeConfig& recompute, int64_t data_ranks = 1);
+MemoryEstimate estimate_memory(const Recipe& recipe, const ParallelConfig& layout, const RecomputeConfig& recompute,
+                               int64_t data_ranks = 1);
 
 }  // namespace longhaul

@@ -38,8 +38,8 @@ parallel::PipelineShape pipeline_shape(const ParallelConfig& layout, int64_t mic
 // How the layers are dealt to the stages.
 parallel::LayerSplit layer_split(const ParallelConfig& layout);
 
-// parallel.order, read: Longhaul's names of the axes, or Megatron's (tp, cp, ep, dp, pp). UserError, with an order that would
-// do, unless it names each of the five once.
+// parallel.order, read: Longhaul's names of the axes, or Megatron's (tp, cp, ep, dp, pp). UserError, with an order that
+// would do, unless it names each of the five once.
 comm::AxisOrder axis_order(const ParallelConfig& layout);
 
 // Why the layout doesn't fit, a clause a reason, each with the keys and their values: "model.heads 32 does
@@ -50,8 +50,7 @@ std::vector<std::string> layout_problems(const ParallelConfig& layout, const Lay
 // "parallel.tensor=4 parallel.pipeline=2 (with 2 data-parallel ranks)". Other keys are named where they must
 // change too. Near is what multiplies or divides few sizes by little. Empty: nothing fits, whatever the
 // sizes; then the batch doesn't divide by the ranks.
-std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const LayoutNeeds& needs,
-                                         size_t most = 3);
+std::vector<std::string> nearest_layouts(const ParallelConfig& wanted, const LayoutNeeds& needs, size_t most = 3);
 
 // The numbers of ranks next below (or equal) and above needs.ranks on which the layout fits: two, one, or
 // none.

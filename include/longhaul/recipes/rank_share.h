@@ -21,12 +21,12 @@ struct RankShare {
   int64_t rank = 0;
   comm::MeshCoordinates at;
   std::vector<parallel::LayerRange> layers;  // of each chunk
-  bool embedding = false;      // holds its rows of the token embedding, and of learned positions all
-  bool output = false;         // holds the final norm and its rows of the output layer
+  bool embedding = false;                    // holds its rows of the token embedding, and of learned positions all
+  bool output = false;                       // holds the final norm and its rows of the output layer
   IndexRange heads, kv_heads;  // of each layer; tensor ranks share a key/value head where there are too few
   IndexRange ffn;
-  IndexRange vocabulary;   // rows, without padding
-  IndexRange sequences;    // of the first micro-batch; the next ones begin micro · data ranks further
+  IndexRange vocabulary;         // rows, without padding
+  IndexRange sequences;          // of the first micro-batch; the next ones begin micro · data ranks further
   int64_t parameters = 0;        // without padding
   int64_t layer_parameters = 0;  // of one layer
 };

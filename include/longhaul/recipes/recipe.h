@@ -56,8 +56,8 @@ void require_data(const Recipe& recipe);
 // UserError where the recipe's layout, resolved, does not fit `ranks` ranks.
 void require_layout(const Recipe& recipe, int64_t ranks);
 
-// UserError, with all that is in the way, where trainer.cuda_graphs can't record the recipe's micro-batches. Its model is
-// resolved. `ranks`: of the run; 0: not known.
+// UserError, with all that is in the way, where trainer.cuda_graphs can't record the recipe's micro-batches. Its model
+// is resolved. `ranks`: of the run; 0: not known.
 void require_cuda_graphs(const Recipe& recipe, int64_t ranks = 0);
 
 }  // namespace longhaul

@@ -17,7 +17,8 @@ struct BatchConfig {
   int64_t rampup_start = 0;
   int64_t rampup_increment = 0;
   int64_t rampup_samples = 0;
-  std::string schedule;  // "0:768 250B:1536": from so many tokens on, so many sequences (BatchSchedule); empty: batch.global
+  std::string
+      schedule;  // "0:768 250B:1536": from so many tokens on, so many sequences (BatchSchedule); empty: batch.global
   bool operator==(const BatchConfig&) const = default;
 };
 
@@ -54,12 +55,17 @@ enum class RecomputeMode { none, selective, full };
 
 struct RecomputeConfig {
   RecomputeMode mode = RecomputeMode::none;
-  int64_t layers = 0;  // of `mode`, counted from the first; 0: all
+  int64_t layers = 0;    // of `mode`, counted from the first; 0: all
   bool offload = false;  // what mode full keeps, in host memory
   bool operator==(const RecomputeConfig&) const = default;
 };
 
-enum class PipelineSchedule { one_f_one_b, interleaved, gpipe, zero_bubble };  // "1f1b", "interleaved", "gpipe", "zero_bubble"
+enum class PipelineSchedule {
+  one_f_one_b,
+  interleaved,
+  gpipe,
+  zero_bubble
+};  // "1f1b", "interleaved", "gpipe", "zero_bubble"
 
 // How a model is laid out over ranks. Sizes multiply; what remains of the world is data parallel.
 struct ParallelConfig {
@@ -80,7 +86,7 @@ struct ParallelConfig {
   Sharding sharding = Sharding::none;
   GradientReduction gradient_reduction = GradientReduction::fp32;
   bool register_buffers = false;  // the data-parallel ranks' values and gradients, with NCCL
-  int64_t timeout = 1800;  // seconds that a rank waits for others; 0: for ever
+  int64_t timeout = 1800;         // seconds that a rank waits for others; 0: for ever
   int64_t model_ranks() const { return tensor * pipeline * context; }
   bool operator==(const ParallelConfig&) const = default;
 };

@@ -12,8 +12,8 @@ namespace longhaul {
 
 struct EvaluationPlan {
   int64_t sequence_length = 0;
-  int64_t micro_batch = 1;   // sequences at once
-  int64_t samples = 0;       // of the dataset, from its first; 0: all
+  int64_t micro_batch = 1;  // sequences at once
+  int64_t samples = 0;      // of the dataset, from its first; 0: all
   MaskOptions masks;
 };
 

@@ -32,9 +32,9 @@ class ModelFolder {
   const ModelConfig& config() const { return config_; }  // resolved
   const HfSideCar& side_car() const { return side_car_; }
 
-  // What fills parameters of a model of `config()`, or of one that differs only in what weights don't depend on, a few or
-  // all at a time, and returns the bytes that it read for them. The folder outlives it. UserError where the weights are
-  // not those that its configuration describes.
+  // What fills parameters of a model of `config()`, or of one that differs only in what weights don't depend on, a few
+  // or all at a time, and returns the bytes that it read for them. The folder outlives it. UserError where the weights
+  // are not those that its configuration describes.
   WeightReader weights() const;
   // The weights by parameter name, without a model; the folder must outlive it. UserError for a Hugging Face
   // folder, whose tensors are others.

@@ -14,13 +14,14 @@ struct StepMetrics {
   double learning_rate = 0;
   double step_seconds = 0;
   double data_wait_seconds = 0;  // of step_seconds: waiting for the loader
-  double communication_seconds = 0;  // of step_seconds: this rank's, busy with or waiting for others (CPUs; 0 with NCCL)
-  double save_seconds = 0;       // that saving a checkpoint held the run up since the step before; not in step_seconds
+  double communication_seconds =
+      0;                    // of step_seconds: this rank's, busy with or waiting for others (CPUs; 0 with NCCL)
+  double save_seconds = 0;  // that saving a checkpoint held the run up since the step before; not in step_seconds
   double tokens_per_second = 0;
   double model_flops_per_second = 0;  // causal attention counted by half, no recomputation
-  int64_t memory_bytes = 0;     // peak: resident memory on a CPU, allocated memory on a GPU
-  std::optional<double> valid_loss;  // where evaluated after this step
-  std::optional<double> test_loss;   // after the last step, with data.test
+  int64_t memory_bytes = 0;           // peak: resident memory on a CPU, allocated memory on a GPU
+  std::optional<double> valid_loss;   // where evaluated after this step
+  std::optional<double> test_loss;    // after the last step, with data.test
 };
 
 }  // namespace longhaul

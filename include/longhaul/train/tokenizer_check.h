@@ -11,8 +11,8 @@ namespace longhaul {
 // The model that prepared data are for.
 struct TokenizerOwner {
   int64_t vocab_size = 0;
-  const HfSideCar& side_car;  // its tokenizer.json, if it brings one
-  std::string folder;         // where the tokenizer is, for messages; empty: not known
+  const HfSideCar& side_car;    // its tokenizer.json, if it brings one
+  std::string folder;           // where the tokenizer is, for messages; empty: not known
   bool check_tokenizer = true;  // false: ids alone are checked
   std::string way_out;          // how a user switches the check of the tokenizer off
 };

@@ -28,14 +28,14 @@ namespace longhaul {
 class RunFolder;
 
 struct TrainResult {
-  int64_t first_step = 0;   // the step that the run resumed after; 0 for a fresh one
-  int64_t steps = 0;        // the last step taken
-  StepMetrics last;         // of that step
+  int64_t first_step = 0;  // the step that the run resumed after; 0 for a fresh one
+  int64_t steps = 0;       // the last step taken
+  StepMetrics last;        // of that step
   std::optional<double> first_valid_loss, last_valid_loss;
-  double seconds = 0;       // of this call of run
+  double seconds = 0;  // of this call of run
   double mean_tokens_per_second = 0;
   bool interrupted = false;  // SIGTERM or SIGINT came; everything is saved
-  std::string checkpoint;   // folder of the last checkpoint, if one was written
+  std::string checkpoint;    // folder of the last checkpoint, if one was written
 };
 
 class Trainer {

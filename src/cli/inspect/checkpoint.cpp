@@ -47,8 +47,8 @@ std::string group_table(const CheckpointReader& reader) {
   TextTable table({"group", "tensors", "elements", "dtype", "size"});
   for (const size_t column : {1, 2, 4}) table.align(column, TextTable::Align::right);
   for (const auto& [name, g] : groups) {
-    table.add({name, group_digits(g.tensors), group_digits(g.elements),
-               fmt::format("{}", fmt::join(g.dtypes, ", ")), format_bytes(static_cast<double>(g.bytes))});
+    table.add({name, group_digits(g.tensors), group_digits(g.elements), fmt::format("{}", fmt::join(g.dtypes, ", ")),
+               format_bytes(static_cast<double>(g.bytes))});
   }
   return table.str();
 }
@@ -71,15 +71,15 @@ std::string summary(const CheckpointReader& reader) {
   table.add({"recipe", recipe.name});
   add_model_lines(table, recipe.model.resolved());
   if (reader.step() > 0) {
-    table.add({"training", fmt::format("{} sequences of {} tokens a step, lr {:g}, {}, {}",
-                                       recipe.batch.global, recipe.data.sequence_length, recipe.optimizer.lr,
-                                       name_of(recipe.schedule.kind), name_of(recipe.trainer.precision))});
+    table.add({"training", fmt::format("{} sequences of {} tokens a step, lr {:g}, {}, {}", recipe.batch.global,
+                                       recipe.data.sequence_length, recipe.optimizer.lr, name_of(recipe.schedule.kind),
+                                       name_of(recipe.trainer.precision))});
   }
   if (const auto& hf = reader.hf()) {
     std::vector<std::string> names;
     for (const auto& [name, bytes] : hf->files) names.push_back(name);
-    table.add({"carries along",
-               names.empty() ? std::string("no tokenizer") : fmt::format("{}", fmt::join(names, ", "))});
+    table.add(
+        {"carries along", names.empty() ? std::string("no tokenizer") : fmt::format("{}", fmt::join(names, ", "))});
   }
   return table.str();
 }

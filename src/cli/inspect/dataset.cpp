@@ -53,7 +53,8 @@ void add_lengths(TextTable& table, const std::vector<int64_t>& lengths) {
   table.add({"longest", fmt::format("{} tokens", group_digits(lengths.back()))});
   table.add({"shortest", fmt::format("{} tokens", group_digits(lengths.front()))});
   table.add({"mean", fmt::format("{:.1f} tokens a document", sum / static_cast<double>(lengths.size()))});
-  table.add({"half, 90 %, 99 %", fmt::format("at most {}, {}, {} tokens", quantile(0.5), quantile(0.9), quantile(0.99))});
+  table.add(
+      {"half, 90 %, 99 %", fmt::format("at most {}, {}, {} tokens", quantile(0.5), quantile(0.9), quantile(0.99))});
   const auto empty = std::upper_bound(lengths.begin(), lengths.end(), 0) - lengths.begin();
   if (empty > 0) table.add({"empty", fmt::format("{} documents", group_digits(empty))});
 }
@@ -70,7 +71,8 @@ std::string histogram(const std::vector<int64_t>& lengths) {
     ++counts[bin];
   }
   const int64_t most = counts.empty() ? 0 : *std::max_element(counts.begin(), counts.end());
-  const auto first = std::find_if(counts.begin(), counts.end(), [](int64_t count) { return count > 0; }) - counts.begin();
+  const auto first =
+      std::find_if(counts.begin(), counts.end(), [](int64_t count) { return count > 0; }) - counts.begin();
   for (auto bin = static_cast<size_t>(first); bin < counts.size(); ++bin) {
     const int64_t low = bin == 0 ? 0 : int64_t{1} << (bin - 1), high = (int64_t{1} << bin) - 1;
     const int64_t bar = (counts[bin] * kColumns + most - 1) / most;
@@ -86,11 +88,11 @@ void add_side_car(TextTable& table, const IndexedDatasetReader& data) {
     table.add({"side-car", "none: the ids can't be checked against a model's tokenizer"});
     return;
   }
-  table.add({"tokenizer", fmt::format("fingerprint {}, {} tokens", info->tokenizer_fingerprint,
-                                      group_digits(info->vocab_size))});
+  table.add({"tokenizer",
+             fmt::format("fingerprint {}, {} tokens", info->tokenizer_fingerprint, group_digits(info->vocab_size))});
   table.add({"largest id", group_digits(info->largest_id)});
-  table.add({"end of document", info->append_eod && info->eod_id ? fmt::format("token {}", *info->eod_id)
-                                                                 : std::string("not marked")});
+  table.add({"end of document",
+             info->append_eod && info->eod_id ? fmt::format("token {}", *info->eod_id) : std::string("not marked")});
   table.add({"special tokens", info->add_special_tokens ? "as the tokenizer adds them" : "none added"});
   if (!info->sentences.empty()) table.add({"sentences", info->sentences});
   if (info->documents != data.documents() || info->tokens != data.tokens()) {
@@ -108,8 +110,7 @@ void print_dataset(const IndexedDatasetReader& data) {
   if (data.sequences() != data.documents()) table.add({"sequences", group_digits(data.sequences())});
   table.add({"tokens", group_digits(data.tokens())});
   const int64_t bytes = data.tokens() * token_bytes(data.token_type());
-  table.add(
-      {"ids", fmt::format("{}, {}", type_name(data.token_type()), format_bytes(static_cast<double>(bytes)))});
+  table.add({"ids", fmt::format("{}, {}", type_name(data.token_type()), format_bytes(static_cast<double>(bytes)))});
   const std::vector<int64_t> lengths = sorted_lengths(data);
   add_lengths(table, lengths);
   add_side_car(table, data);

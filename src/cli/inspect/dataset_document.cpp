@@ -44,16 +44,18 @@ std::string token_table(const IndexedDatasetReader& data, int64_t first_byte, co
   const auto range = [](int64_t begin, int64_t count) {
     return count == 0 ? std::string("-") : fmt::format("{} - {}", begin, begin + count);
   };
-  const auto add = [&](const std::string& token, const std::string& place, const std::string& id, const std::string& text) {
+  const auto add = [&](const std::string& token, const std::string& place, const std::string& id,
+                       const std::string& text) {
     const auto bytes = static_cast<int64_t>(text.size());
-    table.add({token, place, id, range(byte, bytes), range(character, characters(text)), text.empty() ? "" : shown(text)});
+    table.add(
+        {token, place, id, range(byte, bytes), range(character, characters(text)), text.empty() ? "" : shown(text)});
     byte += bytes;
     character += characters(text);
   };
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= tokenizer->vocab_size()) {
-      throw UserError("token {} of the document is {}, but the tokenizer has {} ids: it is not the tokenizer of {}", i, ids[i],
-                      tokenizer->vocab_size(), data.prefix());
+      throw UserError("token {} of the document is {}, but the tokenizer has {} ids: it is not the tokenizer of {}", i,
+                      ids[i], tokenizer->vocab_size(), data.prefix());
     }
     add(std::to_string(i), std::to_string(first_byte + static_cast<int64_t>(i) * token_bytes(data.token_type())),
         std::to_string(ids[i]), decoder.push(static_cast<int32_t>(ids[i])));
@@ -64,9 +66,11 @@ std::string token_table(const IndexedDatasetReader& data, int64_t first_byte, co
 
 }  // namespace
 
-void print_document(const IndexedDatasetReader& data, int64_t document, const std::shared_ptr<const Tokenizer>& tokenizer) {
+void print_document(const IndexedDatasetReader& data, int64_t document,
+                    const std::shared_ptr<const Tokenizer>& tokenizer) {
   if (document < 0 || document >= data.documents()) {
-    throw UserError("there is no document {} in {}: it has {}, counted from 0", document, data.prefix(), data.documents());
+    throw UserError("there is no document {} in {}: it has {}, counted from 0", document, data.prefix(),
+                    data.documents());
   }
   const int64_t begin = data.document_border(document), end = data.document_border(document + 1);
   std::vector<int64_t> ids;
@@ -74,9 +78,10 @@ void print_document(const IndexedDatasetReader& data, int64_t document, const st
     const std::vector<int64_t> more = data.get(i);
     ids.insert(ids.end(), more.begin(), more.end());
   }
-  const int64_t first_byte = begin < data.sequences() ? data.offset(begin) : data.tokens() * token_bytes(data.token_type());
-  fmt::print("document {} of {}: {} tokens in {} sequences, from byte {} of the .bin\n\n", document, data.prefix(), ids.size(),
-             end - begin, first_byte);
+  const int64_t first_byte =
+      begin < data.sequences() ? data.offset(begin) : data.tokens() * token_bytes(data.token_type());
+  fmt::print("document {} of {}: {} tokens in {} sequences, from byte {} of the .bin\n\n", document, data.prefix(),
+             ids.size(), end - begin, first_byte);
   fmt::print("{}", tokenizer ? token_table(data, first_byte, ids, tokenizer) : id_rows(ids));
 }
 

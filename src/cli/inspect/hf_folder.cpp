@@ -68,8 +68,7 @@ std::string embedding_key(const HfFolder& folder, const ModelFamily& family, con
   for (const HfMappingRow& row : mapping.rows) {
     if (row.parameter != "embedding.word_embeddings.weight") continue;
     std::string key = row.hf_keys[0];
-    if (!folder.contains(key) && key.starts_with(mapping.optional_prefix))
-      key.erase(0, mapping.optional_prefix.size());
+    if (!folder.contains(key) && key.starts_with(mapping.optional_prefix)) key.erase(0, mapping.optional_prefix.size());
     return folder.contains(key) ? key : "";
   }
   return "";
@@ -84,15 +83,13 @@ std::vector<std::string> odd_values(const HfFolder& folder, const std::string& e
     const at::Tensor tensor = folder.tensor(key);
     if (at::isFloatingType(tensor.scalar_type())) {
       const int64_t bad = tensor.numel() - at::isfinite(tensor).sum().item<int64_t>();
-      if (bad > 0)
-        odd.push_back(fmt::format("{} holds {} values that are NaN or infinite", key, group_digits(bad)));
+      if (bad > 0) odd.push_back(fmt::format("{} holds {} values that are NaN or infinite", key, group_digits(bad)));
     }
     if (key == embedding && tensor.dim() == 2) {
       const int64_t zeros = tensor.eq(0).all(1).sum().item<int64_t>();
       if (zeros > 0) {
-        odd.push_back(
-            fmt::format("{} of {} rows of the token embedding are zero: tokens that were never trained",
-                        group_digits(zeros), group_digits(tensor.size(0))));
+        odd.push_back(fmt::format("{} of {} rows of the token embedding are zero: tokens that were never trained",
+                                  group_digits(zeros), group_digits(tensor.size(0))));
       }
     }
     bar.add(static_cast<double>(folder.entry(key).bytes.size()));
@@ -114,8 +111,7 @@ std::vector<std::string> add_tokenizer(TextTable& table, const fs::path& folder,
                         group_digits(tokens), group_digits(model.vocab_size))};
   }
   if (tokens < model.vocab_size) {
-    return {fmt::format("{} rows of the token embedding belong to no token",
-                        group_digits(model.vocab_size - tokens))};
+    return {fmt::format("{} rows of the token embedding belong to no token", group_digits(model.vocab_size - tokens))};
   }
   return {};
 }
@@ -134,8 +130,7 @@ void inspect_hf_folder(const fs::path& path, const InspectOptions& options) {
   if (options.tensors) fmt::print("\n{}", tensor_table(folder));
   std::fflush(stdout);
   if (options.read_bytes) {
-    for (auto& line : odd_values(folder, embedding_key(folder, family, model)))
-      odd.push_back(std::move(line));
+    for (auto& line : odd_values(folder, embedding_key(folder, family, model))) odd.push_back(std::move(line));
   }
   if (!odd.empty()) fmt::print("\n");
   for (const std::string& line : odd) fmt::print("odd: {}\n", line);

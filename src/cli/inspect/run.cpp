@@ -54,17 +54,15 @@ void add_metrics(TextTable& table, const std::vector<json>& metrics, int64_t max
   const json& last = metrics.back();
   const auto step = static_cast<int64_t>(number(last, "step"));
   table.add(
-      {"progress",
-       fmt::format("step {} of {} ({:.0f} %), {} tokens", group_digits(step), group_digits(max_steps),
-                   100.0 * static_cast<double>(step) / static_cast<double>(std::max<int64_t>(max_steps, 1)),
-                   group_digits(static_cast<int64_t>(number(last, "consumed_tokens"))))});
-  table.add({"last step",
-             fmt::format("loss {:.4f}, gradient norm {:.3f}, learning rate {:.3g}", number(last, "loss"),
-                         number(last, "grad_norm"), number(last, "learning_rate"))});
-  table.add({"speed", fmt::format("{} tokens/s, {} FLOP/s, peak memory {}",
-                                  format_count(number(last, "tokens_per_second")),
-                                  format_count(number(last, "model_flops_per_second")),
-                                  format_bytes(number(last, "memory_bytes")))});
+      {"progress", fmt::format("step {} of {} ({:.0f} %), {} tokens", group_digits(step), group_digits(max_steps),
+                               100.0 * static_cast<double>(step) / static_cast<double>(std::max<int64_t>(max_steps, 1)),
+                               group_digits(static_cast<int64_t>(number(last, "consumed_tokens"))))});
+  table.add({"last step", fmt::format("loss {:.4f}, gradient norm {:.3f}, learning rate {:.3g}", number(last, "loss"),
+                                      number(last, "grad_norm"), number(last, "learning_rate"))});
+  table.add(
+      {"speed",
+       fmt::format("{} tokens/s, {} FLOP/s, peak memory {}", format_count(number(last, "tokens_per_second")),
+                   format_count(number(last, "model_flops_per_second")), format_bytes(number(last, "memory_bytes")))});
 }
 
 void add_curve(TextTable& table, const std::vector<json>& metrics, const char* key, const char* label) {
@@ -73,8 +71,7 @@ void add_curve(TextTable& table, const std::vector<json>& metrics, const char* k
     if (line.contains(key)) values.push_back(number(line, key));
   }
   if (values.empty()) return;
-  table.add({label, fmt::format("{:.4f} {} {:.4f}", values.front(), sparkline(values, kCurveColumns),
-                                values.back())});
+  table.add({label, fmt::format("{:.4f} {} {:.4f}", values.front(), sparkline(values, kCurveColumns), values.back())});
 }
 
 int64_t folder_bytes(const fs::path& folder) {
@@ -106,7 +103,8 @@ std::string checkpoint_table(const fs::path& folder) {
     const std::string name = place.path.filename().string();
     table.add({place.path.string(), group_digits(place.step),
                format_bytes(static_cast<double>(folder_bytes(place.path))),
-               fmt::format("{}{}", name == latest ? "latest" : "", complete(place.path) ? "" : " damaged: a run does not go on from it")});
+               fmt::format("{}{}", name == latest ? "latest" : "",
+                           complete(place.path) ? "" : " damaged: a run does not go on from it")});
   }
   return table.str();
 }
@@ -120,14 +118,13 @@ void inspect_run(const fs::path& folder) {
   if (fs::exists(folder / "config.json")) {
     const Recipe recipe = load_recipe((folder / "config.json").string());
     max_steps = recipe.trainer.max_steps;
-    table.add({"recipe", recipe.description.empty()
-                             ? recipe.name
-                             : fmt::format("{}: {}", recipe.name, recipe.description)});
+    table.add(
+        {"recipe", recipe.description.empty() ? recipe.name : fmt::format("{}: {}", recipe.name, recipe.description)});
     if (!recipe.model.from.empty()) table.add({"continues from", recipe.model.from});
     add_model_lines(table, recipe.model.resolved());
     table.add({"data", recipe.data.mock ? std::string("made up (data.mock)") : recipe.data.train});
-    table.add({"batch", fmt::format("{} sequences of {} tokens a step", recipe.batch.global,
-                                    recipe.data.sequence_length)});
+    table.add(
+        {"batch", fmt::format("{} sequences of {} tokens a step", recipe.batch.global, recipe.data.sequence_length)});
   }
   add_metrics(table, metrics, max_steps);
   add_curve(table, metrics, "loss", "loss");

@@ -26,11 +26,10 @@ struct Difference {
 };
 
 bool same_ids(const Places& a, std::pair<size_t, size_t> of_a, const Places& b, std::pair<size_t, size_t> of_b) {
-  return std::equal(a.begin() + static_cast<std::ptrdiff_t>(of_a.first),
-                    a.begin() + static_cast<std::ptrdiff_t>(of_a.second),
-                    b.begin() + static_cast<std::ptrdiff_t>(of_b.first),
-                    b.begin() + static_cast<std::ptrdiff_t>(of_b.second),
-                    [](const TokenPlace& x, const TokenPlace& y) { return x.id == y.id; });
+  return std::equal(
+      a.begin() + static_cast<std::ptrdiff_t>(of_a.first), a.begin() + static_cast<std::ptrdiff_t>(of_a.second),
+      b.begin() + static_cast<std::ptrdiff_t>(of_b.first), b.begin() + static_cast<std::ptrdiff_t>(of_b.second),
+      [](const TokenPlace& x, const TokenPlace& y) { return x.id == y.id; });
 }
 
 // Both sides are walked from one place where both have a border to the next.
@@ -103,8 +102,8 @@ void compare(const Options& options) {
   sums.add({"ids in the vocabulary", group_digits(first->vocab_size()), group_digits(second->vocab_size())});
   sums.add({"tokens of the texts", group_digits(tokens[0]), group_digits(tokens[1])});
   sums.add({"bytes a token", per_token(tokens[0]), per_token(tokens[1])});
-  fmt::print("{}{} of {} texts differ, in {} places\n", sums.str(), group_digits(different_texts),
-             group_digits(texts), group_digits(stretches));
+  fmt::print("{}{} of {} texts differ, in {} places\n", sums.str(), group_digits(different_texts), group_digits(texts),
+             group_digits(stretches));
 }
 
 }  // namespace

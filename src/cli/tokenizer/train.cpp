@@ -30,17 +30,22 @@ void add_tokenizer_train(const Command& parent) {
   TrainTokenizerOptions& train = options->train;
   const Command command = parent.subcommand("train", "Make a tokenizer from texts");
   command
-      .option("--input", train.inputs, "JSONL or text file (each line is a text), glob or folder; may be given more than once")
+      .option("--input", train.inputs,
+              "JSONL or text file (each line is a text), glob or folder; may be given more than once")
       .required();
   command.option("--output", options->output, "folder for tokenizer.json and tokenizer_config.json").required();
   command.flag("--overwrite", options->overwrite, "replace the tokenizer that is there");
   command.choice("--kind", train.kind, {{"bpe", TokenizerKind::bpe}, {"unigram", TokenizerKind::unigram}},
                  "bpe (of bytes) or unigram");
-  command.option("--vocab-size", train.vocab_size, "tokens, special ones and the alphabet included").positive().show_default();
+  command.option("--vocab-size", train.vocab_size, "tokens, special ones and the alphabet included")
+      .positive()
+      .show_default();
   command.choice("--pattern", train.pattern,
                  {{"gpt2", WordPattern::gpt2}, {"llama3", WordPattern::llama3}, {"qwen2", WordPattern::qwen2}},
                  "bpe: how texts are cut into words: as gpt2, llama3 or qwen2");
-  command.option("--min-frequency", train.min_frequency, "bpe: leave pairs alone that are rarer").not_negative().show_default();
+  command.option("--min-frequency", train.min_frequency, "bpe: leave pairs alone that are rarer")
+      .not_negative()
+      .show_default();
   command
       .option("--special-tokens", train.special_tokens,
               "get the first ids; for unigram the first one stands for what is unknown")

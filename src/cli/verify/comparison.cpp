@@ -28,8 +28,7 @@ LayerDifference compare_layer(std::string name, const at::Tensor& ours, const at
       norm += double{y[i]} * double{y[i]};
     }
     const double relative = std::sqrt(difference / std::max(norm, std::numeric_limits<double>::min()));
-    out.relative =
-        std::max(out.relative, std::isfinite(relative) ? relative : std::numeric_limits<double>::infinity());
+    out.relative = std::max(out.relative, std::isfinite(relative) ? relative : std::numeric_limits<double>::infinity());
   }
   return out;
 }

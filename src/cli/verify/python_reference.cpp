@@ -34,8 +34,7 @@ fs::path source_or_data_folder() {
 }
 
 std::vector<std::string> candidate_pythons() {
-  if (const char* chosen = std::getenv("LONGHAUL_PYTHON"); chosen != nullptr && *chosen != '\0')
-    return {chosen};
+  if (const char* chosen = std::getenv("LONGHAUL_PYTHON"); chosen != nullptr && *chosen != '\0') return {chosen};
   std::vector<std::string> out;
   const fs::path wrapper = source_or_data_folder() / "scripts" / "oracle-python";
   if (fs::exists(wrapper)) out.push_back(wrapper.string());
@@ -70,8 +69,7 @@ std::string last_lines(const fs::path& file, size_t count) {
     if (!line.empty()) lines.push_back(line);
   }
   std::string out;
-  for (size_t i = lines.size() > count ? lines.size() - count : 0; i < lines.size(); ++i)
-    out += "\n  " + lines[i];
+  for (size_t i = lines.size() > count ? lines.size() - count : 0; i < lines.size(); ++i) out += "\n  " + lines[i];
   return out;
 }
 
@@ -93,35 +91,32 @@ TemporaryFolder::~TemporaryFolder() {
 std::string find_reference_python() {
   const TemporaryFolder scratch;
   for (const std::string& python : candidate_pythons()) {
-    const std::string looks = "import sys, importlib.util as u; "
-                              "sys.exit(any(u.find_spec(m) is None for m in ('torch', 'transformers', 'safetensors')))";
+    const std::string looks =
+        "import sys, importlib.util as u; "
+        "sys.exit(any(u.find_spec(m) is None for m in ('torch', 'transformers', 'safetensors')))";
     if (run_program({python, "-c", looks}, scratch.path() / "log") == 0) return python;
   }
   return "";
 }
 
-fs::path run_reference(const fs::path& hf_folder,
-                       const std::vector<std::pair<std::string, at::Tensor>>& inputs,
+fs::path run_reference(const fs::path& hf_folder, const std::vector<std::pair<std::string, at::Tensor>>& inputs,
                        const fs::path& scratch) {
   const fs::path script = source_or_data_folder() / "tools" / "verify_with_transformers.py";
   if (!fs::exists(script)) {
-    throw EnvironmentError("{} is missing: it belongs to the program; install or build it again",
-                           script.string());
+    throw EnvironmentError("{} is missing: it belongs to the program; install or build it again", script.string());
   }
-  const fs::path input = scratch / "in.safetensors", output = scratch / "out.safetensors",
-                 log = scratch / "log";
+  const fs::path input = scratch / "in.safetensors", output = scratch / "out.safetensors", log = scratch / "log";
   write_safetensors(input, inputs);
   std::string tried;
   for (const std::string& python : candidate_pythons()) {
-    const int code =
-        run_program({python, script.string(), hf_folder.string(), input.string(), output.string()}, log);
+    const int code = run_program({python, script.string(), hf_folder.string(), input.string(), output.string()}, log);
     if (code == 0 && fs::exists(output)) return output;
     const bool unusable = code == kPackageMissing || code == kNotRunnable || !fs::exists(log);
     // The wrapper of the tests' Python ends with 1 when that Python was never installed.
     const bool absent = code == 1 && last_lines(log, 1).find("scripts/setup --test") != std::string::npos;
     if (!unusable && !absent) {
-      throw EnvironmentError("{} failed on {} (exit code {}):{}", script.filename().string(),
-                             hf_folder.string(), code, last_lines(log, 5));
+      throw EnvironmentError("{} failed on {} (exit code {}):{}", script.filename().string(), hf_folder.string(), code,
+                             last_lines(log, 5));
     }
     const std::string reason = code == kNotRunnable ? "\n  cannot be run" : last_lines(log, 1);
     tried += fmt::format("\n  {}:{}", python, reason.empty() ? " no" : " " + reason.substr(3));

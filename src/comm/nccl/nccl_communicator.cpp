@@ -1,5 +1,5 @@
-// Every group has a stream of its own. An operation's stream waits for the caller's, NCCL enqueues its kernel there, and
-// an event behind it is what `wait` makes the caller's stream wait for.
+// Every group has a stream of its own. An operation's stream waits for the caller's, NCCL enqueues its kernel there,
+// and an event behind it is what `wait` makes the caller's stream wait for.
 #include "longhaul/comm/nccl_communicator.h"
 
 #include <optional>
@@ -16,13 +16,20 @@ namespace {
 
 ncclDataType_t nccl_type(DataType type) {
   switch (type) {
-    case DataType::u8: return ncclUint8;
-    case DataType::i32: return ncclInt32;
-    case DataType::i64: return ncclInt64;
-    case DataType::f32: return ncclFloat32;
-    case DataType::f64: return ncclFloat64;
-    case DataType::bf16: return ncclBfloat16;
-    case DataType::f16: return ncclFloat16;
+    case DataType::u8:
+      return ncclUint8;
+    case DataType::i32:
+      return ncclInt32;
+    case DataType::i64:
+      return ncclInt64;
+    case DataType::f32:
+      return ncclFloat32;
+    case DataType::f64:
+      return ncclFloat64;
+    case DataType::bf16:
+      return ncclBfloat16;
+    case DataType::f16:
+      return ncclFloat16;
   }
   LONGHAUL_CHECK(false, "data type {}", static_cast<int>(type));
   __builtin_unreachable();
@@ -30,9 +37,12 @@ ncclDataType_t nccl_type(DataType type) {
 
 ncclRedOp_t nccl_op(ReduceOp op) {
   switch (op) {
-    case ReduceOp::sum: return ncclSum;
-    case ReduceOp::max: return ncclMax;
-    case ReduceOp::min: return ncclMin;
+    case ReduceOp::sum:
+      return ncclSum;
+    case ReduceOp::max:
+      return ncclMax;
+    case ReduceOp::min:
+      return ncclMin;
   }
   LONGHAUL_CHECK(false, "reduction {}", static_cast<int>(op));
   __builtin_unreachable();
@@ -71,7 +81,11 @@ class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(std::shared_ptr<NcclJob> job, ncclComm_t comm, Communicator& host, NcclOptions options, int rank,
                    int size, std::string name)
-      : Communicator(rank, size, std::move(name)), job_(std::move(job)), comm_(comm), host_(host), options_(std::move(options)) {}
+      : Communicator(rank, size, std::move(name)),
+        job_(std::move(job)),
+        comm_(comm),
+        host_(host),
+        options_(std::move(options)) {}
   ~NcclCommunicator() override {
     memory_.reset();
     job_->remove(comm_);
@@ -80,7 +94,8 @@ class NcclCommunicator final : public Communicator {
   Work all_reduce(Buffer data, ReduceOp op) override {
     count_all_reduce(traffic_, data, size());
     return run("all-reduce", data.count, [=, this](const NcclLibrary& nccl) {
-      return nccl.all_reduce(data.data, data.data, static_cast<size_t>(data.count), nccl_type(data.type), nccl_op(op), comm_, stream_.get());
+      return nccl.all_reduce(data.data, data.data, static_cast<size_t>(data.count), nccl_type(data.type), nccl_op(op),
+                             comm_, stream_.get());
     });
   }
   Work reduce_scatter(ConstBuffer in, Buffer out, ReduceOp op) override {
@@ -88,15 +103,17 @@ class NcclCommunicator final : public Communicator {
                    in.count, size(), out.count);
     count_reduce_scatter(traffic_, in, size());
     return run("reduce-scatter", in.count, [=, this](const NcclLibrary& nccl) {
-      return nccl.reduce_scatter(in.data, out.data, static_cast<size_t>(out.count), nccl_type(in.type), nccl_op(op), comm_, stream_.get());
+      return nccl.reduce_scatter(in.data, out.data, static_cast<size_t>(out.count), nccl_type(in.type), nccl_op(op),
+                                 comm_, stream_.get());
     });
   }
   Work all_gather(ConstBuffer in, Buffer out) override {
-    LONGHAUL_CHECK(out.count == in.count * size() && in.type == out.type, "all-gather of {} × {} elements into {}", size(),
-                   in.count, out.count);
+    LONGHAUL_CHECK(out.count == in.count * size() && in.type == out.type, "all-gather of {} × {} elements into {}",
+                   size(), in.count, out.count);
     count_all_gather(traffic_, out, size());
     return run("all-gather", out.count, [=, this](const NcclLibrary& nccl) {
-      return nccl.all_gather(in.data, out.data, static_cast<size_t>(in.count), nccl_type(in.type), comm_, stream_.get());
+      return nccl.all_gather(in.data, out.data, static_cast<size_t>(in.count), nccl_type(in.type), comm_,
+                             stream_.get());
     });
   }
   Work all_to_all(ConstBuffer in, std::span<const int64_t> send_counts, Buffer out,
@@ -126,7 +143,8 @@ class NcclCommunicator final : public Communicator {
   Work broadcast(Buffer data, int root) override {
     count_broadcast(traffic_, data, size());
     return run("broadcast", data.count, [=, this](const NcclLibrary& nccl) {
-      return nccl.broadcast(data.data, data.data, static_cast<size_t>(data.count), nccl_type(data.type), root, comm_, stream_.get());
+      return nccl.broadcast(data.data, data.data, static_cast<size_t>(data.count), nccl_type(data.type), root, comm_,
+                            stream_.get());
     });
   }
 
@@ -246,9 +264,9 @@ class NcclCommunicator final : public Communicator {
   NcclOptions options_;
   UrgentStream stream_;
   std::optional<NcclMemory> memory_;  // from the first that is taken on
-  Event ready_;                     // what the caller's stream held when the last operation was called
-  std::shared_ptr<Launch> batch_;   // between begin_batch and end_batch
-  std::vector<Call> messages_;      // its messages so far
+  Event ready_;                       // what the caller's stream held when the last operation was called
+  std::shared_ptr<Launch> batch_;     // between begin_batch and end_batch
+  std::vector<Call> messages_;        // its messages so far
 };
 
 }  // namespace
@@ -259,18 +277,22 @@ std::unique_ptr<Communicator> nccl_communicator(Communicator& host, const NcclOp
   ncclUniqueId id{};
   if (host.rank() == 0) {
     const ncclResult_t result = NcclLibrary::get().unique_id(&id);
-    if (result != ncclSuccess) throw EnvironmentError("NCCL gives no unique id: {}", NcclLibrary::get().error_string(result));
+    if (result != ncclSuccess)
+      throw EnvironmentError("NCCL gives no unique id: {}", NcclLibrary::get().error_string(result));
   }
   host.broadcast({&id, sizeof id, DataType::u8}, 0).wait();
   ncclComm_t comm = nullptr;
   ncclConfig_t config = non_blocking();
-  job->call("making the group of all GPUs", comm, options.timeout, [&](const NcclLibrary& nccl) {
-    return nccl.init(&comm, host.size(), id, host.rank(), &config);
-  });
+  job->call("making the group of all GPUs", comm, options.timeout,
+            [&](const NcclLibrary& nccl) { return nccl.init(&comm, host.size(), id, host.rank(), &config); });
   return NcclCommunicator::adopt(job, comm, host, options, host.name());
 }
 
-int nccl_version() { return NcclLibrary::get().version; }
-std::string nccl_path() { return NcclLibrary::get().path; }
+int nccl_version() {
+  return NcclLibrary::get().version;
+}
+std::string nccl_path() {
+  return NcclLibrary::get().path;
+}
 
 }  // namespace longhaul::comm

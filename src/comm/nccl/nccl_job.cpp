@@ -58,7 +58,8 @@ void NcclJob::settle(const std::string& what, const ncclComm_t& comm, std::chron
       check(state, what);
       if (timeout.count() > 0 && Clock::now() - start > timeout) {
         report_hang();
-        const std::string cause = fmt::format("{} could not be started within {:.1f} s: another rank is missing", what, seconds(timeout));
+        const std::string cause =
+            fmt::format("{} could not be started within {:.1f} s: another rank is missing", what, seconds(timeout));
         fail_locked(cause);
         throw CommunicationError("{}", cause);
       }
@@ -126,7 +127,8 @@ void NcclJob::fail_locked(const std::string& cause) {
 // What NCCL knows of the others, in the log before the groups are aborted: afterwards it knows nothing.
 void NcclJob::report_hang() const {
   if (nccl_.version < kFirstRas) return;
-  if (const auto address = ras_address()) log::error("NCCL on the state of the job:\n{}", ras_report(*address, kRasWait));
+  if (const auto address = ras_address())
+    log::error("NCCL on the state of the job:\n{}", ras_report(*address, kRasWait));
 }
 
 void NcclJob::look() {
@@ -144,8 +146,9 @@ void NcclJob::look() {
   for (const Watched& operation : watched_) {
     if (operation.timeout.count() > 0 && Clock::now() - operation.start > operation.timeout) {
       report_hang();
-      return fail_locked(fmt::format("{} did not end within {:.1f} s: another rank is missing, or this one's GPU is behind",
-                                     operation.what, seconds(operation.timeout)));
+      return fail_locked(
+          fmt::format("{} did not end within {:.1f} s: another rank is missing, or this one's GPU is behind",
+                      operation.what, seconds(operation.timeout)));
     }
   }
 }

@@ -14,14 +14,16 @@ constexpr const char* kRemedy =
 
 NcclLibrary open() {
   const SharedLibrary library("libnccl.so.2");
-  if (!library.loaded()) throw EnvironmentError("GPUs exchange data over NCCL, which cannot be loaded: {}. {}", library.problem(), kRemedy);
+  if (!library.loaded())
+    throw EnvironmentError("GPUs exchange data over NCCL, which cannot be loaded: {}. {}", library.problem(), kRemedy);
   const auto load = [&](const char* name, auto*& function) { library.require(name, function, kRemedy); };
   NcclLibrary nccl{};
   nccl.path = library.path();
   load("ncclGetVersion", nccl.get_version);
   int version = 0;
   if (nccl.get_version(&version) != ncclSuccess || version < kOldest) {
-    throw EnvironmentError("this machine's NCCL has version {}, {} is the oldest that can be used. {}", version, kOldest, kRemedy);
+    throw EnvironmentError("this machine's NCCL has version {}, {} is the oldest that can be used. {}", version,
+                           kOldest, kRemedy);
   }
   nccl.version = version;
   load("ncclGetErrorString", nccl.error_string);

@@ -1,5 +1,6 @@
-// Memory that a group's operations read and write in place: NCCL's own, registered with the group. As a symmetric window where the
-// library has them (2.27 and later), which lets NVLink's and the switches' own reductions work on it, else as a user buffer.
+// Memory that a group's operations read and write in place: NCCL's own, registered with the group. As a symmetric
+// window where the library has them (2.27 and later), which lets NVLink's and the switches' own reductions work on it,
+// else as a user buffer.
 #pragma once
 
 #include <cstddef>

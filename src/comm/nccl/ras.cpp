@@ -27,7 +27,9 @@ bool ready(const Socket& socket, short events, Deadline deadline) {
   return left > 0 && ::poll(&wanted, 1, static_cast<int>(left)) > 0;
 }
 
-std::string without(const std::string& cause) { return fmt::format("[NCCL's RAS gives no report: {}]", cause); }
+std::string without(const std::string& cause) {
+  return fmt::format("[NCCL's RAS gives no report: {}]", cause);
+}
 
 }  // namespace
 
@@ -41,7 +43,8 @@ std::optional<RasAddress> ras_address() {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos) return std::nullopt;
   address.host = text.substr(0, colon);
-  if (address.host.size() > 2 && address.host.front() == '[') address.host = address.host.substr(1, address.host.size() - 2);
+  if (address.host.size() > 2 && address.host.front() == '[')
+    address.host = address.host.substr(1, address.host.size() - 2);
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, address.port);
   if (error != std::errc() || stop != end) return std::nullopt;
@@ -58,13 +61,15 @@ std::string ras_report(const RasAddress& address, std::chrono::milliseconds time
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
   const Socket socket(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return without(std::strerror(errno));
-  if (::connect(socket.descriptor(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return without(std::strerror(errno));
+  if (::connect(socket.descriptor(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS)
+    return without(std::strerror(errno));
   if (!ready(socket, POLLOUT, deadline)) return without("no connection in time");
   int problem = 0;
   socklen_t length = sizeof problem;
   ::getsockopt(socket.descriptor(), SOL_SOCKET, SO_ERROR, &problem, &length);
   if (problem != 0) return without(std::strerror(problem));
-  if (::send(socket.descriptor(), kQuestion.data(), kQuestion.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(kQuestion.size())) {
+  if (::send(socket.descriptor(), kQuestion.data(), kQuestion.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(kQuestion.size())) {
     return without(std::strerror(errno));
   }
   std::string report;

@@ -13,8 +13,8 @@ struct RasAddress {
   int port = 28028;
 };
 
-// What NCCL_RAS_ADDR says ("host:port", "[::1]:28028"), else NCCL's default. Empty where NCCL_RAS_ENABLE=0 switches it off,
-// or the address can't be read.
+// What NCCL_RAS_ADDR says ("host:port", "[::1]:28028"), else NCCL's default. Empty where NCCL_RAS_ENABLE=0 switches it
+// off, or the address can't be read.
 std::optional<RasAddress> ras_address();
 
 // The report, as NCCL writes it for people. When nobody answers in time: what hindered it, in brackets.

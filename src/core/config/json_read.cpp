@@ -22,8 +22,7 @@ struct Reader {
   [[noreturn]] void wrong(const std::string& path, const Field& field, const json& value) const {
     std::string shown = lenient_json_text(value);
     if (shown.size() > 60) shown = shown.substr(0, 57) + "…";
-    throw UserError("{}: {}: expected {}, got {} ({})", source, path, field.expectation(), shown,
-                    value.type_name());
+    throw UserError("{}: {}: expected {}, got {} ({})", source, path, field.expectation(), shown, value.type_name());
   }
 
   FieldValue value_of(const std::string& path, const Field& field, const json& value) const {
@@ -68,13 +67,14 @@ struct Reader {
       const Field* field = table.find(key);
       if (field == nullptr) {
         if (const size_t dot = key.find('.'); dot != std::string::npos && table.find(key.substr(0, dot)) != nullptr) {
-          throw UserError("{}: the key \"{}\" is written as on the command line; in a file groups are nested: {{\"{}\": {{\"{}\": …}}}}", source,
-                          path, key.substr(0, dot), key.substr(dot + 1));
+          throw UserError(
+              "{}: the key \"{}\" is written as on the command line; in a file groups are nested: {{\"{}\": {{\"{}\": …}}}}",
+              source, path, key.substr(0, dot), key.substr(dot + 1));
         }
         const std::string close = suggest_key(root, path);
-        throw UserError("{}: unknown key {}.{}", source, path,
-                        close.empty() ? " `llm-pretrain schema --text` lists all keys."
-                                      : fmt::format(" Did you mean {}?", close));
+        throw UserError(
+            "{}: unknown key {}.{}", source, path,
+            close.empty() ? " `llm-pretrain schema --text` lists all keys." : fmt::format(" Did you mean {}?", close));
       }
       if (field->type == FieldType::section) {
         if (!value.is_object()) wrong(path, *field, value);
@@ -97,8 +97,7 @@ json parse_json(std::string_view text, const std::string& source) {
   const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& value) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second &&
-        twice.empty())
+    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second && twice.empty())
       twice = value.get<std::string>();
     return true;
   };
@@ -113,8 +112,7 @@ json parse_json(std::string_view text, const std::string& source) {
       column = c == '\n' ? 1 : column + 1;
       line += c == '\n';
     }
-    std::string what =
-        error.what();  // "[json.exception…] parse error at line 3, column 5: syntax error while …"
+    std::string what = error.what();  // "[json.exception…] parse error at line 3, column 5: syntax error while …"
     if (const auto at = what.find(": "); at != std::string::npos) what = what.substr(at + 2);
     throw UserError("{}:{}:{}: {}", source, line, column, what);
   } catch (const json::out_of_range& error) {
@@ -128,8 +126,7 @@ json parse_json(std::string_view text, const std::string& source) {
 }
 
 void read_json(const FieldTable& table, void* config, const json& object, const std::string& source) {
-  if (!object.is_object())
-    throw UserError("{}: expected a JSON object {{ … }}, got {}", source, object.type_name());
+  if (!object.is_object()) throw UserError("{}: expected a JSON object {{ … }}, got {}", source, object.type_name());
   Reader{table, source}.read(table, config, object, "");
 }
 

@@ -63,14 +63,13 @@ void apply_override(const FieldTable& root, void* config, std::string_view assig
     const bool is_section = field != nullptr && field->type == FieldType::section;
     if (field == nullptr) {
       const std::string close = suggest_key(root, path);
-      throw UserError("unknown key {} in the override {}.{}", path, assignment,
-                      close.empty() ? " `llm-pretrain schema --text` lists all keys."
-                                    : fmt::format(" Did you mean {}?", close));
+      throw UserError(
+          "unknown key {} in the override {}.{}", path, assignment,
+          close.empty() ? " `llm-pretrain schema --text` lists all keys." : fmt::format(" Did you mean {}?", close));
     }
     if (dot != std::string_view::npos && !is_section) {
       const std::string_view leaf = path.substr(0, path.size() - rest.size() + dot);
-      throw UserError("override {}: {} holds one value, not a group of keys; write {}=…", assignment, leaf,
-                      leaf);
+      throw UserError("override {}: {} holds one value, not a group of keys; write {}=…", assignment, leaf, leaf);
     }
     if (dot == std::string_view::npos) {
       if (is_section)
@@ -78,8 +77,7 @@ void apply_override(const FieldTable& root, void* config, std::string_view assig
                         field->table().rows[0].name);
       const auto value = parse_value(*field, text);
       if (!value || !field->allows(*value)) {
-        const std::string close =
-            nearest(text, std::vector<std::string>(field->choices.begin(), field->choices.end()));
+        const std::string close = nearest(text, std::vector<std::string>(field->choices.begin(), field->choices.end()));
         throw UserError("override {}: {} must be {}.{}", assignment, path, field->expectation(),
                         close.empty() ? "" : fmt::format(" Did you mean {}?", close));
       }

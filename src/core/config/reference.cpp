@@ -26,15 +26,14 @@ std::string escaped(const std::string& text) {
 }
 
 void markdown_section(const FieldTable& table, const std::string& prefix, std::string& out) {
-  out += fmt::format("\n## {}\n\n{}.\n", prefix.empty() ? "Top level" : prefix.substr(0, prefix.size() - 1),
-                     table.doc);
+  out += fmt::format("\n## {}\n\n{}.\n", prefix.empty() ? "Top level" : prefix.substr(0, prefix.size() - 1), table.doc);
   out += "\n| key | value | default | meaning | Megatron-LM | Hugging Face |\n|---|---|---|---|---|---|\n";
   for (const Field& field : table.rows) {
     if (field.type == FieldType::section) continue;
-    out += fmt::format(
-        "| `{}{}` | {} | `{}` | {}{} | {} | {} |\n", prefix, field.name, escaped(field.expectation()),
-        default_text({prefix + field.name, &field, table.defaults}), escaped(field.doc),
-        field.unit.empty() ? "" : " (" + field.unit + ")", code(field.megatron), code(field.hugging_face));
+    out +=
+        fmt::format("| `{}{}` | {} | `{}` | {}{} | {} | {} |\n", prefix, field.name, escaped(field.expectation()),
+                    default_text({prefix + field.name, &field, table.defaults}), escaped(field.doc),
+                    field.unit.empty() ? "" : " (" + field.unit + ")", code(field.megatron), code(field.hugging_face));
   }
   for (const Field& field : table.rows) {
     if (field.type == FieldType::section) markdown_section(field.table(), prefix + field.name + ".", out);
@@ -54,8 +53,7 @@ std::string config_help(const FieldTable& table, const std::string& prefix) {
   for (const FieldLeaf& leaf : leaves(table)) {
     if (!leaf.path.starts_with(prefix)) continue;
     text.add({leaf.path, default_text(leaf),
-              fmt::format("{}{}; {}", leaf.field->doc,
-                          leaf.field->unit.empty() ? "" : " (" + leaf.field->unit + ")",
+              fmt::format("{}{}; {}", leaf.field->doc, leaf.field->unit.empty() ? "" : " (" + leaf.field->unit + ")",
                           leaf.field->expectation())});
   }
   return text.str();

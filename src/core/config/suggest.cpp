@@ -26,8 +26,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 namespace {
 
-// Whether `candidate` is nearer to `name` than `best`, which it then becomes. A difference in length is a distance, too:
-// what is much longer needs no comparison.
+// Whether `candidate` is nearer to `name` than `best`, which it then becomes. A difference in length is a distance,
+// too: what is much longer needs no comparison.
 bool is_nearer(std::string_view name, std::string_view candidate, size_t& best) {
   const size_t lengths = std::max(name.size(), candidate.size()) - std::min(name.size(), candidate.size());
   if (lengths >= best) return false;

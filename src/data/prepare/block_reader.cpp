@@ -107,8 +107,9 @@ size_t BlockReader::lines_end() {
       if (newline < content) return newline + 1;
     }
     if (pending_.size() >= kBlockBytes) {
-      const size_t newline = content <= searched_ ? std::string::npos
-                                                  : std::string_view(pending_).substr(searched_, content - searched_).rfind('\n');
+      const size_t newline = content <= searched_
+                                 ? std::string::npos
+                                 : std::string_view(pending_).substr(searched_, content - searched_).rfind('\n');
       if (newline != std::string::npos) {
         const size_t end = searched_ + newline + 1;
         if (slice_end == 0 || end <= static_cast<size_t>(rest)) return end;

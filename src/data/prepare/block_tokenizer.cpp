@@ -111,8 +111,10 @@ std::optional<std::string> BlockTokenizer::add_document(TokenizedBlock& out) {
     const bool split = options_.sentences && !texts_[k].list;
     for (const std::string& text : texts_[k].strings) {
       sentences_.clear();
-      if (split) options_.sentences->split(text, sentences_);
-      else sentences_.push_back(text);
+      if (split)
+        options_.sentences->split(text, sentences_);
+      else
+        sentences_.push_back(text);
       for (const std::string_view sentence : sentences_) {
         auto problem = add_text(sentence, key);
         if (!problem) continue;
@@ -143,8 +145,8 @@ std::optional<std::string> BlockTokenizer::add_text(std::string_view text, Token
   const size_t count = key.tokens.size() - start;
   // One less than the most, for the end-of-document token.
   if (count >= static_cast<size_t>(options_.most_tokens)) {
-    return fmt::format("a text of {} bytes has {} tokens, but the format holds at most {} in one; split it", text.size(),
-                       count, options_.most_tokens);
+    return fmt::format("a text of {} bytes has {} tokens, but the format holds at most {} in one; split it",
+                       text.size(), count, options_.most_tokens);
   }
   if (count > 0) key.lengths.push_back(static_cast<int32_t>(count));
   return std::nullopt;

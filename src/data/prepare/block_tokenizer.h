@@ -41,7 +41,7 @@ class BlockTokenizer {
   struct Options {
     std::vector<std::string> keys;
     std::shared_ptr<const SentenceSplitter> sentences;  // null: a text is one sequence
-    std::optional<int32_t> eod_id;  // appended to each document that has tokens
+    std::optional<int32_t> eod_id;                      // appended to each document that has tokens
     OnBadLine on_bad_line = OnBadLine::fail;
     Partition partition;
     int64_t most_tokens = std::numeric_limits<int32_t>::max();  // of a sequence
@@ -61,7 +61,7 @@ class BlockTokenizer {
   EncodeFunction encode_;
   Options options_;
   JsonLineReader json_;
-  KeyTexts texts_;  // of the document at hand
+  KeyTexts texts_;                           // of the document at hand
   std::vector<std::string_view> sentences_;  // of a text of it
 };
 

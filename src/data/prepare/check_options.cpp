@@ -9,8 +9,7 @@
 namespace longhaul {
 
 void check_options(const PrepareOptions& options, const PrepareTokenizer& tokenizer) {
-  if (options.output_prefix.empty())
-    throw UserError("no output prefix: say where the dataset goes, e.g. data/corpus");
+  if (options.output_prefix.empty()) throw UserError("no output prefix: say where the dataset goes, e.g. data/corpus");
   if (options.json_keys.empty()) throw UserError("no JSON key: name at least one, usually \"text\"");
   std::set<std::string> seen;
   for (const std::string& key : options.json_keys) {
@@ -20,10 +19,12 @@ void check_options(const PrepareOptions& options, const PrepareTokenizer& tokeni
     if (!seen.insert(key).second) throw UserError("the JSON key \"{}\" is named twice", key);
   }
   if (options.workers < 0) throw UserError("{} workers: there must be at least one", options.workers);
-  if (options.seal_bytes < 1) throw UserError("nothing can be sealed every {} bytes; 256 MiB is usual", options.seal_bytes);
+  if (options.seal_bytes < 1)
+    throw UserError("nothing can be sealed every {} bytes; 256 MiB is usual", options.seal_bytes);
   const Partition& partition = options.partition;
   if (partition.count < 1 || partition.index < 1 || partition.index > partition.count) {
-    throw UserError("there is no partition {} of {}; the first of four is 1/4, the last 4/4", partition.index, partition.count);
+    throw UserError("there is no partition {} of {}; the first of four is 1/4, the last 4/4", partition.index,
+                    partition.count);
   }
   if (options.append_eod && !tokenizer.eod_id) {
     throw UserError(
@@ -36,13 +37,13 @@ void check_files(const PrepareOptions& options, const std::vector<InputFile>& fi
   for (const InputFile& file : files) {
     const bool plain = file.kind == InputKind::text || file.kind == InputKind::text_lines;
     if (plain && options.json_keys.size() > 1) {
-      throw UserError(
-          "{} is plain text, but {} JSON keys are asked for; rename it to .jsonl if it holds JSON lines",
-          file.path.string(), options.json_keys.size());
+      throw UserError("{} is plain text, but {} JSON keys are asked for; rename it to .jsonl if it holds JSON lines",
+                      file.path.string(), options.json_keys.size());
     }
     if (file.kind == InputKind::standard_input && options.partition.count > 1) {
-      throw UserError("standard input can't be cut into partitions: name files, or prepare each machine's own lines and "
-                      "merge them with `llm-pretrain data merge`");
+      throw UserError(
+          "standard input can't be cut into partitions: name files, or prepare each machine's own lines and "
+          "merge them with `llm-pretrain data merge`");
     }
   }
 }

@@ -85,7 +85,11 @@ class Unzstd : public Decompressor {
 
 }  // namespace
 
-std::unique_ptr<Decompressor> make_gunzip() { return std::make_unique<Gunzip>(); }
-std::unique_ptr<Decompressor> make_unzstd() { return std::make_unique<Unzstd>(); }
+std::unique_ptr<Decompressor> make_gunzip() {
+  return std::make_unique<Gunzip>();
+}
+std::unique_ptr<Decompressor> make_unzstd() {
+  return std::make_unique<Unzstd>();
+}
 
 }  // namespace longhaul

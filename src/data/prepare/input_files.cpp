@@ -72,7 +72,8 @@ std::vector<fs::path> files_below(const fs::path& folder, const std::string& out
     }
     if (!it->is_regular_file()) continue;
     const std::string absolute = fs::absolute(it->path()).lexically_normal().string();
-    if (std::any_of(ours.begin(), ours.end(), [&](const std::string& name) { return absolute.starts_with(name); })) continue;
+    if (std::any_of(ours.begin(), ours.end(), [&](const std::string& name) { return absolute.starts_with(name); }))
+      continue;
     files.push_back(it->path());
   }
   std::sort(files.begin(), files.end());
@@ -178,8 +179,9 @@ std::vector<InputSlice> slices_of(const std::vector<InputFile>& files, const Par
 std::string inputs_digest(const std::vector<InputFile>& files) {
   uint64_t digest = 0;
   for (const InputFile& file : files) {
-    digest = xxh3(fmt::format("{}|{}|{}|{}", static_cast<int>(file.kind), file.path.string(), file.bytes, file.changed_ns),
-                  digest);
+    digest =
+        xxh3(fmt::format("{}|{}|{}|{}", static_cast<int>(file.kind), file.path.string(), file.bytes, file.changed_ns),
+             digest);
   }
   return hex64(digest);
 }
@@ -187,7 +189,8 @@ std::string inputs_digest(const std::vector<InputFile>& files) {
 std::string corpus_digest(const std::vector<InputFile>& files) {
   uint64_t digest = 0;
   for (const InputFile& file : files) {
-    digest = xxh3(fmt::format("{}|{}|{}", static_cast<int>(file.kind), file.path.filename().string(), file.bytes), digest);
+    digest =
+        xxh3(fmt::format("{}|{}|{}", static_cast<int>(file.kind), file.path.filename().string(), file.bytes), digest);
   }
   return hex64(digest);
 }

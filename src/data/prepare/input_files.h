@@ -24,7 +24,8 @@ struct InputFile {
 // Each input is a file, a glob, a folder (all its files, recursively) or "-" for JSON lines from standard
 // input. The order is that of the inputs, sorted by path within a glob or a folder. Files that end in .jsonl,
 // .json or .ndjson hold JSON lines, all others are plain text; .gz or .zst may follow. What `output_prefix`
-// names, if not empty, is left out of folders. Throws UserError for inputs that match nothing, can't be read or appear twice.
+// names, if not empty, is left out of folders. Throws UserError for inputs that match nothing, can't be read or appear
+// twice.
 std::vector<InputFile> find_inputs(const std::vector<std::string>& inputs, const std::string& output_prefix,
                                    TextDocuments text_documents = TextDocuments::files);
 

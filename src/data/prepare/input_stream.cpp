@@ -27,8 +27,9 @@ std::unique_ptr<Decompressor> decompressor_for(const InputFile& file, std::strin
   if (start.starts_with("\x1f\x8b")) return make_gunzip();
   if (is_zstd(start)) return make_unzstd();
   if (file.compressed) {
-    throw UserError("cannot read {}: it {}; fetch it again, or leave it out", file.path.string(),
-                    start.empty() ? "is empty, which no packed file is" : "is neither gzip nor zstd, whatever its name says");
+    throw UserError(
+        "cannot read {}: it {}; fetch it again, or leave it out", file.path.string(),
+        start.empty() ? "is empty, which no packed file is" : "is neither gzip nor zstd, whatever its name says");
   }
   return nullptr;
 }
@@ -64,7 +65,8 @@ void InputStream::fill() {
     const ssize_t n = ::read(descriptor_, buffer_.get() + raw_size_, kBufferBytes - raw_size_);
     if (n < 0) {
       if (errno == EINTR) continue;
-      throw EnvironmentError("cannot read {} beyond byte {}: {}", file_.path.string(), raw_bytes_, system_reason(errno));
+      throw EnvironmentError("cannot read {} beyond byte {}: {}", file_.path.string(), raw_bytes_,
+                             system_reason(errno));
     }
     if (n == 0) {
       ended_ = true;
@@ -78,7 +80,8 @@ void InputStream::fill() {
 void InputStream::check_unchanged() const {
   struct stat info {};
   if (file_.kind == InputKind::standard_input || ::fstat(descriptor_, &info) != 0) return;
-  if (info.st_size != file_.bytes || int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec != file_.changed_ns) {
+  if (info.st_size != file_.bytes ||
+      int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec != file_.changed_ns) {
     throw UserError("cannot use {}: it was changed while it was being read; start again when it is complete",
                     file_.path.string());
   }

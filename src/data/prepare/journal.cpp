@@ -13,8 +13,8 @@ using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(InputPosition, slice, byte, line, document)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DatasetSizes, sequences, documents, tokens)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PreparedDataset, key, prefix, documents, sequences, tokens, empty, longest, largest_id, text_bytes,
-                                   lengths, duplicates, duplicates_share)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PreparedDataset, key, prefix, documents, sequences, tokens, empty, longest,
+                                   largest_id, text_bytes, lengths, duplicates, duplicates_share)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SealedKey, sizes, counts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareJournal, identity, position, seal, bytes, bad_lines, on_bad_line,
                                    quarantine_bytes, complete, keys)
@@ -31,11 +31,14 @@ PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenize
       {"special tokens", options.add_special_tokens ? "with" : "without"},
       {"sentences", options.sentences ? options.sentences->fingerprint() : "not split"},
       {"text documents", options.text_documents == TextDocuments::files ? "files" : "lines"},
-      {"partition", fmt::format("{}/{}{}", partition.index, partition.count, partition.round_robin ? " round robin" : "")},
+      {"partition",
+       fmt::format("{}/{}{}", partition.index, partition.count, partition.round_robin ? " round robin" : "")},
   };
 }
 
-std::string PrepareJournal::text() const { return json_text(Json(*this), 1) + "\n"; }
+std::string PrepareJournal::text() const {
+  return json_text(Json(*this), 1) + "\n";
+}
 
 std::optional<PrepareJournal> PrepareJournal::parse(std::string_view text) {
   try {

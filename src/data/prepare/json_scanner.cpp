@@ -34,8 +34,9 @@ class Scanner {
     skip_blank();
     if (peek() == '[' && line_.find_first_not_of(" \t\r\n", at_ + 1) == std::string_view::npos) {
       ++at_;
-      fail("here a list begins that goes on in the next line, but each line must hold one object. Of a file that is one list, "
-           "`jq -c '.[]' FILE > FILE.jsonl` makes such lines");
+      fail(
+          "here a list begins that goes on in the next line, but each line must hold one object. Of a file that is one list, "
+          "`jq -c '.[]' FILE > FILE.jsonl` makes such lines");
     }
     if (peek() != '{') {
       const std::string_view kind = kind_of_value();
@@ -60,7 +61,8 @@ class Scanner {
   char peek() const { return at_ < line_.size() ? line_[at_] : '\0'; }
   [[noreturn]] void fail(std::string_view what) const { throw Malformed{at_, what}; }
   void skip_blank() {
-    while (at_ < line_.size() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r' || line_[at_] == '\n')) ++at_;
+    while (at_ < line_.size() && (line_[at_] == ' ' || line_[at_] == '\t' || line_[at_] == '\r' || line_[at_] == '\n'))
+      ++at_;
   }
   void expect(char c, std::string_view what) {
     skip_blank();
@@ -74,13 +76,19 @@ class Scanner {
 
   std::string_view kind_of_value() const {
     switch (peek()) {
-      case '{': return "an object";
-      case '[': return "a list";
-      case '"': return "a string";
+      case '{':
+        return "an object";
+      case '[':
+        return "a list";
+      case '"':
+        return "a string";
       case 't':
-      case 'f': return "a boolean";
-      case 'n': return "null";
-      default: return "a number";
+      case 'f':
+        return "a boolean";
+      case 'n':
+        return "null";
+      default:
+        return "a number";
     }
   }
 
@@ -119,7 +127,8 @@ class Scanner {
     if (peek() == '"') return read_text(key);
     texts_[key].list = peek() == '[';
     if (!texts_[key].list) {
-      problems_[key] = fmt::format("the value of \"{}\" is {}, not a string or a list of strings", keys_[key], kind_of_value());
+      problems_[key] =
+          fmt::format("the value of \"{}\" is {}, not a string or a list of strings", keys_[key], kind_of_value());
       return skip_value();
     }
     ++at_;
@@ -149,8 +158,10 @@ class Scanner {
     bool whole = true;
     read_string(&texts_[key].strings.emplace_back(), &whole);
     if (!whole) {
-      problems_[key] = fmt::format("the text of \"{}\", from byte {} of the line, holds half of a surrogate pair (\\ud800 … "
-                                   "\\udfff), which is no character", keys_[key], start);
+      problems_[key] = fmt::format(
+          "the text of \"{}\", from byte {} of the line, holds half of a surrogate pair (\\ud800 … "
+          "\\udfff), which is no character",
+          keys_[key], start);
     }
   }
 
@@ -276,9 +287,12 @@ class Scanner {
     char32_t value = 0;
     for (size_t i = at; i < at + 4; ++i) {
       const char c = line_[i], letter = static_cast<char>(c | 0x20);
-      if (c >= '0' && c <= '9') value = value * 16 + static_cast<char32_t>(c - '0');
-      else if (letter >= 'a' && letter <= 'f') value = value * 16 + static_cast<char32_t>(letter - 'a' + 10);
-      else return kNoHex;
+      if (c >= '0' && c <= '9')
+        value = value * 16 + static_cast<char32_t>(c - '0');
+      else if (letter >= 'a' && letter <= 'f')
+        value = value * 16 + static_cast<char32_t>(letter - 'a' + 10);
+      else
+        return kNoHex;
     }
     return value;
   }

@@ -31,9 +31,13 @@ void add_counts(const PreparedDataset& block, PreparedDataset& total) {
   for (size_t i = 0; i < total.lengths.size(); ++i) total.lengths[i] += block.lengths[i];
 }
 
-fs::path KeyOutput::stem(const WorkFolder& work, const std::string& key) { return work.file(key + "_document"); }
+fs::path KeyOutput::stem(const WorkFolder& work, const std::string& key) {
+  return work.file(key + "_document");
+}
 
-fs::path KeyOutput::hashes(int64_t seal) const { return with(stem_, fmt::format(".hashes-{}", seal)); }
+fs::path KeyOutput::hashes(int64_t seal) const {
+  return with(stem_, fmt::format(".hashes-{}", seal));
+}
 
 KeyOutput::KeyOutput(const WorkFolder& work, TokenType type, std::string key, std::string prefix, size_t most_hashes)
     : stem_(stem(work, key)), pieces_(stem_, type), duplicates_(most_hashes) {

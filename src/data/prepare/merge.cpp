@@ -23,7 +23,8 @@ namespace fs = std::filesystem;
 void check_same_tokenizer(const PreparedInfo& a, const std::string& a_prefix, const PreparedInfo& b,
                           const std::string& b_prefix) {
   const auto refuse = [&](const char* what) {
-    throw UserError("cannot merge {} with {}: they were prepared with different {}; prepare them alike", a_prefix, b_prefix, what);
+    throw UserError("cannot merge {} with {}: they were prepared with different {}; prepare them alike", a_prefix,
+                    b_prefix, what);
   };
   if (a.tokenizer_fingerprint != b.tokenizer_fingerprint || a.vocab_size != b.vocab_size || a.eod_id != b.eod_id) {
     refuse("tokenizers");
@@ -47,8 +48,9 @@ void check_partitions(const std::vector<std::string>& prefixes, const std::vecto
                       prefixes.front(), prefixes[i]);
     }
     if (partition.index != static_cast<int64_t>(i) + 1) {
-      throw UserError("cannot merge {}: it is partition {} of {}, where partition {} should be; name all of them, in order",
-                      prefixes[i], partition.index, partition.count, i + 1);
+      throw UserError(
+          "cannot merge {}: it is partition {} of {}, where partition {} should be; name all of them, in order",
+          prefixes[i], partition.index, partition.count, i + 1);
     }
   }
   const int64_t count = infos.front()->partition->count;
@@ -60,7 +62,8 @@ void check_partitions(const std::vector<std::string>& prefixes, const std::vecto
 }  // namespace
 
 MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::string& output_prefix) {
-  if (inputs.empty()) throw UserError("nothing to merge: name at least one dataset, e.g. data/corpus_part1of2_text_document");
+  if (inputs.empty())
+    throw UserError("nothing to merge: name at least one dataset, e.g. data/corpus_part1of2_text_document");
   const std::string output = dataset_prefix(output_prefix);
   std::vector<std::string> prefixes;
   std::vector<std::optional<PreparedInfo>> infos;
@@ -72,7 +75,8 @@ MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::st
     if (!seen.insert(fs::weakly_canonical(reader.prefix() + ".idx").string()).second) {
       throw UserError("cannot merge {}: it is named twice, or is the output itself", reader.prefix());
     }
-    if (reader.multimodal()) throw UserError("cannot merge {}: it is multimodal, and only text is merged", reader.prefix());
+    if (reader.multimodal())
+      throw UserError("cannot merge {}: it is multimodal, and only text is merged", reader.prefix());
     if (type && *type != reader.token_type()) {
       throw UserError("cannot merge {} with {}: one has {} bytes an id, the other {}; they are of different tokenizers",
                       prefixes.front(), reader.prefix(), token_bytes(*type), token_bytes(reader.token_type()));

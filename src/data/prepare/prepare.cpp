@@ -88,7 +88,9 @@ class Preparation {
   using Workers = OrderedWorkers<TextBlock, TokenizedBlock>;
 
   const char* policy() const {
-    return options_.on_bad_line == OnBadLine::quarantine ? "quarantine" : options_.on_bad_line == OnBadLine::skip ? "skip" : "fail";
+    return options_.on_bad_line == OnBadLine::quarantine ? "quarantine"
+           : options_.on_bad_line == OnBadLine::skip     ? "skip"
+                                                         : "fail";
   }
   const char* level() const { return options_.sentences ? "sentence" : "document"; }
   size_t most_hashes() const { return std::max<size_t>(1024, kMostHashes / options_.json_keys.size()); }
@@ -99,7 +101,8 @@ class Preparation {
     const TokenType type = token_type_for_vocabulary(tokenizer_.vocab_size);
     const auto quarantine = [&](int64_t lines, int64_t bytes) {
       const bool wanted = options_.on_bad_line == OnBadLine::quarantine;
-      quarantine_ = std::make_unique<Quarantine>(wanted ? std::optional(quarantine_file()) : std::nullopt, lines, bytes);
+      quarantine_ =
+          std::make_unique<Quarantine>(wanted ? std::optional(quarantine_file()) : std::nullopt, lines, bytes);
     };
     if (const auto& journal = work_.journal()) {
       try {
@@ -109,8 +112,9 @@ class Preparation {
         quarantine(journal->bad_lines, journal->quarantine_bytes);
         done_ = *journal;
         report_.bytes = report_.resumed_bytes = journal->bytes;
-        log::info("going on from {} of {}, which an earlier run sealed in {}", format_bytes(static_cast<double>(done_.bytes)),
-                  format_bytes(static_cast<double>(total_bytes_)), work_.path().string());
+        log::info("going on from {} of {}, which an earlier run sealed in {}",
+                  format_bytes(static_cast<double>(done_.bytes)), format_bytes(static_cast<double>(total_bytes_)),
+                  work_.path().string());
         return;
       } catch (const EnvironmentError& error) {
         log::warning("{}; starting anew", error.what());
@@ -152,7 +156,8 @@ class Preparation {
     constexpr double kMegabyte = 1e6;
     std::optional<ProgressBar> bar;
     const int64_t rest = total_bytes_ - report_.resumed_bytes;
-    if (options_.show_progress) bar.emplace("preparing", static_cast<double>(std::max<int64_t>(rest, 0)) / kMegabyte, "MB");
+    if (options_.show_progress)
+      bar.emplace("preparing", static_cast<double>(std::max<int64_t>(rest, 0)) / kMegabyte, "MB");
     TokenizedBlock block;
     while (pipeline.next(block)) {
       throw_if_interrupted();
@@ -243,10 +248,13 @@ class Preparation {
     std::vector<std::string> shown;
     for (size_t i = 0; i < count; ++i) {
       const int32_t id = block.keys.front().tokens[i];
-      shown.push_back(tokenizer_.token_text ? fmt::format("{} \"{}\"", id, tokenizer_.token_text(id)) : fmt::format("{}", id));
+      shown.push_back(tokenizer_.token_text ? fmt::format("{} \"{}\"", id, tokenizer_.token_text(id))
+                                            : fmt::format("{}", id));
     }
-    log::info("the tokenizer puts special tokens around each text (--no-special-tokens leaves them out); the first document "
-              "begins with the ids {}", fmt::join(shown, ", "));
+    log::info(
+        "the tokenizer puts special tokens around each text (--no-special-tokens leaves them out); the first document "
+        "begins with the ids {}",
+        fmt::join(shown, ", "));
   }
 
   void add_note(const TokenizedBlock& block) {

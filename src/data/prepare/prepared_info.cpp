@@ -60,9 +60,8 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
     }
     return info;
   } catch (const nlohmann::json::exception& error) {
-    throw UserError(
-        "{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
-        error.what());
+    throw UserError("{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,
+                    error.what());
   }
 }
 

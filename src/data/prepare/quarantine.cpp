@@ -15,7 +15,8 @@ constexpr int64_t kShown = 5;
 
 // A line of JSON. `line` is null where it isn't known; bytes that are no UTF-8 come as base64.
 std::string record(const BadLine& bad) {
-  nlohmann::ordered_json json{{"file", bad.place.file}, {"line", nullptr}, {"byte", bad.place.byte}, {"reason", bad.reason}};
+  nlohmann::ordered_json json{
+      {"file", bad.place.file}, {"line", nullptr}, {"byte", bad.place.byte}, {"reason", bad.reason}};
   if (bad.place.line > 0) json["line"] = bad.place.line;
   if (tokenizer::valid_utf8(bad.raw)) {
     json["raw"] = bad.raw;
@@ -44,7 +45,8 @@ void Quarantine::sync() {
 }
 
 void Quarantine::finish() const {
-  if (shown_ > kShown) log::warning("skipped {} bad lines or files in all; the first {} are named above", lines_, kShown);
+  if (shown_ > kShown)
+    log::warning("skipped {} bad lines or files in all; the first {} are named above", lines_, kShown);
 }
 
 }  // namespace longhaul

@@ -29,13 +29,15 @@ std::vector<std::string> differences(const PrepareIdentity& ours, const PrepareI
 
 }  // namespace
 
-WorkFolder::WorkFolder(const std::string& output_prefix, const PrepareIdentity& identity, const std::string& on_bad_line)
+WorkFolder::WorkFolder(const std::string& output_prefix, const PrepareIdentity& identity,
+                       const std::string& on_bad_line)
     : folder_(output_prefix + ".preparing") {
   make_folder(folder_);
   lock_ = PathLock::try_existing(folder_);
   if (!lock_) {
-    throw UserError("cannot prepare {}: another process does so (it works in {}); wait for it, or choose another prefix",
-                    output_prefix, folder_.string());
+    throw UserError(
+        "cannot prepare {}: another process does so (it works in {}); wait for it, or choose another prefix",
+        output_prefix, folder_.string());
   }
   if (fs::exists(file(kJournal))) journal_ = PrepareJournal::parse(read_text(file(kJournal)));
   if (!journal_) {

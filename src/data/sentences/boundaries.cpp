@@ -20,8 +20,7 @@ struct Candidate {
 
 // Behind the mark stand spaces and a word, or a mark that is no part of a word.
 std::optional<Candidate> mark_from(std::string_view text, size_t from) {
-  for (size_t at = text.find_first_of(kMarks, from); at < text.size();
-       at = text.find_first_of(kMarks, at + 1)) {
+  for (size_t at = text.find_first_of(kMarks, from); at < text.size(); at = text.find_first_of(kMarks, at + 1)) {
     const size_t end = at + 1;
     if (end == text.size()) break;
     const tokenizer::CodePoint c = character_at(text, end);
@@ -39,8 +38,7 @@ std::optional<Candidate> word_from(std::string_view text, size_t from) {
     const size_t word_end = skip_to_space(text, begin), following = skip_spaces(text, word_end);
     const bool last_word = following == text.size();
     const std::string_view word = text.substr(begin, word_end - begin);
-    const size_t mark =
-        last_word ? word.substr(0, word.size() - 1).find_last_of(kMarks) : word.find_last_of(kMarks);
+    const size_t mark = last_word ? word.substr(0, word.size() - 1).find_last_of(kMarks) : word.find_last_of(kMarks);
     if (mark == std::string_view::npos) {
       begin = following;
       continue;
@@ -58,16 +56,13 @@ void find_boundaries(std::string_view text, bool keep_spaces, std::vector<Bounda
   boundaries.clear();
   std::optional<Candidate> held;        // handed out once the next one turns out not to be of the same word
   size_t word_begin = 0, word_end = 0;  // what stands before it: its word, as far as ASCII spaces tell
-  const auto next_candidate = [&](size_t from) {
-    return keep_spaces ? word_from(text, from) : mark_from(text, from);
-  };
+  const auto next_candidate = [&](size_t from) { return keep_spaces ? word_from(text, from) : mark_from(text, from); };
   for (auto found = next_candidate(0); found; found = next_candidate(found->end)) {
     const std::string_view between = text.substr(word_end, found->begin - word_end);
     const size_t space = between.find_last_of(kAsciiSpaces);
     // A space right at the start does not count: so it is with NLTK, too.
     const size_t begin = space == std::string_view::npos || space == 0 ? word_begin : word_end + space + 1;
-    if (held && word_end <= begin)
-      boundaries.push_back({held->end, held->next, word_begin, held->context_end});
+    if (held && word_end <= begin) boundaries.push_back({held->end, held->next, word_begin, held->context_end});
     held = found;
     word_begin = begin;
     word_end = found->begin;

@@ -101,8 +101,7 @@ void append_lower(std::string_view text, std::string& out) {
     } else if (c.value == kCapitalDottedI) {  // the one character whose lower case is two: i and a dot above
       out += "i\xCC\x87";
     } else {
-      tokenizer::append_utf8(out,
-                             static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.value))));
+      tokenizer::append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.value))));
     }
     at += c.bytes;
   }

@@ -26,8 +26,7 @@ std::vector<fs::path> places() {
     if (colon != 0) out.emplace_back(rest.substr(0, colon));
     rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
   }
-  if (const std::string home = environment("HOME"); !home.empty())
-    out.push_back(fs::path(home) / "nltk_data");
+  if (const std::string home = environment("HOME"); !home.empty()) out.push_back(fs::path(home) / "nltk_data");
   for (const char* folder : {"/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib"}) {
     out.push_back(fs::path(folder) / "nltk_data");
   }
@@ -51,12 +50,11 @@ fs::path find_sentence_model(const std::string& language) {
         if (entry.is_directory(ignored)) known.push_back(entry.path().filename().string());
       }
       std::sort(known.begin(), known.end());
-      throw UserError("there is no sentence model for \"{}\" in {}; there is one for: {}", language,
-                      models.string(), fmt::join(known, ", "));
+      throw UserError("there is no sentence model for \"{}\" in {}; there is one for: {}", language, models.string(),
+                      fmt::join(known, ", "));
     }
     if (const fs::path archive = models.string() + ".zip"; fs::exists(archive, ignored)) {
-      throw UserError("the sentence models in {} are packed; unpack the file beside itself",
-                      archive.string());
+      throw UserError("the sentence models in {} are packed; unpack the file beside itself", archive.string());
     }
     tried.push_back(place.string());
   }

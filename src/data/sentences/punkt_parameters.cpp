@@ -66,8 +66,7 @@ PunktParameters PunktParameters::read(const fs::path& folder) {
     uint8_t bits = 0;
     const char* const end = line.data() + line.size();
     const auto [at, error] = std::from_chars(line.data() + tab + 1, end, bits);
-    if (error != std::errc{} || at != end)
-      refuse(file, number, "the second column is no number from 0 to 255");
+    if (error != std::errc{} || at != end) refuse(file, number, "the second column is no number from 0 to 255");
     out.contexts.insert_or_assign(std::string(line.substr(0, tab)), bits);
   });
   return out;

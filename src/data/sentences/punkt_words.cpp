@@ -42,8 +42,7 @@ bool ends_word(std::string_view line, size_t at) {
 }
 
 bool begins_word(char32_t c) {
-  return c >= 128 ||
-         std::string_view("(\"`{[:;&#*@)}]-,").find(static_cast<char>(c)) == std::string_view::npos;
+  return c >= 128 || std::string_view("(\"`{[:;&#*@)}]-,").find(static_cast<char>(c)) == std::string_view::npos;
 }
 
 // A number with stops, commas and dashes in it, and perhaps a sign before it.
@@ -115,8 +114,7 @@ void classify(std::string_view text, const PunktParameters& parameters, PunktWor
   } else if (text.ends_with("..")) {
     word.ellipsis = run_of('.', text, 0) == text.size();
   } else if (text.ends_with('.')) {
-    word.abbreviation =
-        known_abbreviation(lower_without_stop.substr(0, lower_without_stop.size() - 1), parameters);
+    word.abbreviation = known_abbreviation(lower_without_stop.substr(0, lower_without_stop.size() - 1), parameters);
     word.ends_sentence = !word.abbreviation;
   }
   if (number(word.type)) word.type = kNumberType;

@@ -24,9 +24,7 @@ struct PunktWord {
   bool ends_with_stop() const { return text.ends_with('.'); }
   std::string_view type_without_stop() const;
   // Without the stop if that ends the sentence.
-  std::string_view type_without_end() const {
-    return ends_sentence ? type_without_stop() : std::string_view(type);
-  }
+  std::string_view type_without_end() const { return ends_sentence ? type_without_stop() : std::string_view(type); }
   bool initial() const;  // one letter and a stop
   bool begins_upper() const;
   bool begins_lower() const;

@@ -106,14 +106,12 @@ ClosingMarks closing_marks(std::string_view sentence) {
     end += c.bytes;
   }
   const size_t next = skip_spaces(sentence, end);
-  if (end == 0 || (next == end && next < sentence.size() && !sentence.substr(next).starts_with("--")))
-    return {};
+  if (end == 0 || (next == end && next < sentence.size() && !sentence.substr(next).starts_with("--"))) return {};
   return {end, next};
 }
 
 // Hands out the sentences once closing marks went over to the sentence that they close.
-void append_realigned(std::string_view text, const std::vector<Span>& spans,
-                      std::vector<std::string_view>& sentences) {
+void append_realigned(std::string_view text, const std::vector<Span>& spans, std::vector<std::string_view>& sentences) {
   const auto part = [&](size_t begin, size_t end) {
     return begin < end ? text.substr(begin, end - begin) : std::string_view();
   };
@@ -161,8 +159,7 @@ void SentenceSplitter::split(std::string_view text, std::vector<std::string_view
     spans.clear();
     size_t begin = 0;
     for (const Boundary& boundary : boundaries) {
-      if (!decider.has_end(
-              piece.substr(boundary.context_begin, boundary.context_end - boundary.context_begin)))
+      if (!decider.has_end(piece.substr(boundary.context_begin, boundary.context_end - boundary.context_begin)))
         continue;
       spans.push_back({begin, boundary.end});
       begin = boundary.next;
@@ -173,8 +170,7 @@ void SentenceSplitter::split(std::string_view text, std::vector<std::string_view
 }
 
 std::string SentenceSplitter::fingerprint() const {
-  return fmt::format("punkt {}{}", hex64(model_->parameters.hash),
-                     model_->keep_newlines ? " with newlines" : "");
+  return fmt::format("punkt {}{}", hex64(model_->parameters.hash), model_->keep_newlines ? " with newlines" : "");
 }
 
 }  // namespace longhaul

@@ -11,8 +11,7 @@ bool starts_with_word(std::string_view text) {
   return !text.empty() && CharClasses::get().is(decode_utf8(text.data()).value, kWord);
 }
 bool ends_with_word(std::string_view text) {
-  return !text.empty() &&
-         CharClasses::get().is(decode_utf8(previous_utf8(text.data() + text.size())).value, kWord);
+  return !text.empty() && CharClasses::get().is(decode_utf8(previous_utf8(text.data() + text.size())).value, kWord);
 }
 
 size_t skip_space(std::string_view text, size_t at) {
@@ -85,8 +84,7 @@ void AddedTokenFinder::split(std::string_view text, std::vector<Part>& parts) co
     const AddedToken& token = tokens_[found->first];
     Span span{at, found->second};
     at = span.end;  // also behind a match that doesn't count
-    if (token.single_word &&
-        (ends_with_word(text.substr(0, span.begin)) || starts_with_word(text.substr(span.end)))) {
+    if (token.single_word && (ends_with_word(text.substr(0, span.begin)) || starts_with_word(text.substr(span.end)))) {
       continue;
     }
     if (token.left_strip) span.begin = std::max(skip_space_back(text, span.begin), done);

@@ -66,8 +66,7 @@ class Bpe : public Model {
         continue;
       }
       size_t begin = 0;
-      for (size_t at = 0; (at = piece.find(kMetaspace, at)) != std::string_view::npos;
-           at += kMetaspace.size()) {
+      for (size_t at = 0; (at = piece.find(kMetaspace, at)) != std::string_view::npos; at += kMetaspace.size()) {
         if (at == begin || piece.substr(0, at).ends_with(kMetaspace)) continue;
         encode_word(piece.substr(begin, at - begin));
         begin = at;

@@ -40,8 +40,8 @@ void read_merges(const JsonNode& node, BpeConfig& config) {
   node.require(merges.is_array(), "an array of merges");
   config.merges = MergeTable(merges.size());
   // Words that are cut must be cut the same way wherever they stand, and be merged.
-  config.cut_at_metaspace = !config.ignore_merges && config.continuing_prefix.empty() &&
-                            config.end_suffix.empty() && config.vocabulary.find(kMetaspace) >= 0;
+  config.cut_at_metaspace = !config.ignore_merges && config.continuing_prefix.empty() && config.end_suffix.empty() &&
+                            config.vocabulary.find(kMetaspace) >= 0;
   uint32_t rank = 0;
   std::string merged;
   for (const JsonNode& merge : node.elements()) {

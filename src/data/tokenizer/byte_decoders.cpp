@@ -88,13 +88,11 @@ class ByteFallbackStage : public WholeTokenStage {
 }  // namespace
 
 std::unique_ptr<Decoder> make_byte_level_decoder() {
-  return std::make_unique<DecoderByStart>(
-      [](TokenSink& next) { return std::make_unique<ByteLevelStage>(next); });
+  return std::make_unique<DecoderByStart>([](TokenSink& next) { return std::make_unique<ByteLevelStage>(next); });
 }
 
 std::unique_ptr<Decoder> make_byte_fallback_decoder() {
-  return std::make_unique<DecoderByStart>(
-      [](TokenSink& next) { return std::make_unique<ByteFallbackStage>(next); });
+  return std::make_unique<DecoderByStart>([](TokenSink& next) { return std::make_unique<ByteFallbackStage>(next); });
 }
 
 }  // namespace longhaul::tokenizer

@@ -82,8 +82,7 @@ class Nmt : public Normalizer {
   }
   void normalize(NormalizedText& normalized) const override {
     keep_characters(normalized, [](char32_t c) {
-      return !((c >= 1 && c <= 8) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F ||
-               c == 0x9F);
+      return !((c >= 1 && c <= 8) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F);
     });
     replace_characters(normalized, " ", [](char32_t c) {
       return c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||

@@ -82,8 +82,7 @@ PrependScheme read_prepend_scheme(const JsonNode& node) {
   }
   if (!node.boolean_or("add_prefix_space", true)) {  // how older files say "never"
     node.at("add_prefix_space")
-        .require(scheme == PrependScheme::never || !node.has("prepend_scheme"),
-                 "true, to agree with prepend_scheme");
+        .require(scheme == PrependScheme::never || !node.has("prepend_scheme"), "true, to agree with prepend_scheme");
     scheme = PrependScheme::never;
   }
   return scheme;
@@ -137,16 +136,16 @@ void read_pre_tokenizer(const JsonNode& node, std::vector<std::unique_ptr<PreTok
     out.push_back(make_split(read_pattern(node.at("pattern")), read_behavior(node.at("behavior")),
                              node.boolean_or("invert", false)));
   } else if (type == "Metaspace") {
-    out.push_back(make_metaspace(node.at("replacement").string(), read_prepend_scheme(node),
-                                 node.boolean_or("split", true)));
+    out.push_back(
+        make_metaspace(node.at("replacement").string(), read_prepend_scheme(node), node.boolean_or("split", true)));
   } else if (type == "Digits") {
     out.push_back(make_split(
         make_class_matcher(kNumeric),
         node.at("individual_digits").boolean() ? SplitBehavior::isolated : SplitBehavior::contiguous, false));
   } else if (type == "Punctuation") {
-    out.push_back(make_split(
-        make_class_matcher(kPunctuation),
-        node.has("behavior") ? read_behavior(node.at("behavior")) : SplitBehavior::isolated, false));
+    out.push_back(make_split(make_class_matcher(kPunctuation),
+                             node.has("behavior") ? read_behavior(node.at("behavior")) : SplitBehavior::isolated,
+                             false));
   } else if (type == "Whitespace") {
     out.push_back(make_whitespace());
   } else if (type == "WhitespaceSplit") {
@@ -201,23 +200,20 @@ std::unique_ptr<Decoder> read_decoder(const JsonNode& node) {
   if (type == "ByteLevel") return make_byte_level_decoder();
   if (type == "ByteFallback") return make_byte_fallback_decoder();
   if (type == "Fuse") return make_fuse_decoder();
-  if (type == "Replace")
-    return make_replace_decoder(read_pattern(node.at("pattern")), node.at("content").string());
+  if (type == "Replace") return make_replace_decoder(read_pattern(node.at("pattern")), node.at("content").string());
   if (type == "Strip") {
     return make_strip_decoder(node.at("content").string(), static_cast<size_t>(node.at("start").integer()),
                               static_cast<size_t>(node.at("stop").integer()));
   }
   if (type == "Metaspace") {
-    return make_metaspace_decoder(node.at("replacement").string(),
-                                  read_prepend_scheme(node) != PrependScheme::never);
+    return make_metaspace_decoder(node.at("replacement").string(), read_prepend_scheme(node) != PrependScheme::never);
   }
   if (type == "Sequence") {
     std::vector<std::unique_ptr<Decoder>> parts;
     for (const JsonNode& part : node.at("decoders").elements()) parts.push_back(read_decoder(part));
     return make_decoder_sequence(std::move(parts));
   }
-  if (type == "WordPiece")
-    return make_word_piece_decoder(node.at("prefix").string(), node.at("cleanup").boolean());
+  if (type == "WordPiece") return make_word_piece_decoder(node.at("prefix").string(), node.at("cleanup").boolean());
   if (type == "BPEDecoder") return make_suffix_decoder(node.at("suffix").string());
   if (type == "CTC") {
     return make_ctc_decoder(node.at("pad_token").string(), node.at("word_delimiter_token").string(),

@@ -9,8 +9,7 @@ class DoubleArrayBuilder {
  public:
   using Entries = std::vector<std::pair<std::string_view, int32_t>>;
 
-  DoubleArrayBuilder(const Entries& entries, std::vector<DoubleArray::Unit>& units)
-      : entries_(entries), units_(units) {
+  DoubleArrayBuilder(const Entries& entries, std::vector<DoubleArray::Unit>& units) : entries_(entries), units_(units) {
     grow();
     units_[DoubleArray::kRoot].parent = DoubleArray::kNoParent;
   }
@@ -97,8 +96,7 @@ class DoubleArrayBuilder {
 };
 
 DoubleArray::DoubleArray(std::vector<std::pair<std::string_view, int32_t>> entries) {
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::erase_if(entries, [](const auto& entry) { return entry.first.empty(); });
   DoubleArrayBuilder(entries, units_).run();
 }

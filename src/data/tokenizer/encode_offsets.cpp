@@ -76,15 +76,14 @@ struct Characters {
 
 }  // namespace
 
-std::vector<TokenPlace> encode_with_offsets(const Pipeline& pipeline, EncodeBuffers& buffers,
-                                            std::string_view text, bool add_special_tokens) {
+std::vector<TokenPlace> encode_with_offsets(const Pipeline& pipeline, EncodeBuffers& buffers, std::string_view text,
+                                            bool add_special_tokens) {
   const Characters characters(text);
   PlacedSink sink(pipeline);
   const std::string mended = valid_utf8(text) ? std::string(text) : replace_invalid_utf8(text);
   EncodeRun(pipeline, buffers, sink).run(mended);
   for (PlacedToken& token : sink.tokens) token.place = characters.of_bytes(token.place);
-  for (const auto& post_processor : pipeline.post_processors)
-    post_processor->process(sink.tokens, add_special_tokens);
+  for (const auto& post_processor : pipeline.post_processors) post_processor->process(sink.tokens, add_special_tokens);
 
   std::vector<TokenPlace> places;
   const size_t count = characters.given.size() - 1;

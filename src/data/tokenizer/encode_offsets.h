@@ -9,7 +9,7 @@
 
 namespace longhaul::tokenizer {
 
-std::vector<TokenPlace> encode_with_offsets(const Pipeline& pipeline, EncodeBuffers& buffers,
-                                            std::string_view text, bool add_special_tokens);
+std::vector<TokenPlace> encode_with_offsets(const Pipeline& pipeline, EncodeBuffers& buffers, std::string_view text,
+                                            bool add_special_tokens);
 
 }  // namespace longhaul::tokenizer

@@ -9,7 +9,8 @@ nlohmann::json parse_json(std::string_view text, const std::filesystem::path& fi
     throw UserError("{}: not valid JSON, at byte {} of {}. The file is damaged or cut off; get it again.",
                     file.string(), error.byte, text.size());
   } catch (const nlohmann::json::out_of_range&) {
-    throw UserError("{}: holds a number beyond what any number can be. The file is damaged; get it again.", file.string());
+    throw UserError("{}: holds a number beyond what any number can be. The file is damaged; get it again.",
+                    file.string());
   }
 }
 

@@ -18,25 +18,19 @@ class JsonNode {
 
   const nlohmann::json& value() const { return value_; }
   // "folder/tokenizer.json: model.vocab"
-  std::string where() const {
-    return key_.empty() ? file_.string() : fmt::format("{}: {}", file_.string(), key_);
-  }
+  std::string where() const { return key_.empty() ? file_.string() : fmt::format("{}: {}", file_.string(), key_); }
 
-  bool has(const char* key) const {
-    return value_.is_object() && value_.contains(key) && !value_[key].is_null();
-  }
+  bool has(const char* key) const { return value_.is_object() && value_.contains(key) && !value_[key].is_null(); }
   // The member `key`; an error if there is none, or if it is null.
   JsonNode at(const char* key) const {
-    if (!has(key))
-      throw UserError("{}: \"{}\" is missing. The file is incomplete; get it again.", where(), key);
+    if (!has(key)) throw UserError("{}: \"{}\" is missing. The file is incomplete; get it again.", where(), key);
     return {value_[key], file_, join(key)};
   }
   // The elements of an array.
   std::vector<JsonNode> elements() const {
     require(value_.is_array(), "an array");
     std::vector<JsonNode> nodes;
-    for (size_t i = 0; i < value_.size(); ++i)
-      nodes.emplace_back(value_[i], file_, fmt::format("{}[{}]", key_, i));
+    for (size_t i = 0; i < value_.size(); ++i) nodes.emplace_back(value_[i], file_, fmt::format("{}[{}]", key_, i));
     return nodes;
   }
 
@@ -50,8 +44,7 @@ class JsonNode {
   }
   // 0 … 2^31 - 1
   int32_t integer() const {
-    require(value_.is_number_integer() && value_ >= 0 && value_ <= INT32_MAX,
-            "a whole number that isn't negative");
+    require(value_.is_number_integer() && value_ >= 0 && value_ <= INT32_MAX, "a whole number that isn't negative");
     return value_.get<int32_t>();
   }
   bool boolean_or(const char* key, bool otherwise) const { return has(key) ? at(key).boolean() : otherwise; }

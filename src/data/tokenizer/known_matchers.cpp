@@ -130,16 +130,13 @@ class KnownMatcher : public Matcher {
   static size_t contraction(const Scan& scan, const char* at) {
     const size_t left = static_cast<size_t>(scan.end - at);
     if (left < 2) return 0;
-    const auto lower = [](char c) {
-      return shape.any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    };
+    const auto lower = [](char c) { return shape.any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
     const char a = lower(at[1]);
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (left < 3) return 0;
     const char b = lower(at[2]);
     if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return 3;
-    if (shape.any_case && a == '\xC5' && at[2] == '\xBF')
-      return 3;  // U+017F, the long s, is an s in either case
+    if (shape.any_case && a == '\xC5' && at[2] == '\xBF') return 3;  // U+017F, the long s, is an s in either case
     return 0;
   }
 };

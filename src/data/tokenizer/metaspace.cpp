@@ -18,8 +18,8 @@ class Metaspace : public PreTokenizer {
     for (size_t i = 0; i < pieces.spans.size(); ++i) {
       const std::string_view piece = pieces.piece(i);
       const size_t begin = pieces.spare.size();
-      const bool may_prepend = scheme_ == PrependScheme::always ||
-                               (scheme_ == PrependScheme::first && i == 0 && pieces.starts_input);
+      const bool may_prepend =
+          scheme_ == PrependScheme::always || (scheme_ == PrependScheme::first && i == 0 && pieces.starts_input);
       if (may_prepend && !piece.starts_with(' ') && !piece.starts_with(replacement_))
         pieces.put(replacement_, pieces.spans[i].begin);
       append_replaced(pieces, pieces.spans[i]);
@@ -42,8 +42,7 @@ class Metaspace : public PreTokenizer {
 
   void cut(std::string_view text, size_t begin, std::vector<Span>& out) const {
     if (split_) {
-      for (size_t at = begin; (at = text.find(replacement_, at)) != std::string_view::npos;
-           at += replacement_.size()) {
+      for (size_t at = begin; (at = text.find(replacement_, at)) != std::string_view::npos; at += replacement_.size()) {
         if (at != begin) out.push_back({begin, at});
         begin = at;
       }

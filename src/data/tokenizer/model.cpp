@@ -10,8 +10,7 @@ std::array<int32_t, 256> byte_tokens(const Vocabulary& vocabulary) {
   return tokens;
 }
 
-bool append_byte_tokens(const std::array<int32_t, 256>& tokens, std::string_view text,
-                        std::vector<int32_t>& ids) {
+bool append_byte_tokens(const std::array<int32_t, 256>& tokens, std::string_view text, std::vector<int32_t>& ids) {
   for (const char byte : text) {
     if (tokens[static_cast<unsigned char>(byte)] < 0) return false;
   }

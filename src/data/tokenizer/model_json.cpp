@@ -14,8 +14,8 @@ std::unique_ptr<Model> read_unigram(const JsonNode& node) {
   config.vocabulary = Vocabulary(entries.value().size());
   for (const nlohmann::json& entry : entries.value()) {
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
-      throw UserError("{}: entry {} is {}; expected a token and its score.", entries.where(),
-                      config.scores.size(), lenient_json_text(entry));
+      throw UserError("{}: entry {} is {}; expected a token and its score.", entries.where(), config.scores.size(),
+                      lenient_json_text(entry));
     }
     config.vocabulary.add(entry[0].get_ref<const std::string&>(), static_cast<int32_t>(config.scores.size()));
     config.scores.push_back(entry[1].get<double>());

@@ -23,8 +23,7 @@ class MatchState {
       : data_(pcre2_match_data_create(1, nullptr)),
         context_(pcre2_match_context_create(nullptr)),
         stack_(pcre2_jit_stack_create(64 << 10, 256 << 20, nullptr)) {
-    if (!data_ || !context_ || !stack_)
-      throw EnvironmentError("out of memory for matching regular expressions");
+    if (!data_ || !context_ || !stack_) throw EnvironmentError("out of memory for matching regular expressions");
     pcre2_jit_stack_assign(context_, nullptr, stack_);
     pcre2_set_match_limit(context_, UINT32_MAX);
   }
@@ -65,9 +64,8 @@ class PcreMatcher : public Matcher {
     code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                               PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &code, &offset, nullptr));
     if (!code_) {
-      throw UserError(
-          "{}: the regular expression '{}' can't be read: {} (near character {}). Correct it there.", where,
-          pattern, error_text(code), offset);
+      throw UserError("{}: the regular expression '{}' can't be read: {} (near character {}). Correct it there.", where,
+                      pattern, error_text(code), offset);
     }
     // Where the machine allows no code at run time, PCRE2 interprets the pattern: slower, the same matches.
     pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);
@@ -96,17 +94,16 @@ class PcreMatcher : public Matcher {
  private:
   bool match(std::string_view text, size_t from, const MatchState& state) const {
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    int result = pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, state.data(),
-                             state.context());
+    int result =
+        pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, state.data(), state.context());
     if (result == PCRE2_ERROR_JIT_STACKLIMIT) {  // the interpreter keeps its stack on the heap
-      result = pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-                           state.data(), state.context());
+      result = pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, state.data(),
+                           state.context());
     }
     if (result >= 0) return true;
     if (result == PCRE2_ERROR_NOMATCH) return false;
-    throw EnvironmentError(
-        "matching the tokenizer's regular expression '{}' over a text of {} bytes failed: {}", pattern_,
-        text.size(), error_text(result));
+    throw EnvironmentError("matching the tokenizer's regular expression '{}' over a text of {} bytes failed: {}",
+                           pattern_, text.size(), error_text(result));
   }
 
   std::string pattern_;

@@ -29,9 +29,8 @@ struct Pipeline {
 
   // Added tokens, which hide what the model has under the same token or id.
   Vocabulary added;
-  std::unordered_map<int32_t, std::string>
-      added_patterns;                       // of those whose normalized form differs: what decodes
-  std::unordered_set<std::string> special;  // contents of the special tokens
+  std::unordered_map<int32_t, std::string> added_patterns;  // of those whose normalized form differs: what decodes
+  std::unordered_set<std::string> special;                  // contents of the special tokens
 
   std::optional<int32_t> token_to_id(std::string_view token) const;
   std::optional<std::string_view> id_to_token(int32_t id) const;

@@ -22,9 +22,7 @@ struct Pieces {
   bool starts_input = true;
 
   void reset(std::string_view new_text, bool new_starts_input);
-  std::string_view piece(size_t i) const {
-    return text.substr(spans[i].begin, spans[i].end - spans[i].begin);
-  }
+  std::string_view piece(size_t i) const { return text.substr(spans[i].begin, spans[i].end - spans[i].begin); }
 
   // If wanted: of each byte of `text`, the bytes of the original text that it stands for.
   bool tracks = false;
@@ -66,8 +64,7 @@ class PreTokenizer {
 enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
 // Cuts at the matches; at the gaps if `invert`.
-std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, SplitBehavior behavior,
-                                         bool invert);
+std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, SplitBehavior behavior, bool invert);
 
 // Words (\w) and runs of what is neither word nor space.
 std::unique_ptr<PreTokenizer> make_whitespace();

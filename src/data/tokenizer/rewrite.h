@@ -25,8 +25,9 @@ class Rewrite {
   // The bytes [begin, end) as they are.
   void keep(size_t begin, size_t end) {
     out_.append(text_.text, begin, end - begin);
-    if (origins_) from_.insert(from_.end(), text_.origins->begin() + static_cast<std::ptrdiff_t>(begin),
-                               text_.origins->begin() + static_cast<std::ptrdiff_t>(end));
+    if (origins_)
+      from_.insert(from_.end(), text_.origins->begin() + static_cast<std::ptrdiff_t>(begin),
+                   text_.origins->begin() + static_cast<std::ptrdiff_t>(end));
   }
   // `bytes` in the place of the character at `at`.
   void put(std::string_view bytes, size_t at) {

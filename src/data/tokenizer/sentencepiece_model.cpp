@@ -130,8 +130,7 @@ std::string user_pattern(const Proto& proto) {
   for (const Piece& piece : proto.pieces) {
     if (piece.type == kUserDefined) pieces.push_back(piece.text);
   }
-  std::stable_sort(pieces.begin(), pieces.end(),
-                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  std::stable_sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
   std::string pattern;
   for (const std::string& piece : pieces) {
     if (!pattern.empty()) pattern += '|';
@@ -152,8 +151,7 @@ json pre_tokenizer(const Proto& proto, const SentencePieceSettings& settings) {
                      {"split", false}});
   }
   if (const std::string pattern = user_pattern(proto); !pattern.empty()) {
-    parts.push_back(
-        {{"type", "Split"}, {"pattern", regex(pattern)}, {"behavior", "Isolated"}, {"invert", false}});
+    parts.push_back({{"type", "Split"}, {"pattern", regex(pattern)}, {"behavior", "Isolated"}, {"invert", false}});
   }
   if (parts.empty()) return nullptr;
   return {{"type", "Sequence"}, {"pretokenizers", parts}};

@@ -122,8 +122,7 @@ class WhitespaceMatcher : public Matcher {
 
 }  // namespace
 
-std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, SplitBehavior behavior,
-                                         bool invert) {
+std::unique_ptr<PreTokenizer> make_split(std::unique_ptr<Matcher> matcher, SplitBehavior behavior, bool invert) {
   return std::make_unique<Split>(std::move(matcher), behavior, invert);
 }
 

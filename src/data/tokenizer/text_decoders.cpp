@@ -177,9 +177,7 @@ class Chain : public TokenSink {
 class Sequence : public Decoder {
  public:
   explicit Sequence(std::vector<std::unique_ptr<Decoder>> parts) : parts_(std::move(parts)) {}
-  std::unique_ptr<TokenSink> start(TokenSink& next) const override {
-    return std::make_unique<Chain>(parts_, next);
-  }
+  std::unique_ptr<TokenSink> start(TokenSink& next) const override { return std::make_unique<Chain>(parts_, next); }
 
  private:
   std::vector<std::unique_ptr<Decoder>> parts_;
@@ -202,8 +200,7 @@ std::unique_ptr<Decoder> make_metaspace_decoder(std::string replacement, bool dr
       [=](TokenSink& next) { return std::make_unique<MetaspaceStage>(replacement, drop_first, next); });
 }
 std::unique_ptr<Decoder> make_joining_decoder() {
-  return std::make_unique<DecoderByStart>(
-      [](TokenSink& next) { return std::make_unique<JoiningStage>(next); });
+  return std::make_unique<DecoderByStart>([](TokenSink& next) { return std::make_unique<JoiningStage>(next); });
 }
 std::unique_ptr<Decoder> make_decoder_sequence(std::vector<std::unique_ptr<Decoder>> parts) {
   return std::make_unique<Sequence>(std::move(parts));

@@ -15,9 +15,8 @@ namespace {
 class Lowercase : public Normalizer {
  public:
   bool leaves_alone(std::string_view text) const override {
-    return std::none_of(text.begin(), text.end(), [](char c) {
-      return static_cast<unsigned char>(c) >= 0x80 || (c >= 'A' && c <= 'Z');
-    });
+    return std::none_of(text.begin(), text.end(),
+                        [](char c) { return static_cast<unsigned char>(c) >= 0x80 || (c >= 'A' && c <= 'Z'); });
   }
   void normalize(NormalizedText& normalized) const override {
     Rewrite rewrite(normalized);
@@ -127,8 +126,7 @@ class Sequence : public Normalizer {
  public:
   explicit Sequence(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
   bool leaves_alone(std::string_view text) const override {
-    return std::all_of(parts_.begin(), parts_.end(),
-                       [&](const auto& part) { return part->leaves_alone(text); });
+    return std::all_of(parts_.begin(), parts_.end(), [&](const auto& part) { return part->leaves_alone(text); });
   }
   void normalize(NormalizedText& normalized) const override {
     for (const auto& part : parts_) {

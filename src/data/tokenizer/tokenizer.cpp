@@ -25,17 +25,14 @@ namespace {
 struct IdSink {
   static constexpr bool kTracks = false;
   void added(int32_t id, tokenizer::Span) { ids.push_back(id); }
-  void pieces(const tokenizer::Pieces& pieces, tokenizer::ModelScratch& scratch) {
-    model.encode(pieces, scratch, ids);
-  }
+  void pieces(const tokenizer::Pieces& pieces, tokenizer::ModelScratch& scratch) { model.encode(pieces, scratch, ids); }
   const tokenizer::Model& model;
   std::vector<int32_t>& ids;
 };
 
 }  // namespace
 
-EncodeScratch::EncodeScratch(const Tokenizer& tokenizer)
-    : buffers_(std::make_unique<Buffers>(*tokenizer.pipeline_)) {}
+EncodeScratch::EncodeScratch(const Tokenizer& tokenizer) : buffers_(std::make_unique<Buffers>(*tokenizer.pipeline_)) {}
 EncodeScratch::~EncodeScratch() = default;
 EncodeScratch::EncodeScratch(EncodeScratch&&) noexcept = default;
 EncodeScratch& EncodeScratch::operator=(EncodeScratch&&) noexcept = default;
@@ -86,9 +83,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_folder(const std::filesystem::p
     if (!wanted || !id) return;
     const bool present = std::find(around.begin(), around.end(), *id) != around.end();
     if (present != *wanted) {
-      log::warning(
-          "{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that counts",
-          (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
+      log::warning("{}: \"{}\" is {}, but the post_processor of tokenizer.json {} token {} to a text; that counts",
+                   (folder / "tokenizer_config.json").string(), key, *wanted, present ? "adds" : "doesn't add", *id);
     }
   };
   compare(settings.add_bos, settings.bos_id, "add_bos_token");
@@ -115,8 +111,7 @@ void Tokenizer::encode(std::string_view text, bool add_special_tokens, std::vect
   IdSink sink{*pipeline_->model, ids};
   scratch.buffers_->normalized.origins.reset();
   tokenizer::EncodeRun(*pipeline_, *scratch.buffers_, sink).run(text);
-  for (const auto& post_processor : pipeline_->post_processors)
-    post_processor->process(ids, begin, add_special_tokens);
+  for (const auto& post_processor : pipeline_->post_processors) post_processor->process(ids, begin, add_special_tokens);
 }
 
 std::vector<TokenPlace> Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens) const {
@@ -141,7 +136,9 @@ std::optional<int32_t> Tokenizer::token_to_id(std::string_view token) const {
   return pipeline_->token_to_id(token);
 }
 
-bool Tokenizer::has_token(int32_t id) const { return pipeline_->id_to_token(id).has_value(); }
+bool Tokenizer::has_token(int32_t id) const {
+  return pipeline_->id_to_token(id).has_value();
+}
 
 std::string Tokenizer::id_to_token(int32_t id) const {
   const auto token = pipeline_->id_to_token(id);

@@ -41,8 +41,7 @@ std::optional<int32_t> id_of_token(const JsonNode& root, const char* key, const 
   const JsonNode node = root.at(key);
   const std::string& token = node.value().is_object() ? node.at("content").string() : node.string();
   const auto id = pipeline.token_to_id(token);
-  if (!id)
-    log::warning("{}: the token \"{}\" isn't in tokenizer.json and has no id; ignored", node.where(), token);
+  if (!id) log::warning("{}: the token \"{}\" isn't in tokenizer.json and has no id; ignored", node.where(), token);
   return id;
 }
 
@@ -91,9 +90,8 @@ SentencePieceSettings sentencepiece_settings(const JsonNode& config) {
 
 fs::path tokenizer_file(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    throw UserError(
-        "{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json{}.",
-        folder.string(), hint_for_missing(folder));
+    throw UserError("{}: not a folder. Give the folder of a Hugging Face checkpoint, which holds tokenizer.json{}.",
+                    folder.string(), hint_for_missing(folder));
   }
   const fs::path file = folder / "tokenizer.json";
   if (fs::exists(file)) return file;

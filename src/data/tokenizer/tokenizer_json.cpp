@@ -53,8 +53,8 @@ void read_added_tokens(const JsonNode& node, Pipeline& pipeline) {
     token.single_word = entry.boolean_or("single_word", false);
     if (!token.content.empty()) add_token(entry, std::move(token), next_id, pipeline, tokens);
   }
-  const auto middle = std::stable_partition(tokens.begin(), tokens.end(),
-                                            [](const AddedToken& token) { return !token.normalized; });
+  const auto middle =
+      std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return !token.normalized; });
   pipeline.added_as_is = AddedTokenFinder({tokens.begin(), middle});
   pipeline.added_normalized = AddedTokenFinder({middle, tokens.end()});
 }
@@ -65,7 +65,8 @@ void check_special_ids(const JsonNode& node, const Pipeline& pipeline) {
   for (const auto& post_processor : pipeline.post_processors) post_processor->process(ids, 0, true);
   for (const int32_t id : ids) {
     node.require(id >= 0 && id <= pipeline.max_id(),
-                 fmt::format("special tokens with ids from 0 to {}, those of the vocabulary, and not {}", pipeline.max_id(), id));
+                 fmt::format("special tokens with ids from 0 to {}, those of the vocabulary, and not {}",
+                             pipeline.max_id(), id));
   }
 }
 
@@ -75,11 +76,9 @@ std::unique_ptr<Pipeline> read_pipeline(std::string_view text, const std::filesy
   const nlohmann::json json = parse_json(text, file);
   const JsonNode root(json, file);
   root.require(json.is_object() && root.has("model"), "a tokenizer (an object with a \"model\")");
-  if (root.has("version"))
-    root.at("version").require(root.at("version").string() == "1.0", "version \"1.0\"");
+  if (root.has("version")) root.at("version").require(root.at("version").string() == "1.0", "version \"1.0\"");
   if (root.has("truncation") || root.has("padding")) {
-    log::warning("{}: \"truncation\" and \"padding\" are ignored; texts are neither cut nor filled up",
-                 file.string());
+    log::warning("{}: \"truncation\" and \"padding\" are ignored; texts are neither cut nor filled up", file.string());
   }
 
   auto pipeline = std::make_unique<Pipeline>();

@@ -8,8 +8,8 @@ namespace longhaul::tokenizer {
 namespace {
 
 int32_t characters(std::string_view text) {
-  return static_cast<int32_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<int32_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 }  // namespace

@@ -33,9 +33,9 @@ int options(UnicodeForm form) {
 
 void append_form(std::string_view text, UnicodeForm form, std::string& out) {
   utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                               static_cast<utf8proc_ssize_t>(text.size()), &result,
-                                               static_cast<utf8proc_option_t>(options(form)));
+  const utf8proc_ssize_t length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &result, static_cast<utf8proc_option_t>(options(form)));
   if (length < 0)
     throw EnvironmentError("normalizing {} bytes of text failed: {}", text.size(), utf8proc_errmsg(length));
   out.append(reinterpret_cast<const char*>(result), static_cast<size_t>(length));
@@ -67,9 +67,7 @@ class TrackedForm {
     int32_t order;   // the canonical combining class
   };
 
-  static int32_t order(char32_t c) {
-    return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
-  }
+  static int32_t order(char32_t c) { return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class; }
 
   void decompose(std::string_view text) {
     utf8proc_int32_t out[32];

@@ -55,8 +55,7 @@ class Unigram : public Model {
   }
 
  private:
-  void cut(std::string_view piece, UnigramScratch& scratch, std::vector<int32_t>& ids,
-           std::vector<Span>* spans) const {
+  void cut(std::string_view piece, UnigramScratch& scratch, std::vector<int32_t>& ids, std::vector<Span>* spans) const {
     find_best(piece, scratch.best);
     trace_back(piece.size(), scratch);
     for (size_t i = scratch.tokens.size(); i-- > 0;) {

@@ -33,7 +33,7 @@ std::string replace_all(std::string_view text, std::string_view pattern, std::st
 // Undoes what cutting English at punctuation does to it.
 std::string clean_up(std::string text) {
   constexpr std::pair<std::string_view, std::string_view> kSteps[] = {
-      {" .", "."},     {" ?", "?"},   {" !", "!"},           {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
   };
   for (const auto& [pattern, with] : kSteps) {
@@ -116,8 +116,7 @@ std::unique_ptr<Decoder> make_word_piece_decoder(std::string prefix, bool clean)
       [=](TokenSink& next) { return std::make_unique<WordPieceStage>(prefix, clean, next); });
 }
 std::unique_ptr<Decoder> make_suffix_decoder(std::string suffix) {
-  return std::make_unique<DecoderByStart>(
-      [=](TokenSink& next) { return std::make_unique<SuffixStage>(suffix, next); });
+  return std::make_unique<DecoderByStart>([=](TokenSink& next) { return std::make_unique<SuffixStage>(suffix, next); });
 }
 std::unique_ptr<Decoder> make_ctc_decoder(std::string pad, std::string delimiter, bool clean) {
   return std::make_unique<DecoderByStart>(

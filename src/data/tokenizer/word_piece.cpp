@@ -60,9 +60,8 @@ class WordPiece : public Model {
   }
 
   static size_t characters(std::string_view word) {
-    return static_cast<size_t>(std::count_if(word.begin(), word.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    }));
+    return static_cast<size_t>(
+        std::count_if(word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
   }
 
   struct Match {

@@ -24,15 +24,13 @@ ModelConfig read_config(const nlohmann::json& config) {
   model.max_positions = reader.positive("n_positions", 1024);
   model.normalization = Normalization::layer_norm;
   model.norm_eps = reader.number_of("norm_eps", "layer_norm_epsilon", 1e-5);
-  model.activation =
-      parse_hf_activation("activation_function", reader.text("activation_function", "gelu_new"));
+  model.activation = parse_hf_activation("activation_function", reader.text("activation_function", "gelu_new"));
   model.gated = false;
   model.position = PositionEmbedding::learned;
   model.qkv_bias = model.linear_bias = true;
   model.tied_embeddings = reader.boolean("tie_word_embeddings", true);
   if (!reader.boolean("scale_attn_weights", true)) model.attention_scale = 1;
-  reader.refuse("scale_attn_by_inverse_layer_idx",
-                "attention that is scaled by the layer's number is not supported");
+  reader.refuse("scale_attn_by_inverse_layer_idx", "attention that is scaled by the layer's number is not supported");
   model.hidden_dropout = reader.probability("resid_pdrop", 0.1);
   model.embedding_dropout = reader.probability("embd_pdrop", 0.1);
   model.attention_dropout = reader.probability("attn_pdrop", 0.1);
@@ -46,16 +44,12 @@ ModelConfig read_config(const nlohmann::json& config) {
 
 void write_config(const ModelConfig& model, nlohmann::json& config) {
   constexpr auto kFamily = "gpt2";
-  require_exportable(model.normalization == Normalization::layer_norm, kFamily,
-                     "it has RMSNorm, not LayerNorm");
+  require_exportable(model.normalization == Normalization::layer_norm, kFamily, "it has RMSNorm, not LayerNorm");
   require_exportable(!model.gated, kFamily, "its MLP is gated");
-  require_exportable(model.position == PositionEmbedding::learned, kFamily,
-                     "its positions are rotary, not learned");
+  require_exportable(model.position == PositionEmbedding::learned, kFamily, "its positions are rotary, not learned");
   require_exportable(model.qkv_bias && model.linear_bias, kFamily, "its linears lack biases");
-  require_exportable(model.kv_heads == model.heads, kFamily,
-                     "several query heads share one key and value (GQA)");
-  require_exportable(model.head_dim * model.heads == model.hidden, kFamily,
-                     "its head_dim is not hidden / heads");
+  require_exportable(model.kv_heads == model.heads, kFamily, "several query heads share one key and value (GQA)");
+  require_exportable(model.head_dim * model.heads == model.hidden, kFamily, "its head_dim is not hidden / heads");
   require_exportable(model.logit_softcap == 0, kFamily, "its logits are capped");
   const double usual = 1.0 / std::sqrt(static_cast<double>(model.head_dim));
   const bool scaled = model.attention_scale == 0 || std::abs(model.attention_scale / usual - 1) < 1e-12;

@@ -12,10 +12,8 @@ HfMapping mapping(const ModelConfig& model) {
   rows.add("embedding.position_embeddings.weight", {"transformer.wpe.weight"}, hf::identity());
   rows.norm(ours + "input_layernorm", theirs + "ln_1", false);
   rows.linear(ours + "self_attention.linear_qkv", {theirs + "attn.c_attn"}, true,
-              hf::fused_qkv(model.heads, model.head_dim, true),
-              hf::fused_qkv(model.heads, model.head_dim, false));
-  rows.linear(ours + "self_attention.linear_proj", {theirs + "attn.c_proj"}, true, hf::transpose(),
-              hf::identity());
+              hf::fused_qkv(model.heads, model.head_dim, true), hf::fused_qkv(model.heads, model.head_dim, false));
+  rows.linear(ours + "self_attention.linear_proj", {theirs + "attn.c_proj"}, true, hf::transpose(), hf::identity());
   rows.norm(ours + "pre_mlp_layernorm", theirs + "ln_2", false);
   rows.linear(ours + "mlp.linear_fc1", {theirs + "mlp.c_fc"}, true, hf::transpose(), hf::identity());
   rows.linear(ours + "mlp.linear_fc2", {theirs + "mlp.c_proj"}, true, hf::transpose(), hf::identity());

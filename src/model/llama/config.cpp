@@ -41,8 +41,7 @@ ModelConfig read_config(const nlohmann::json& config) {
 
 void write_config(const ModelConfig& model, nlohmann::json& config) {
   constexpr auto kFamily = "llama";
-  require_exportable(model.normalization == Normalization::rms_norm, kFamily,
-                     "it has LayerNorm, not RMSNorm");
+  require_exportable(model.normalization == Normalization::rms_norm, kFamily, "it has LayerNorm, not RMSNorm");
   require_exportable(model.gated, kFamily, "its MLP is not gated");
   require_exportable(model.position == PositionEmbedding::rope, kFamily, "its positions are learned");
   require_exportable(model.rotary_fraction == 1.0, kFamily, "only a part of each head is rotated");

@@ -9,14 +9,11 @@ HfMapping mapping(const ModelConfig& model) {
   HfRows rows(model);
   rows.add("embedding.word_embeddings.weight", {"model.embed_tokens.weight"}, hf::identity());
   rows.norm(ours + "input_layernorm", theirs + "input_layernorm", false);
-  rows.linear(ours + "self_attention.linear_qkv",
-              {attention + "q_proj", attention + "k_proj", attention + "v_proj"}, model.qkv_bias,
-              hf::qkv(model.kv_heads, model.heads / model.kv_heads, model.head_dim));
-  rows.linear(ours + "self_attention.linear_proj", {attention + "o_proj"}, model.has_proj_bias(),
-              hf::identity());
+  rows.linear(ours + "self_attention.linear_qkv", {attention + "q_proj", attention + "k_proj", attention + "v_proj"},
+              model.qkv_bias, hf::qkv(model.kv_heads, model.heads / model.kv_heads, model.head_dim));
+  rows.linear(ours + "self_attention.linear_proj", {attention + "o_proj"}, model.has_proj_bias(), hf::identity());
   rows.norm(ours + "pre_mlp_layernorm", theirs + "post_attention_layernorm", false);
-  rows.linear(ours + "mlp.linear_fc1", {mlp + "gate_proj", mlp + "up_proj"}, model.linear_bias,
-              hf::gate_up());
+  rows.linear(ours + "mlp.linear_fc1", {mlp + "gate_proj", mlp + "up_proj"}, model.linear_bias, hf::gate_up());
   rows.linear(ours + "mlp.linear_fc2", {mlp + "down_proj"}, model.linear_bias, hf::identity());
   rows.norm("decoder.final_layernorm", "model.norm", false);
   if (!model.tied_embeddings) rows.add("output_layer.weight", {"lm_head.weight"}, hf::identity());

@@ -39,8 +39,7 @@ ModelConfig read_config(const nlohmann::json& config) {
 
 void write_config(const ModelConfig& model, nlohmann::json& config) {
   constexpr auto kFamily = "nemotron";
-  require_exportable(model.normalization == Normalization::layer_norm, kFamily,
-                     "it has RMSNorm, not LayerNorm");
+  require_exportable(model.normalization == Normalization::layer_norm, kFamily, "it has RMSNorm, not LayerNorm");
   require_exportable(!model.gated, kFamily, "its MLP is gated");
   require_exportable(model.position == PositionEmbedding::rope, kFamily, "its positions are learned");
   require_plain_attention(model, kFamily);

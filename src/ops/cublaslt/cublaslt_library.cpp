@@ -12,12 +12,14 @@ namespace {
 const std::string kName = "libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR);
 
 CublasLtLibrary open() {
-  const std::string remedy =
-      fmt::format("Install NVIDIA's wheel nvidia-cublas or the CUDA toolkit of version {} where the dynamic loader finds {}, or add its folder "
-                  "to LD_LIBRARY_PATH.",
-                  CUBLAS_VER_MAJOR, kName);
+  const std::string remedy = fmt::format(
+      "Install NVIDIA's wheel nvidia-cublas or the CUDA toolkit of version {} where the dynamic loader finds {}, or add its folder "
+      "to LD_LIBRARY_PATH.",
+      CUBLAS_VER_MAJOR, kName);
   const SharedLibrary library(kName);
-  if (!library.loaded()) throw EnvironmentError("GPUs multiply matrices with cuBLASLt, which cannot be loaded: {}. {}", library.problem(), remedy);
+  if (!library.loaded())
+    throw EnvironmentError("GPUs multiply matrices with cuBLASLt, which cannot be loaded: {}. {}", library.problem(),
+                           remedy);
   const auto load = [&](const char* name, auto*& function) { library.require(name, function, remedy); };
   CublasLtLibrary lt{};
   load("cublasLtCreate", lt.create);

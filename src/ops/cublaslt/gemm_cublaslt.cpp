@@ -51,8 +51,8 @@ std::vector<int64_t> key_of(const ProductSpec& s, c10::DeviceIndex device) {
   for (const ColumnMajorFactor& x : {s.layout.left, s.layout.right, s.layout.out}) {
     key.insert(key.end(), {x.rows, x.columns, x.leading, x.transposed});
   }
-  key.insert(key.end(), {s.factors, s.out, s.compute, s.accumulate, s.has_bias, s.alignment_left,
-                         s.alignment_right, s.alignment_out, s.deterministic, device});
+  key.insert(key.end(), {s.factors, s.out, s.compute, s.accumulate, s.has_bias, s.alignment_left, s.alignment_right,
+                         s.alignment_out, s.deterministic, device});
   return key;
 }
 
@@ -74,8 +74,7 @@ class Ways {
       ProductPointers on_scratch = pointers;
       on_scratch.out = scratch.mutable_data_ptr();
       const auto stream = static_cast<cudaStream_t>(current_cuda_stream(device));
-      best =
-          ways[fastest_of(device, ways.size(), [&](size_t i) { product.run(ways[i], on_scratch, stream); })];
+      best = ways[fastest_of(device, ways.size(), [&](size_t i) { product.run(ways[i], on_scratch, stream); })];
     }
     known_.emplace(key, best);
     return best;

@@ -33,11 +33,10 @@ Product::Product(cublasLtHandle_t handle, const ProductSpec& spec)
   if (spec.has_bias) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
 }
 
-Product::Handle<cublasLtMatrixLayout_t> Product::layout_of(const ColumnMajorFactor& factor,
-                                                           cudaDataType_t type) const {
+Product::Handle<cublasLtMatrixLayout_t> Product::layout_of(const ColumnMajorFactor& factor, cudaDataType_t type) const {
   cublasLtMatrixLayout_t layout = nullptr;
-  check(lt_.layout_create(&layout, type, static_cast<uint64_t>(factor.rows),
-                          static_cast<uint64_t>(factor.columns), factor.leading),
+  check(lt_.layout_create(&layout, type, static_cast<uint64_t>(factor.rows), static_cast<uint64_t>(factor.columns),
+                          factor.leading),
         "cublasLtMatrixLayoutCreate");
   return {layout, lt_.layout_destroy};
 }
@@ -71,17 +70,15 @@ std::vector<cublasLtMatmulAlgo_t> Product::ways(int count) const {
   return ways;
 }
 
-void Product::run(const cublasLtMatmulAlgo_t& way, const ProductPointers& pointers,
-                  cudaStream_t stream) const {
+void Product::run(const cublasLtMatmulAlgo_t& way, const ProductPointers& pointers, cudaStream_t stream) const {
   if (spec_.has_bias) {
-    check(lt_.product_set(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &pointers.bias,
-                          sizeof pointers.bias),
+    check(lt_.product_set(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &pointers.bias, sizeof pointers.bias),
           "cublasLtMatmulDescSetAttribute");
   }
   const float one = 1, beta = spec_.accumulate ? 1 : 0;
-  check(lt_.multiply(handle_, product_.get(), &one, pointers.left, left_.get(), pointers.right, right_.get(),
-                     &beta, pointers.out, out_.get(), pointers.out, out_.get(), &way, pointers.workspace,
-                     kProductWorkspace, stream),
+  check(lt_.multiply(handle_, product_.get(), &one, pointers.left, left_.get(), pointers.right, right_.get(), &beta,
+                     pointers.out, out_.get(), pointers.out, out_.get(), &way, pointers.workspace, kProductWorkspace,
+                     stream),
         "cublasLtMatmul");
 }
 

@@ -1,5 +1,5 @@
-// Through CUDA's runtime, and the virtual functions of LibTorch's allocator, which gives a recording a pool of its own: nobody else
-// may get memory that a replay writes to.
+// Through CUDA's runtime, and the virtual functions of LibTorch's allocator, which gives a recording a pool of its own:
+// nobody else may get memory that a replay writes to.
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
@@ -85,7 +85,8 @@ class CudaGraph final : public DeviceGraph {
 
   void replay() override {
     LONGHAUL_CHECK(graph_ != nullptr, "a graph is replayed before it is recorded");
-    check(cudaGraphLaunch(graph_, static_cast<cudaStream_t>(guard_.getStream(device_).native_handle())), "cudaGraphLaunch");
+    check(cudaGraphLaunch(graph_, static_cast<cudaStream_t>(guard_.getStream(device_).native_handle())),
+          "cudaGraphLaunch");
   }
 
  private:
@@ -139,6 +140,8 @@ class CudaGraph final : public DeviceGraph {
 
 }  // namespace
 
-std::unique_ptr<DeviceGraph> cuda_graph(c10::Device device) { return std::make_unique<CudaGraph>(device); }
+std::unique_ptr<DeviceGraph> cuda_graph(c10::Device device) {
+  return std::make_unique<CudaGraph>(device);
+}
 
 }  // namespace longhaul::ops

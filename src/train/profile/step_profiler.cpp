@@ -32,7 +32,9 @@ std::unique_ptr<at::ObserverContext> push_range(const at::RecordFunction& record
   return nullptr;
 }
 
-void pop_range(const at::RecordFunction&, at::ObserverContext*) { profiler::cudaStubs()->rangePop(); }
+void pop_range(const at::RecordFunction&, at::ObserverContext*) {
+  profiler::cudaStubs()->rangePop();
+}
 
 // What counts in the table: operators on the host, and on a GPU kernels, copies and fills.
 std::vector<ProfileSpan> spans_of(const std::vector<kineto::KinetoEvent>& events) {
@@ -86,7 +88,8 @@ void StepProfiler::start(int64_t step) {
   const profiler::ProfilerConfig config(profiler::ProfilerState::KINETO);
   finish_device(plan_.device);
   kineto::prepareProfiler(config, activities);
-  kineto::enableProfiler(config, activities, {at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE, at::RecordScope::BACKWARD_FUNCTION});
+  kineto::enableProfiler(config, activities,
+                         {at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE, at::RecordScope::BACKWARD_FUNCTION});
   if (plan_.device.is_cuda() && profiler::cudaStubs()->enabled()) {
     nvtx_ = at::addThreadLocalCallback(
         at::RecordFunctionCallback(&push_range, &pop_range).scopes({at::RecordScope::USER_SCOPE}));
@@ -114,10 +117,11 @@ void StepProfiler::finish() {
   write_trace(*result, path);
   if (!plan_.prints_table) return;
   const double rate = measure_matmul_rate(plan_.dtype, plan_.device);
-  log::info("profile of step{} {}, {:.3f} s a step, in {} (open it in Perfetto or chrome://tracing); a large matrix product "
-            "runs at {:.3g} TFLOP/s here\n{}",
-            first_ == last_ ? "" : "s", steps, seconds / static_cast<double>(last_ - first_ + 1), path.string(), rate / 1e12,
-            time_table(time_use(spans_of(result->events()), seconds), rate));
+  log::info(
+      "profile of step{} {}, {:.3f} s a step, in {} (open it in Perfetto or chrome://tracing); a large matrix product "
+      "runs at {:.3g} TFLOP/s here\n{}",
+      first_ == last_ ? "" : "s", steps, seconds / static_cast<double>(last_ - first_ + 1), path.string(), rate / 1e12,
+      time_table(time_use(spans_of(result->events()), seconds), rate));
 }
 
 }  // namespace longhaul

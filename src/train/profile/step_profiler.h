@@ -29,7 +29,8 @@ class StepProfiler {
   StepProfiler(const StepProfiler&) = delete;
   StepProfiler& operator=(const StepProfiler&) = delete;
 
-  // Before and after each step, on the thread that takes it. On a GPU the profile begins and ends with all work there done.
+  // Before and after each step, on the thread that takes it. On a GPU the profile begins and ends with all work there
+  // done.
   void begin_step(int64_t step);
   void end_step(int64_t step);
   // Of a run that ends within the steps: writes what there is. EnvironmentError when the folder can't be written.

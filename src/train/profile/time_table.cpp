@@ -17,7 +17,9 @@ constexpr size_t kShown = 10;
 constexpr size_t kNameLength = 60;
 constexpr double kNanosecond = 1e-9;
 
-double seconds(const ProfileSpan& span) { return static_cast<double>(span.end - span.begin) * kNanosecond; }
+double seconds(const ProfileSpan& span) {
+  return static_cast<double>(span.end - span.begin) * kNanosecond;
+}
 
 // Of a span that ops::gemm_span named; 0 for others.
 double gemm_flops(const std::string& name) {
@@ -58,7 +60,8 @@ class Rows {
       row.name = name;
       rows.push_back(row);
     }
-    std::stable_sort(rows.begin(), rows.end(), [](const TimeRow& a, const TimeRow& b) { return a.seconds > b.seconds; });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const TimeRow& a, const TimeRow& b) { return a.seconds > b.seconds; });
     return rows;
   }
 
@@ -165,7 +168,8 @@ std::string time_table(const TimeUse& use, double matmul_rate) {
       others.seconds += row.seconds;
       continue;
     }
-    std::vector<std::string> cells{row.name, fmt::format("{}", row.calls), milliseconds(row.seconds), share(row.seconds)};
+    std::vector<std::string> cells{row.name, fmt::format("{}", row.calls), milliseconds(row.seconds),
+                                   share(row.seconds)};
     if (row.flops > 0) {
       const double rate = row.flops / row.seconds;
       cells.push_back(fmt::format("{:.3g}", rate / 1e12));
@@ -174,10 +178,11 @@ std::string time_table(const TimeUse& use, double matmul_rate) {
     table.add(cells);
   }
   if (use.rows.size() > kShown) {
-    table.add({fmt::format("{} others", use.rows.size() - kShown), fmt::format("{}", others.calls), milliseconds(others.seconds),
-               share(others.seconds)});
+    table.add({fmt::format("{} others", use.rows.size() - kShown), fmt::format("{}", others.calls),
+               milliseconds(others.seconds), share(others.seconds)});
   }
-  table.add({use.on_gpu ? "idle" : "outside operators", "", milliseconds(use.wall - use.busy), share(use.wall - use.busy)});
+  table.add(
+      {use.on_gpu ? "idle" : "outside operators", "", milliseconds(use.wall - use.busy), share(use.wall - use.busy)});
   return table.str();
 }
 

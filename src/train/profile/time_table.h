@@ -31,12 +31,12 @@ struct TimeUse {
   bool on_gpu = false;
 };
 
-// With spans on a GPU those alone are counted, by name. Without, operators of the host by the time that they take themselves:
-// without the operators that they call. A matrix product (ops::gemm_span) counts as one, whatever it calls.
+// With spans on a GPU those alone are counted, by name. Without, operators of the host by the time that they take
+// themselves: without the operators that they call. A matrix product (ops::gemm_span) counts as one, whatever it calls.
 TimeUse time_use(const std::vector<ProfileSpan>& spans, double wall_seconds);
 
-// The ten largest rows with their shares of the time, and of `matmul_rate` (FLOP/s; 0: not known) for matrix products; then
-// the others and what is left. The shares add up to 100 %, save on a GPU where kernels run beside each other.
+// The ten largest rows with their shares of the time, and of `matmul_rate` (FLOP/s; 0: not known) for matrix products;
+// then the others and what is left. The shares add up to 100 %, save on a GPU where kernels run beside each other.
 std::string time_table(const TimeUse& use, double matmul_rate);
 
 }  // namespace longhaul

@@ -13,6 +13,8 @@ void start(const char*, void (*kernel)(Parameters...), dim3 grid, dim3 threads, 
   emulation::run(grid, threads, shared_bytes, [&] { kernel(arguments...); });
 }
 
-inline void* shared_memory_of_block() { return emulation::state.shared_memory; }
+inline void* shared_memory_of_block() {
+  return emulation::state.shared_memory;
+}
 
 }  // namespace longhaul::ops::cuda

@@ -34,8 +34,7 @@ class CheckpointFaults : public testing::TemporaryFolder {
   }
   std::vector<std::string> listing() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_ / "checkpoints"))
-      names.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(folder_ / "checkpoints")) names.push_back(entry.path().filename());
     std::sort(names.begin(), names.end());
     return names;
   }

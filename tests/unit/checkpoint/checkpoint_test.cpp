@@ -18,15 +18,14 @@ using testing::random_bytes;
 namespace fs = std::filesystem;
 
 CheckpointContent make_content(int64_t step, uint64_t seed = 0) {
-  CheckpointContent content{
-      .step = step,
-      .consumed_samples = 3 * step,
-      .consumed_tokens = 300 * step,
-      .config = {{"model", {{"layers", 2}}}},
-      .state = {{"loss_scale", 0.1}, {"seed", 7}},
-      .hf = HfSideCar{.config = {{"model_type", "llama"}},
-                      .dtype = at::kHalf,
-                      .files = {{"tokenizer.json", "{\"a\": 1}\n"}, {"merges.txt", "a b"}}}};
+  CheckpointContent content{.step = step,
+                            .consumed_samples = 3 * step,
+                            .consumed_tokens = 300 * step,
+                            .config = {{"model", {{"layers", 2}}}},
+                            .state = {{"loss_scale", 0.1}, {"seed", 7}},
+                            .hf = HfSideCar{.config = {{"model_type", "llama"}},
+                                            .dtype = at::kHalf,
+                                            .files = {{"tokenizer.json", "{\"a\": 1}\n"}, {"merges.txt", "a b"}}}};
   seed += static_cast<uint64_t>(step);
   content.tensors = {{"model/a.weight", random_bytes(at::kFloat, {5, 3}, seed), {}, {}},
                      {"model/b.bias", random_bytes(at::kFloat, {4}, seed + 1), {}, {}},
@@ -93,8 +92,7 @@ TEST_F(Checkpoint, FuzzedTensorsComeBackBitByBit) {
 TEST_F(Checkpoint, SlicesArePutTogether) {
   const at::Tensor whole = random_bytes(at::kFloat, {6, 4}, 1);
   const auto slice = [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
-    return NamedTensor{
-        "model/w", whole.narrow(0, row, rows).narrow(1, column, columns), {6, 4}, {row, column}};
+    return NamedTensor{"model/w", whole.narrow(0, row, rows).narrow(1, column, columns), {6, 4}, {row, column}};
   };
   CheckpointContent content{.step = 1, .config = {}, .state = {}, .hf = {}};
   content.tensors = {slice(0, 4, 0, 4), slice(4, 2, 0, 1), slice(4, 2, 1, 3)};
@@ -209,7 +207,9 @@ TEST_F(Checkpoint, MissingAndTruncatedFilesAreNamed) {
 TEST_F(Checkpoint, OneThatIsGoneIsAnsweredWithThoseThatAre) {
   EXPECT_EQ(other_checkpoints(place(1)), "") << "no run";
   CheckpointWriter writer(folder_, {.keep_last = 2});
-  const auto has = [&](const char* names) { return fmt::format("{} has {}; of older ones", (folder_ / "checkpoints").string(), names); };
+  const auto has = [&](const char* names) {
+    return fmt::format("{} has {}; of older ones", (folder_ / "checkpoints").string(), names);
+  };
   writer.save(make_content(1));
   EXPECT_TRUE(other_checkpoints(place(9)).starts_with(has("step_00000001")));
   writer.save(make_content(2));

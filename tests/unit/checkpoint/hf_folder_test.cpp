@@ -118,8 +118,8 @@ class HfExportTest : public testing::TemporaryFolder {
     return model;
   }
 
-  static std::vector<Parameter> make_parameters(const ModelConfig& model, uint64_t seed,
-                                                at::ScalarType dtype, TensorCut cut = {}) {
+  static std::vector<Parameter> make_parameters(const ModelConfig& model, uint64_t seed, at::ScalarType dtype,
+                                                TensorCut cut = {}) {
     std::vector<Parameter> parameters;
     cut.vocab_multiple = model.vocab_multiple;
     for (auto& [name, shard] : parameter_layout(model)) {
@@ -130,8 +130,8 @@ class HfExportTest : public testing::TemporaryFolder {
     return parameters;
   }
 
-  void export_from(const ModelConfig& model, const std::vector<Parameter>& parameters,
-                   HfExportOptions options, const HfSideCar& side_car = {}) {
+  void export_from(const ModelConfig& model, const std::vector<Parameter>& parameters, HfExportOptions options,
+                   const HfSideCar& side_car = {}) {
     export_hf(family(model.family), model, parameter_source(parameters), side_car, options);
   }
 };
@@ -151,8 +151,8 @@ TEST_F(HfExportTest, FromScratchAndBack) {
     HfWeights(exported, family(name), model).load(again);
     for (size_t i = 0; i < parameters.size(); ++i) {
       const int64_t rows = parameters[i].shard.global_shape[0], padded = again[i].value.size(0);
-      EXPECT_TRUE(identical(again[i].value.detach().narrow(0, 0, rows),
-                            parameters[i].value.detach().narrow(0, 0, rows)));
+      EXPECT_TRUE(
+          identical(again[i].value.detach().narrow(0, 0, rows), parameters[i].value.detach().narrow(0, 0, rows)));
       if (padded > rows) {
         EXPECT_EQ(again[i].value.detach().narrow(0, rows, padded - rows).abs().max().item<float>(), 0);
       }
@@ -179,7 +179,9 @@ TEST_F(HfExportTest, ARankGetsItsBlocks) {
         const at::Tensor& global = whole[i].value;
         int64_t at = 0;
         for (const Block& block : cut[i].blocks) {
-          EXPECT_TRUE(cut[i].value.detach().narrow(block.dim, at, block.length)
+          EXPECT_TRUE(cut[i]
+                          .value.detach()
+                          .narrow(block.dim, at, block.length)
                           .equal(global.detach().narrow(block.dim, block.begin, block.length)))
               << cut[i].name << " on rank " << rank;
           at += block.length;
@@ -199,10 +201,9 @@ TEST_F(HfExportTest, ZeroCenteredNormsBecomeOrdinary) {
   export_from(model, parameters, {.output = folder_ / "out", .dtype = at::kFloat});
   const HfFolder exported(folder_ / "out");
   const auto source = parameter_source(parameters);
-  EXPECT_TRUE(identical(exported.tensor("transformer.ln_f.weight"),
-                        source("decoder.final_layernorm.weight").detach().add(1)));
   EXPECT_TRUE(
-      identical(exported.tensor("transformer.ln_f.bias"), source("decoder.final_layernorm.bias").detach()));
+      identical(exported.tensor("transformer.ln_f.weight"), source("decoder.final_layernorm.weight").detach().add(1)));
+  EXPECT_TRUE(identical(exported.tensor("transformer.ln_f.bias"), source("decoder.final_layernorm.bias").detach()));
 }
 
 TEST_F(HfExportTest, ImportRoundsToTheParametersType) {
@@ -212,8 +213,7 @@ TEST_F(HfExportTest, ImportRoundsToTheParametersType) {
   auto half = make_parameters(model, 2, at::kBFloat16);
   HfWeights(HfFolder(folder_ / "out"), family("llama"), model).load(half);
   const auto norm = parameter_source(parameters)("decoder.final_layernorm.weight").detach();
-  EXPECT_TRUE(
-      identical(parameter_source(half)("decoder.final_layernorm.weight").detach(), norm.to(at::kBFloat16)));
+  EXPECT_TRUE(identical(parameter_source(half)("decoder.final_layernorm.weight").detach(), norm.to(at::kBFloat16)));
 }
 
 TEST_F(HfExportTest, ShardsAreInLayerOrder) {
@@ -234,15 +234,13 @@ TEST_F(HfExportTest, OutputFolderIsNotOverwrittenByAccident) {
   fs::create_directories(output);
   export_from(model, parameters, {.output = output, .dtype = {}});  // an empty folder is fine
   EXPECT_EQ(HfFolder(output).dtype(), at::kBFloat16);               // the default of a model from scratch
-  EXPECT_CONTAINS(message_of([&] { export_from(model, parameters, {.output = output, .dtype = {}}); }),
-                  "not empty");
+  EXPECT_CONTAINS(message_of([&] { export_from(model, parameters, {.output = output, .dtype = {}}); }), "not empty");
   export_from(model, parameters, {.output = output, .dtype = at::kHalf, .overwrite = true});
   EXPECT_EQ(HfFolder(output).dtype(), at::kHalf);
   fs::create_directories(folder_ / "other");
   write_text(folder_ / "other/note", "keep me");
   EXPECT_CONTAINS(message_of([&] {
-                    export_from(model, parameters,
-                                {.output = folder_ / "other", .dtype = {}, .overwrite = true});
+                    export_from(model, parameters, {.output = folder_ / "other", .dtype = {}, .overwrite = true});
                   }),
                   "not a model folder");
   EXPECT_EQ(read_text(folder_ / "other/note"), "keep me");
@@ -282,11 +280,9 @@ TEST_F(HfExportTest, EverythingWrongIsListedAtOnce) {
   const std::string message =
       message_of([&] { HfWeights(HfFolder(folder_ / "out"), family("llama"), model).load(parameters); });
   EXPECT_CONTAINS(message, "'model.norm.weight' [24] is missing");
-  EXPECT_CONTAINS(
-      message,
-      "'model.layers.1.mlp.up_proj.weight' F32 [24, 20] in model.safetensors: config.json wants [20, 24]");
   EXPECT_CONTAINS(message,
-                  "'model.layers.0.mlp.up_proj.weight' I8 [20, 24] in model.safetensors: weights must be");
+                  "'model.layers.1.mlp.up_proj.weight' F32 [24, 20] in model.safetensors: config.json wants [20, 24]");
+  EXPECT_CONTAINS(message, "'model.layers.0.mlp.up_proj.weight' I8 [20, 24] in model.safetensors: weights must be");
   EXPECT_CONTAINS(message, "'model.extra' F32 [2] in model.safetensors: the model has no place for it");
   EXPECT_TRUE(identical(parameters[0].value.detach(), before));  // nothing was filled
 }

@@ -12,10 +12,9 @@ using testing::identical;
 using testing::message_of;
 using testing::random_bytes;
 
-constexpr at::ScalarType kTypes[] = {at::kBool,        at::kByte,   at::kChar,   at::kFloat8_e4m3fn,
-                                     at::kFloat8_e5m2, at::kShort,  at::kUInt16, at::kHalf,
-                                     at::kBFloat16,    at::kInt,    at::kUInt32, at::kFloat,
-                                     at::kLong,        at::kUInt64, at::kDouble};
+constexpr at::ScalarType kTypes[] = {at::kBool,   at::kByte,   at::kChar, at::kFloat8_e4m3fn, at::kFloat8_e5m2,
+                                     at::kShort,  at::kUInt16, at::kHalf, at::kBFloat16,      at::kInt,
+                                     at::kUInt32, at::kFloat,  at::kLong, at::kUInt64,        at::kDouble};
 
 class Safetensors : public testing::TemporaryFolder {
  protected:
@@ -23,8 +22,8 @@ class Safetensors : public testing::TemporaryFolder {
   std::string open_error(const std::string& header, size_t data_size) {
     const auto path = folder_ / "x.safetensors";
     const uint64_t size = header.size();
-    testing::write_bytes(
-        path, std::string(reinterpret_cast<const char*>(&size), 8) + header + std::string(data_size, '\0'));
+    testing::write_bytes(path,
+                         std::string(reinterpret_cast<const char*>(&size), 8) + header + std::string(data_size, '\0'));
     const std::string message = message_of([&] { SafetensorsReader reader(path); });
     EXPECT_CONTAINS(message, "x.safetensors");
     return message;
@@ -89,8 +88,8 @@ TEST_F(Safetensors, MisalignedTensorsAreCopied) {
   std::string header = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   while ((header.size() + 8) % 4 != 1) header += ' ';
   const uint64_t size = header.size();
-  testing::write_bytes(path, std::string(reinterpret_cast<const char*>(&size), 8) + header +
-                                 std::string("\0\0\x80\x3f\0\0\0\xc0", 8));
+  testing::write_bytes(
+      path, std::string(reinterpret_cast<const char*>(&size), 8) + header + std::string("\0\0\x80\x3f\0\0\0\xc0", 8));
   const SafetensorsReader reader(path);
   EXPECT_EQ(reader.tensor("a")[0].item<float>(), 1.0f);
   EXPECT_EQ(reader.tensor("a")[1].item<float>(), -2.0f);
@@ -147,14 +146,11 @@ TEST_F(Safetensors, MalformedHeaders) {
       {R"({"a":{"dtype":"U8","shape":[1]}})", 1, "tensor 'a': it has no data_offsets"},
       {R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1, "tensor 'a': its shape holds -1"},
       {R"({"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}})", 1, "tensor 'a': its shape holds 1.5"},
-      {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 1,
-       "tensor 'a': its data_offsets are not a pair"},
+      {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 1, "tensor 'a': its data_offsets are not a pair"},
       {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1, "run backwards"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4, "hold 4 bytes, but F32 [2] takes 8"},
-      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0,
-       "shape is too large"},
-      {R"({"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,0]}})", 0,
-       "shape is too large"},
+      {R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0, "shape is too large"},
+      {R"({"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,0]}})", 0, "shape is too large"},
       {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"stride":[1]}})", 1, "unknown field 'stride'"},
       {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2, "tensor 'a'"},
       {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",

@@ -26,22 +26,31 @@ struct Place {
   std::function<void()> synchronise = [] {};
 };
 
-constexpr DataType kTypes[] = {DataType::u8, DataType::i32, DataType::i64, DataType::f32,
+constexpr DataType kTypes[] = {DataType::u8,  DataType::i32,  DataType::i64, DataType::f32,
                                DataType::f64, DataType::bf16, DataType::f16};
 
 // Whole numbers that every type holds exactly, sums of eight ranks included.
-inline int value(int rank, int64_t i) { return static_cast<int>((rank * 7 + i * 3) % 11); }
+inline int value(int rank, int64_t i) {
+  return static_cast<int>((rank * 7 + i * 3) % 11);
+}
 
 inline void encode(DataType type, void* to, double x) {
   const auto put = [to](auto y) { std::memcpy(to, &y, sizeof y); };
   switch (type) {
-    case DataType::u8: return put(static_cast<uint8_t>(x));
-    case DataType::i32: return put(static_cast<int32_t>(x));
-    case DataType::i64: return put(static_cast<int64_t>(x));
-    case DataType::f32: return put(static_cast<float>(x));
-    case DataType::f64: return put(x);
-    case DataType::bf16: return put(static_cast<uint16_t>(std::bit_cast<uint32_t>(static_cast<float>(x)) >> 16));
-    case DataType::f16: return put(static_cast<_Float16>(x));
+    case DataType::u8:
+      return put(static_cast<uint8_t>(x));
+    case DataType::i32:
+      return put(static_cast<int32_t>(x));
+    case DataType::i64:
+      return put(static_cast<int64_t>(x));
+    case DataType::f32:
+      return put(static_cast<float>(x));
+    case DataType::f64:
+      return put(x);
+    case DataType::bf16:
+      return put(static_cast<uint16_t>(std::bit_cast<uint32_t>(static_cast<float>(x)) >> 16));
+    case DataType::f16:
+      return put(static_cast<_Float16>(x));
   }
 }
 
@@ -111,7 +120,9 @@ class Suite {
  private:
   using At = std::function<double(int64_t)>;
   Array array(int64_t count, const At& at) const { return {place_, type_, count, at}; }
-  Array blank(int64_t count) const { return array(count, [](int64_t) { return 99; }); }
+  Array blank(int64_t count) const {
+    return array(count, [](int64_t) { return 99; });
+  }
   At mine() const { return of(me_); }
   static At of(int rank) {
     return [rank](int64_t i) { return value(rank, i); };
@@ -145,7 +156,8 @@ class Suite {
     expect(out, "reduce-scatter", shifted(reduced(op), size * me_));
     expect(in, "the input of reduce-scatter", mine());
     g_.reduce_scatter(in.buffer(), in.part(size * me_, size), op).wait();
-    expect(in, "reduce-scatter in place", [&, r = reduced(op)](int64_t i) { return size > 0 && i / size == me_ ? r(i) : value(me_, i); });
+    expect(in, "reduce-scatter in place",
+           [&, r = reduced(op)](int64_t i) { return size > 0 && i / size == me_ ? r(i) : value(me_, i); });
   }
 
   void gathers(int64_t size) {
@@ -216,7 +228,8 @@ class Suite {
       works.push_back(g_.all_reduce(arrays.back()->buffer()));
     }
     for (int k = 0; k < 4; ++k) works[static_cast<size_t>(me_ % 2 == 1 ? 3 - k : k)].wait();
-    for (int k = 0; k < 4; ++k) expect(*arrays[static_cast<size_t>(k)], "one of four all-reduces", shifted(reduced(ReduceOp::sum), k));
+    for (int k = 0; k < 4; ++k)
+      expect(*arrays[static_cast<size_t>(k)], "one of four all-reduces", shifted(reduced(ReduceOp::sum), k));
   }
 
   Communicator& g_;
@@ -295,14 +308,16 @@ inline int64_t large_tensors(Communicator& world, const Place& place) {
     const int64_t part = size / world.size();
     const Array in(place, type, part * world.size(), [&](int64_t i) { return value(world.rank(), i); });
     world.reduce_scatter(in.buffer(), in.part(part * world.rank(), part)).wait();
-    in.expect("a large reduce-scatter", [&](int64_t i) { return i / part == world.rank() ? sum(i) : value(world.rank(), i); });
+    in.expect("a large reduce-scatter",
+              [&](int64_t i) { return i / part == world.rank() ? sum(i) : value(world.rank(), i); });
     compared += 2;
   }
   return compared;
 }
 
 // All of it. Returns how many results this rank compared.
-inline int64_t run(Communicator& world, const Place& place = {}, const std::vector<int64_t>& sizes = {0, 1, 5, 127, 6007}) {
+inline int64_t run(Communicator& world, const Place& place = {},
+                   const std::vector<int64_t>& sizes = {0, 1, 5, 127, 6007}) {
   int64_t compared = Suite(world, place).run(sizes);
   for (int width = 1; width <= world.size(); ++width) {
     if (world.size() % width == 0) compared += concurrent_groups(world, place, width);

@@ -20,7 +20,9 @@ GetVariable look_up(const Variables& variables) {
   };
 }
 
-LaunchEnvironment with(const Variables& variables) { return launch_environment(look_up(variables)); }
+LaunchEnvironment with(const Variables& variables) {
+  return launch_environment(look_up(variables));
+}
 
 void EXPECT_REFUSED(const Variables& variables, const std::string& words) {
   try {
@@ -48,15 +50,18 @@ TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralTasks) {
     return with(more).kind;
   };
   EXPECT_EQ(started_by({{"OMPI_COMM_WORLD_SIZE", "2"}}), Kind::mpi);
-  EXPECT_EQ(started_by({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}}), Kind::tcp);
-  EXPECT_EQ(started_by({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NODELIST", "a"}}), Kind::tcp) << "srun --ntasks=1";
+  EXPECT_EQ(started_by({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}}),
+            Kind::tcp);
+  EXPECT_EQ(started_by({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NODELIST", "a"}}),
+            Kind::tcp)
+      << "srun --ntasks=1";
 }
 
-// What `salloc` sets in the shell that it opens by itself (LaunchParameters=use_interactive_step): a step of one task, with a
-// reserved number.
+// What `salloc` sets in the shell that it opens by itself (LaunchParameters=use_interactive_step): a step of one task,
+// with a reserved number.
 TEST(LaunchEnvironment, AShellOfSallocIsNoStep) {
-  Variables shell{{"SLURM_JOB_ID", "137438953"}, {"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_STEP_ID", "4294967290"},
-                  {"SLURM_STEP_NODELIST", "a"}, {"SLURM_NTASKS", "1"}};
+  Variables shell{{"SLURM_JOB_ID", "137438953"},   {"SLURM_PROCID", "0"},        {"SLURM_STEP_NUM_TASKS", "1"},
+                  {"SLURM_STEP_ID", "4294967290"}, {"SLURM_STEP_NODELIST", "a"}, {"SLURM_NTASKS", "1"}};
   EXPECT_EQ(with(shell).kind, Kind::single);
   shell["SLURM_NTASKS"] = "8";
   EXPECT_REFUSED(shell, "8 tasks");
@@ -67,14 +72,19 @@ TEST(LaunchEnvironment, AShellOfSallocIsNoStep) {
 }
 
 TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralNodes) {
-  EXPECT_REFUSED((Variables{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_JOB_NUM_NODES", "4"}}), "4 nodes (SLURM_JOB_NUM_NODES)");
+  EXPECT_REFUSED((Variables{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_JOB_NUM_NODES", "4"}}),
+                 "4 nodes (SLURM_JOB_NUM_NODES)");
 }
 
 TEST(LaunchEnvironment, RefusesAnotherMpi) {
   Variables rank{{"PMI_RANK", "1"}, {"PMI_SIZE", "4"}};
   EXPECT_REFUSED(rank, "another MPI than Open MPI");
   EXPECT_EQ(with({{"PMI_RANK", "0"}, {"PMI_SIZE", "1"}}).kind, Kind::single);
-  rank.insert({{"SLURM_JOB_ID", "200000000"}, {"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NODELIST", "a"}});
+  rank.insert({{"SLURM_JOB_ID", "200000000"},
+               {"SLURM_PROCID", "1"},
+               {"SLURM_STEP_NUM_TASKS", "4"},
+               {"SLURM_STEP_ID", "0"},
+               {"SLURM_STEP_NODELIST", "a"}});
   const LaunchEnvironment found = with(rank);
   EXPECT_EQ(found.kind, Kind::tcp) << "srun --mpi=pmi2";
   EXPECT_GE(found.port, 20000);
@@ -101,13 +111,21 @@ TEST(LaunchEnvironment, CountsTheProcesses) {
 }
 
 TEST(LaunchEnvironment, LeavesTorchrunItsPort) {
-  EXPECT_EQ(with({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}}).port,
+  EXPECT_EQ(with({{"RANK", "0"},
+                  {"WORLD_SIZE", "2"},
+                  {"MASTER_ADDR", "a"},
+                  {"MASTER_PORT", "29500"},
+                  {"TORCHELASTIC_USE_AGENT_STORE", "True"}})
+                .port,
             29501);
 }
 
 TEST(LaunchEnvironment, TakesSlurmsVariables) {
-  std::map<std::string, std::string> step{{"SLURM_PROCID", "2"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_JOB_ID", "11"},
-                                          {"SLURM_STEP_ID", "3"}, {"SLURM_STEP_NODELIST", "n[08-09]"}};
+  std::map<std::string, std::string> step{{"SLURM_PROCID", "2"},
+                                          {"SLURM_STEP_NUM_TASKS", "4"},
+                                          {"SLURM_JOB_ID", "11"},
+                                          {"SLURM_STEP_ID", "3"},
+                                          {"SLURM_STEP_NODELIST", "n[08-09]"}};
   const auto found = with(step);
   EXPECT_EQ(found.kind, Kind::tcp);
   EXPECT_EQ(found.rank, 2);
@@ -118,7 +136,8 @@ TEST(LaunchEnvironment, TakesSlurmsVariables) {
 }
 
 TEST(LaunchEnvironment, RefusesWhatContradictsItself) {
-  const std::map<std::string, std::string> good{{"RANK", "3"}, {"WORLD_SIZE", "8"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}};
+  const std::map<std::string, std::string> good{
+      {"RANK", "3"}, {"WORLD_SIZE", "8"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "29500"}};
   for (const auto& [name, value] : std::map<std::string, std::string>{
            {"RANK", "8"}, {"WORLD_SIZE", "two"}, {"MASTER_PORT", "70000"}, {"MASTER_ADDR", ""}}) {
     auto bad = good;

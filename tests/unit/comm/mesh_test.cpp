@@ -76,8 +76,7 @@ TEST(Mesh, TheEmbeddingIsOnTheFirstAndTheLastStage) {
 
 TEST(Mesh, WhatIsNoMeshIsABug) {
   EXPECT_THROW(Mesh({.tensor = 0}), InternalError);
-  EXPECT_THROW(Mesh({}, {Axis::tensor, Axis::tensor, Axis::expert, Axis::data, Axis::pipeline}),
-               InternalError);
+  EXPECT_THROW(Mesh({}, {Axis::tensor, Axis::tensor, Axis::expert, Axis::data, Axis::pipeline}), InternalError);
   EXPECT_THROW(Mesh({.tensor = 2}).coordinates(2), InternalError);
   EXPECT_THROW(Mesh({.tensor = 2}).rank_of({.data = 1}), InternalError);
 }

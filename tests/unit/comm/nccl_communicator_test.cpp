@@ -32,7 +32,8 @@ conformance::Place on_gpu() {
                 return data;
               },
           .release = [](void* data) { cudaFree(data); },
-          .copy = [](void* to, const void* from, size_t bytes) { check_cuda(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy"); },
+          .copy = [](void* to, const void* from,
+                     size_t bytes) { check_cuda(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy"); },
           .synchronise = [] { check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }};
 }
 
@@ -94,7 +95,8 @@ TEST(NcclCommunicator, ARankThatDoesNotComeEndsTheOthersWaitInTime) {
   if (gpus() < 2) GTEST_SKIP() << "fewer than two GPUs here: time-outs over NCCL were not tested";
   EXPECT_THROW(run_thread_ranks(2,
                                 [](Communicator& host) {
-                                  const auto world = nccl_communicator(host, {.device = host.rank(), .timeout = std::chrono::seconds(20)});
+                                  const auto world = nccl_communicator(
+                                      host, {.device = host.rank(), .timeout = std::chrono::seconds(20)});
                                   world->barrier();
                                   world->set_timeout(std::chrono::seconds(2));
                                   if (host.rank() == 0) world->barrier();

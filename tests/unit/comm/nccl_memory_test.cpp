@@ -136,7 +136,8 @@ TEST(NcclMemory, ThisMachinesLibraryHasTheFunctions) {
   try {
     const NcclLibrary& nccl = NcclLibrary::get();
     if (nccl.version < 22700) GTEST_SKIP() << "NCCL " << nccl.version << " has no windows";
-    EXPECT_TRUE(nccl.mem_alloc && nccl.mem_free && nccl.comm_register && nccl.comm_deregister && nccl.window_register && nccl.window_deregister);
+    EXPECT_TRUE(nccl.mem_alloc && nccl.mem_free && nccl.comm_register && nccl.comm_deregister && nccl.window_register &&
+                nccl.window_deregister);
   } catch (const EnvironmentError& error) {
     GTEST_SKIP() << error.what();
   }
@@ -147,6 +148,8 @@ TEST(NcclMemory, ThisMachinesLibraryHasTheFunctions) {
 
 #else
 
-TEST(NcclMemory, IsRegistered) { GTEST_SKIP() << "a build without CUDA: memory of NCCL was not tested"; }
+TEST(NcclMemory, IsRegistered) {
+  GTEST_SKIP() << "a build without CUDA: memory of NCCL was not tested";
+}
 
 #endif

@@ -21,9 +21,7 @@ class Recorder : public Communicator {
   Work all_reduce(Buffer, ReduceOp) override { return {}; }
   Work reduce_scatter(ConstBuffer, Buffer, ReduceOp) override { return {}; }
   Work all_gather(ConstBuffer, Buffer) override { return {}; }
-  Work all_to_all(ConstBuffer, std::span<const int64_t>, Buffer, std::span<const int64_t>) override {
-    return {};
-  }
+  Work all_to_all(ConstBuffer, std::span<const int64_t>, Buffer, std::span<const int64_t>) override { return {}; }
   Work broadcast(Buffer, int) override { return {}; }
   Work send(ConstBuffer, int) override { return {}; }
   Work receive(Buffer, int) override { return {}; }

@@ -52,7 +52,8 @@ class OneAnswer {
 };
 
 TEST(Ras, GivesTheWholeReport) {
-  const std::string report = "NCCL version 2.28.9\nJob summary\n" + std::string(20'000, '.') + "\nErrors\nrank 3 is missing\n";
+  const std::string report =
+      "NCCL version 2.28.9\nJob summary\n" + std::string(20'000, '.') + "\nErrors\nrank 3 is missing\n";
   std::string asked;
   std::string got;
   {

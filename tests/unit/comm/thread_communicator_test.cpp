@@ -23,7 +23,9 @@ TEST_P(ThreadRanks, ConformToTheSuite) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadRanks, testing::Values(1, 2, 3, 4, 8));
 
-TEST(SingleCommunicator, ConformsToTheSuite) { EXPECT_GT(conformance::run(*single_communicator()), 1000); }
+TEST(SingleCommunicator, ConformsToTheSuite) {
+  EXPECT_GT(conformance::run(*single_communicator()), 1000);
+}
 
 // 256 + 4 × 1/2. At 256 BF16 holds even numbers only: rounded after every addition, the sum would stay 256.
 TEST(ThreadCommunicator, SumsBf16InFp32AndRoundsOnce) {

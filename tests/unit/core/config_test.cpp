@@ -43,9 +43,9 @@ const FieldTable& fields<Wheel>() {
 }
 template <>
 const FieldTable& fields<Car>() {
-  static const FieldTable table = make_table<Car>(
-      "A car", {field<&Car::name>("name", "a name"), field<&Car::electric>("electric", "no fuel"),
-                field<&Car::colour>("colour", "paint"), field<&Car::wheel>("wheel", "A wheel")});
+  static const FieldTable table =
+      make_table<Car>("A car", {field<&Car::name>("name", "a name"), field<&Car::electric>("electric", "no fuel"),
+                                field<&Car::colour>("colour", "paint"), field<&Car::wheel>("wheel", "A wheel")});
   return table;
 }
 
@@ -101,14 +101,12 @@ TEST(ConfigJson, ErrorsNameFilePathExpectationAndValue) {
 }
 
 TEST(ConfigJson, UnknownKeysComeWithASuggestion) {
-  EXPECT_EQ(error_of(R"({"wheel": {"spoeks": 3}})"),
-            "car.json: unknown key wheel.spoeks. Did you mean wheel.spokes?");
+  EXPECT_EQ(error_of(R"({"wheel": {"spoeks": 3}})"), "car.json: unknown key wheel.spoeks. Did you mean wheel.spokes?");
   EXPECT_EQ(error_of(R"({"radius": 3})"),
             "car.json: unknown key radius. Did you mean wheel.radius?");  // other group
   EXPECT_EQ(error_of(R"({"num_spokes": 3})"),
             "car.json: unknown key num_spokes. Did you mean wheel.spokes?");  // Megatron's
-  EXPECT_EQ(error_of(R"({"zzzzzz": 3})"),
-            "car.json: unknown key zzzzzz. `llm-pretrain schema --text` lists all keys.");
+  EXPECT_EQ(error_of(R"({"zzzzzz": 3})"), "car.json: unknown key zzzzzz. `llm-pretrain schema --text` lists all keys.");
 }
 
 TEST(ConfigJson, SyntaxErrorsHaveLineAndColumn) {
@@ -118,8 +116,7 @@ TEST(ConfigJson, SyntaxErrorsHaveLineAndColumn) {
 }
 
 TEST(ConfigJson, AKeyGivenTwiceIsAnError) {
-  EXPECT_NE(error_of(R"({"wheel": {"spokes": 3, "spokes": 4}})").find("\"spokes\" is given twice"),
-            std::string::npos);
+  EXPECT_NE(error_of(R"({"wheel": {"spokes": 3, "spokes": 4}})").find("\"spokes\" is given twice"), std::string::npos);
   EXPECT_EQ(error_of(R"({"name": "x", "wheel": {"spokes": 3}})"), "no error");
 }
 
@@ -138,8 +135,7 @@ TEST(ConfigJson, WritesEverythingOrWhatDiffers) {
 
 TEST(ConfigOverride, IsTypedByTheTable) {
   Car car;
-  for (const char* text :
-       {"wheel.spokes=1e1", "wheel.radius=1e-4", "electric=true", "colour=blue", "name=a=b"})
+  for (const char* text : {"wheel.spokes=1e1", "wheel.radius=1e-4", "electric=true", "colour=blue", "name=a=b"})
     apply_override(car, text);
   EXPECT_EQ(car, (Car{"a=b", true, Colour::blue, {10, 1e-4}}));
 }
@@ -193,9 +189,8 @@ TEST(ConfigDescribe, Schema) {
 
 TEST(ConfigDescribe, MarkdownAndHelp) {
   const std::string page = markdown_reference(fields<Car>());
-  EXPECT_NE(
-      page.find("| `wheel.spokes` | an integer, at least 1, at most 99 | `3` | how many | `num_spokes` |  |"),
-      std::string::npos);
+  EXPECT_NE(page.find("| `wheel.spokes` | an integer, at least 1, at most 99 | `3` | how many | `num_spokes` |  |"),
+            std::string::npos);
   EXPECT_EQ(config_help(fields<Car>(), "wheel.r"),
             "key           default  meaning\n"
             "------------  -------  ------------------------------------------\n"

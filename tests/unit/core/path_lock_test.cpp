@@ -37,7 +37,8 @@ TEST_F(PathLockTest, ATransientFileGoesWithItsLock) {
   EXPECT_TRUE(lock.has_value());
   lock.reset();
   EXPECT_TRUE(fs::is_empty(folder_));
-  EXPECT_CONTAINS(message_of<EnvironmentError>([&] { PathLock::try_transient(folder_ / "none" / "lock"); }), "cannot write");
+  EXPECT_CONTAINS(message_of<EnvironmentError>([&] { PathLock::try_transient(folder_ / "none" / "lock"); }),
+                  "cannot write");
 }
 
 // The file is removed and made again all the time; still nobody shares the lock.

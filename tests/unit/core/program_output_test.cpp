@@ -32,8 +32,10 @@ TEST_F(SlowProgram, IsKilledWithAllThatItStarted) {
   for (const char* before : {"", "exec >&-; "}) {  // the second closes its output, and runs on
     const std::string note = path("started");
     const auto start = std::chrono::steady_clock::now();
-    const ProgramOutput late =
-        program_output({"sh", "-c", std::string(before) + "sleep 60 & echo $! > " + note + ".part; mv " + note + ".part " + note + "; wait"}, 1s);
+    const ProgramOutput late = program_output(
+        {"sh", "-c",
+         std::string(before) + "sleep 60 & echo $! > " + note + ".part; mv " + note + ".part " + note + "; wait"},
+        1s);
     EXPECT_EQ(late.end, End::late);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 20s);
     pid_t started = 0;

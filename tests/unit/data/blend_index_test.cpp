@@ -77,8 +77,8 @@ TEST(BlendIndexTest, BySizeServesEverySampleOnce) {
   EXPECT_EQ(numbers(blend_by_size(lengths, 4).datasets), (Numbers{1, 0, 2, 1}));
 }
 
-// Rounds of many stretches at once must give what one place after another gives, whatever the weights do to the guesses,
-// and wherever datasets run out.
+// Rounds of many stretches at once must give what one place after another gives, whatever the weights do to the
+// guesses, and wherever datasets run out.
 TEST(BlendIndexTest, StretchesAtOnceEqualOnePlaceAfterAnother) {
   const auto in_turn = [](const std::vector<double>& weights, const std::vector<double>& limits, int64_t size) {
     std::vector<int16_t> datasets(static_cast<size_t>(size));
@@ -92,7 +92,8 @@ TEST(BlendIndexTest, StretchesAtOnceEqualOnePlaceAfterAnother) {
            std::memcmp(array.bytes().data(), values.data(), array.bytes().size()) == 0;
   };
   RandomState random(1);
-  std::vector<std::vector<double>> cases{{1, 1}, {.3, .5, .2}, {.999, .001}, {1, 1e-7, 1e-5}, {1, 1, 1, 1, 1, 1, 1, 1, 1e-3}, {1}};
+  std::vector<std::vector<double>> cases{
+      {1, 1}, {.3, .5, .2}, {.999, .001}, {1, 1e-7, 1e-5}, {1, 1, 1, 1, 1, 1, 1, 1, 1e-3}, {1}};
   for (const size_t count : {5, 17, 60}) {
     std::vector<double> even, uneven;
     for (size_t i = 0; i < count; ++i) {
@@ -107,7 +108,8 @@ TEST(BlendIndexTest, StretchesAtOnceEqualOnePlaceAfterAnother) {
     const BlendIndex index = blend(weights, size);
     EXPECT_TRUE(equal(index.datasets, datasets) && equal(index.samples, samples)) << weights.size() << " weights";
   }
-  for (const Numbers& lengths : {Numbers{200'000, 300'000}, Numbers{1, 400'000, 100'000}, Numbers{3, 50, 1, 7, 600'000, 2, 2}}) {
+  for (const Numbers& lengths :
+       {Numbers{200'000, 300'000}, Numbers{1, 400'000, 100'000}, Numbers{3, 50, 1, 7, 600'000, 2, 2}}) {
     const std::vector<double> limits(lengths.begin(), lengths.end());
     const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
     std::vector<double> weights;
@@ -121,7 +123,8 @@ TEST(BlendIndexTest, StretchesAtOnceEqualOnePlaceAfterAnother) {
 // A plain sum of twelve tenths, left to right, is 1.2 less one bit; NumPy's is not.
 TEST(BlendIndexTest, WeightsAreSummedAsNumPyDoes) {
   const std::vector<double> tenths(12, 0.1);
-  EXPECT_NE(std::accumulate(tenths.begin(), tenths.end(), 0.0), ((0.1 + 0.1) + (0.1 + 0.1)) * 2 + 0.1 + 0.1 + 0.1 + 0.1);
+  EXPECT_NE(std::accumulate(tenths.begin(), tenths.end(), 0.0),
+            ((0.1 + 0.1) + (0.1 + 0.1)) * 2 + 0.1 + 0.1 + 0.1 + 0.1);
   EXPECT_EQ(normalized(tenths)[0], 0.1 / (((0.1 + 0.1) + (0.1 + 0.1)) * 2 + 0.1 + 0.1 + 0.1 + 0.1));
 }
 

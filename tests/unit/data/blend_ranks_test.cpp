@@ -35,7 +35,8 @@ class BlendRanksTest : public FolderTest {
   std::shared_ptr<const Dataset> train() const { return build_datasets(config_, {kSamples, 0, 0}, {}).train; }
 
   // The tokens of the samples that this rank reads, sample by sample.
-  std::vector<std::vector<int64_t>> read(int64_t ranks, int64_t rank, int64_t micro_batch, int64_t consumed, int64_t samples) const {
+  std::vector<std::vector<int64_t>> read(int64_t ranks, int64_t rank, int64_t micro_batch, int64_t consumed,
+                                         int64_t samples) const {
     LoaderOptions options;
     options.sequence_length = config_.sequence_length;
     options.threads = 2;
@@ -59,7 +60,8 @@ class BlendRanksTest : public FolderTest {
 TEST_F(BlendRanksTest, AllRanksTogetherReadTheOrderOfOne) {
   const auto one = read(1, 0, 1, 0, kSamples);
   ASSERT_EQ(one.size(), static_cast<size_t>(kSamples));
-  for (const auto& [ranks, micro_batch, consumed] : {std::tuple{2, 1, 0}, {3, 4, 24}, {4, 2, 0}, {8, 5, 40}, {1, 8, 16}}) {
+  for (const auto& [ranks, micro_batch, consumed] :
+       {std::tuple{2, 1, 0}, {3, 4, 24}, {4, 2, 0}, {8, 5, 40}, {1, 8, 16}}) {
     const int64_t stride = ranks * micro_batch, samples = (kSamples - consumed) / stride * stride;
     std::vector<std::vector<std::vector<int64_t>>> of_rank(static_cast<size_t>(ranks));
     {
@@ -72,9 +74,11 @@ TEST_F(BlendRanksTest, AllRanksTogetherReadTheOrderOfOne) {
     }
     std::vector<std::vector<int64_t>> all;
     for (int64_t step = 0; step < samples / stride; ++step) {
-      for (const auto& mine : of_rank) all.insert(all.end(), mine.begin() + step * micro_batch, mine.begin() + (step + 1) * micro_batch);
+      for (const auto& mine : of_rank)
+        all.insert(all.end(), mine.begin() + step * micro_batch, mine.begin() + (step + 1) * micro_batch);
     }
-    EXPECT_EQ(all, std::vector(one.begin() + consumed, one.begin() + consumed + samples)) << ranks << " x " << micro_batch;
+    EXPECT_EQ(all, std::vector(one.begin() + consumed, one.begin() + consumed + samples))
+        << ranks << " x " << micro_batch;
   }
 }
 

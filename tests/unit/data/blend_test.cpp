@@ -40,7 +40,9 @@ class BlendTest : public FolderTest {
     config_.sequence_length = 4;
     config_.split = "1,0,0";
   }
-  std::shared_ptr<const Dataset> train(int64_t samples) const { return build_datasets(config_, {samples, 0, 0}, {1000}).train; }
+  std::shared_ptr<const Dataset> train(int64_t samples) const {
+    return build_datasets(config_, {samples, 0, 0}, {1000}).train;
+  }
   static std::vector<int64_t> tokens(const Dataset& dataset, int64_t index) {
     Sample sample;
     dataset.get(index, sample);
@@ -105,7 +107,9 @@ TEST_F(BlendTest, ReplayTakesItsShare) {
   const Blend mixed = with_replay({{"a", "b"}, Weights{3, 1}}, {{"r"}, std::nullopt}, 0.25);
   EXPECT_EQ(mixed.prefixes, (Prefixes{"a", "b", "r"}));
   EXPECT_EQ(*mixed.weights, (Weights{0.75 * 0.75, 0.75 * 0.25, 0.25}));
-  EXPECT_CONTAINS(message_of<UserError>([] { with_replay({{"a", "b"}, std::nullopt}, {{"r"}, std::nullopt}, 0.1); }),
+  EXPECT_CONTAINS(message_of<UserError>([] {
+                    with_replay({{"a", "b"}, std::nullopt}, {{"r"}, std::nullopt}, 0.1);
+                  }),
                   "data.train names several corpora without weights");
   config_.train = path("p");
   config_.replay = path("q");
@@ -159,7 +163,9 @@ TEST_F(BlendTest, OrderIdTellsWeightsApartButNotLengths) {
   EXPECT_EQ(train(9)->order_id(), ten);
   config_.train = "0.4 " + path("p") + " 0.6 " + path("q");
   EXPECT_NE(train(10)->order_id(), ten);
-  EXPECT_CONTAINS(message_of<UserError>([&] { build_datasets(config_, {std::nullopt, 0, 0}, {1000}); }),
+  EXPECT_CONTAINS(message_of<UserError>([&] {
+                    build_datasets(config_, {std::nullopt, 0, 0}, {1000});
+                  }),
                   "a blend with weights has no end of its own");
 }
 

@@ -36,9 +36,8 @@ TEST_F(DatasetsTest, OneFileIsCutInThree) {
   EXPECT_GE(datasets.valid->size(), 20);
   EXPECT_GE(datasets.test->size(), 5);
   // The documents of corpus L hold their own numbers, so each split's tokens tell where they are from.
-  const std::map<const Dataset*, std::pair<int64_t, int64_t>> ranges = {{datasets.train.get(), {0, 969}},
-                                                                        {datasets.valid.get(), {969, 999}},
-                                                                        {datasets.test.get(), {999, 1000}}};
+  const std::map<const Dataset*, std::pair<int64_t, int64_t>> ranges = {
+      {datasets.train.get(), {0, 969}}, {datasets.valid.get(), {969, 999}}, {datasets.test.get(), {999, 1000}}};
   Sample sample;
   for (const auto& [dataset, range] : ranges) {
     for (int64_t i = 0; i < dataset->size(); ++i) {
@@ -96,8 +95,10 @@ TEST_F(DatasetsTest, TheCorporaOfABlendHaveTheOrderOfEachAlone) {
     const std::string prefix = file.path().parent_path().parent_path().parent_path().string();
     const GptDataset alone(std::make_shared<const IndexedDatasetReader>(prefix), options);
     for (const char* array : {"document", "sample", "shuffle"}) {
-      const std::string npy = name.substr(0, name.size() - std::string_view("description.txt").size()) + array + "_index.npy";
-      EXPECT_EQ(read_text(file.path().parent_path() / npy), read_text(std::filesystem::path(path("alone")) / npy)) << npy;
+      const std::string npy =
+          name.substr(0, name.size() - std::string_view("description.txt").size()) + array + "_index.npy";
+      EXPECT_EQ(read_text(file.path().parent_path() / npy), read_text(std::filesystem::path(path("alone")) / npy))
+          << npy;
       ++compared;
     }
   }
@@ -138,8 +139,7 @@ TEST_F(DatasetsTest, ContradictionsAreRefused) {
   EXPECT_CONTAINS(error(), "no training data");
   write_documents(path("tiny"), TokenType::uint16, corpus_g());
   config_.train = path("tiny");
-  EXPECT_CONTAINS(error(),
-                  "the valid split (data.split = \"969,30,1\") of " + path("tiny") + " has no tokens");
+  EXPECT_CONTAINS(error(), "the valid split (data.split = \"969,30,1\") of " + path("tiny") + " has no tokens");
 }
 
 TEST_F(DatasetsTest, MockDataIsDeterministicAndLearnable) {
@@ -178,10 +178,7 @@ TEST_F(DatasetsTest, MockDataIsDeterministicAndLearnable) {
     right += best;
   }
   EXPECT_GT(static_cast<double>(right), 0.7 * static_cast<double>(all));
-  EXPECT_CONTAINS(message_of<UserError>([&] {
-                    build_datasets(config_, {1, 0, 0}, {1});
-                  }),
-                  "model.vocab_size is 1");
+  EXPECT_CONTAINS(message_of<UserError>([&] { build_datasets(config_, {1, 0, 0}, {1}); }), "model.vocab_size is 1");
 }
 
 }  // namespace

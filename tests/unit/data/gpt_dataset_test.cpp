@@ -62,12 +62,11 @@ TEST_F(GptDatasetTest, OrderOfASmallCorpus) {
                         {1, 2, 5, 2, 3, 4, 1, 0, 4, 5, 0, 3},
                         {0, 0, 1, 1, 1, 5, 2, 1, 2, 5, 3, 2, 3, 6, 5, 1, 6, 1, 7, 2, 8, 1, 9, 1, 9, 5, 10, 2},
                         {7, 11, 2, 3, 1, 9, 5, 4, 0, 8, 6, 10, 12}};
-  const OrderCase separate{
-      7,
-      1234,
-      {2, 1, 5, 0, 4, 3, 0, 4, 3, 2, 5, 1},
-      {0, 0, 0, 4, 1, 0, 2, 1, 2, 5, 3, 2, 4, 1, 6, 0, 6, 4, 7, 3, 9, 2, 9, 6, 10, 2, 10, 6},
-      {1, 0, 3, 2, 5, 4, 8, 9, 11, 7, 10, 12, 6}};
+  const OrderCase separate{7,
+                           1234,
+                           {2, 1, 5, 0, 4, 3, 0, 4, 3, 2, 5, 1},
+                           {0, 0, 0, 4, 1, 0, 2, 1, 2, 5, 3, 2, 4, 1, 6, 0, 6, 4, 7, 3, 9, 2, 9, 6, 10, 2, 10, 6},
+                           {1, 0, 3, 2, 5, 4, 8, 9, 11, 7, 10, 12, 6}};
   OrderCase eight = separate;
   eight.samples = 8;
   const OrderCase three_epochs{16,
@@ -76,16 +75,14 @@ TEST_F(GptDatasetTest, OrderOfASmallCorpus) {
                                {0, 0, 1, 1, 1, 5,  2, 1,  2, 5,  3, 2,  3, 6,  5, 1,  6, 1,  7, 2,  8,
                                 1, 9, 1, 9, 5, 10, 2, 12, 0, 13, 1, 14, 0, 15, 3, 15, 7, 16, 3, 17, 0},
                                {7, 4, 1, 10, 3, 9, 2, 12, 6, 11, 5, 0, 8, 18, 14, 13, 17, 16, 15, 19}};
-  const OrderCase other_seed{
-      8,
-      42,
-      {0, 1, 5, 2, 4, 3, 3, 0, 1, 2, 5, 4},
-      {0, 0, 0, 4, 2, 0, 2, 4, 3, 1, 3, 5, 4, 1, 6, 0, 7, 3, 8, 2, 9, 3, 9, 7, 10, 3, 11, 0},
-      {4, 1, 0, 3, 5, 2, 6, 12, 9, 7, 10, 11, 8}};
+  const OrderCase other_seed{8,
+                             42,
+                             {0, 1, 5, 2, 4, 3, 3, 0, 1, 2, 5, 4},
+                             {0, 0, 0, 4, 2, 0, 2, 4, 3, 1, 3, 5, 4, 1, 6, 0, 7, 3, 8, 2, 9, 3, 9, 7, 10, 3, 11, 0},
+                             {4, 1, 0, 3, 5, 2, 6, 12, 9, 7, 10, 11, 8}};
   const auto reader = corpus("g", corpus_g());
   for (const OrderCase& expected : {one_epoch, six, joint, separate, eight, three_epochs, other_seed}) {
-    SCOPED_TRACE(testing::Message() << "samples " << expected.samples.value_or(-1) << ", seed "
-                                    << expected.seed);
+    SCOPED_TRACE(testing::Message() << "samples " << expected.samples.value_or(-1) << ", seed " << expected.seed);
     const GptDataset dataset(reader, options(4, expected.samples, expected.seed));
     EXPECT_EQ(values(dataset.index().documents), expected.documents);
     EXPECT_EQ(values(dataset.index().samples), expected.rows);

@@ -62,8 +62,7 @@ class IndexCacheTest : public FolderTest {
   }
   std::map<fs::path, fs::file_time_type> times() const {
     std::map<fs::path, fs::file_time_type> result;
-    for (const auto& entry : fs::directory_iterator(folder_ / "cache"))
-      result[entry.path()] = entry.last_write_time();
+    for (const auto& entry : fs::directory_iterator(folder_ / "cache")) result[entry.path()] = entry.last_write_time();
     return result;
   }
   std::string log_text() const { return read_text(folder_ / "log"); }
@@ -98,8 +97,7 @@ TEST_F(IndexCacheTest, DamageIsBuiltAnew) {
   const auto expected = tokens(path("cache"));
   for (const std::string ending : {"document_index.npy", "sample_index.npy", "shuffle_index.npy"}) {
     const std::string whole = read_text(file(ending));
-    std::vector<std::string> damaged = {"", whole.substr(0, 60), whole.substr(0, whole.size() - 4),
-                                        whole + "1234"};
+    std::vector<std::string> damaged = {"", whole.substr(0, 60), whole.substr(0, whole.size() - 4), whole + "1234"};
     for (const size_t position : {size_t{1}, size_t{20}, size_t{60}, whole.size() - 1}) {
       damaged.push_back(whole);
       damaged.back()[position] ^= 1;

@@ -78,10 +78,9 @@ TEST_F(IndexedDatasetTest, SentencesWithFourByteIds) {
 }
 
 TEST_F(IndexedDatasetTest, MultimodalFilesAreTold) {
-  write_pair(
-      "c", bytes_of("01000000 02000000 03000000"),
-      bytes_of("4d4d494449445800 00 0100000000000000 04 0200000000000000 0200000000000000 02000000 01000000 "
-               "0000000000000000 0800000000000000 0000000000000000 0200000000000000 00 01"));
+  write_pair("c", bytes_of("01000000 02000000 03000000"),
+             bytes_of("4d4d494449445800 00 0100000000000000 04 0200000000000000 0200000000000000 02000000 01000000 "
+                      "0000000000000000 0800000000000000 0000000000000000 0200000000000000 00 01"));
   const IndexedDatasetReader reader(path("c"));
   EXPECT_TRUE(reader.multimodal());
   EXPECT_EQ(reader.mode(0), 0);
@@ -99,8 +98,8 @@ TEST_F(IndexedDatasetTest, AnEmptyDatasetIsValid) {
 }
 
 TEST_F(IndexedDatasetTest, EveryTokenTypeReadsBack) {
-  for (const TokenType type : {TokenType::uint8, TokenType::int8, TokenType::int16, TokenType::int32,
-                               TokenType::int64, TokenType::uint16}) {
+  for (const TokenType type :
+       {TokenType::uint8, TokenType::int8, TokenType::int16, TokenType::int32, TokenType::int64, TokenType::uint16}) {
     write_documents(path("t"), type, {{1, 2, 127}, {0}});
     const IndexedDatasetReader reader(path("t"));
     EXPECT_EQ(reader.token_type(), type);
@@ -118,9 +117,7 @@ TEST(TokenTypeTest, FollowsTheVocabulary) {
 TEST_F(IndexedDatasetTest, IdsOutOfRangeAreRefused) {
   for (const int32_t token : {70000, -1, 65536}) {
     IndexedDatasetWriter writer(path("r"), TokenType::uint16);
-    const std::string message = message_of<UserError>([&] {
-      writer.add_sequence(std::vector<int32_t>{1, token});
-    });
+    const std::string message = message_of<UserError>([&] { writer.add_sequence(std::vector<int32_t>{1, token}); });
     EXPECT_CONTAINS(message, fmt::format("token id {} does not fit", token));
   }
   EXPECT_EQ(files_in(folder_), 0);
@@ -158,8 +155,7 @@ TEST_F(IndexedDatasetTest, NothingAppearsBeforeFinalize) {
 }
 
 TEST_F(IndexedDatasetTest, MissingFilesAreNamed) {
-  EXPECT_CONTAINS(message_of<UserError>([&] { IndexedDatasetReader reader(path("nothing")); }),
-                  "nothing.idx");
+  EXPECT_CONTAINS(message_of<UserError>([&] { IndexedDatasetReader reader(path("nothing")); }), "nothing.idx");
   write_documents(path("corpus_text_document"), TokenType::int32, {{1}});
   EXPECT_CONTAINS(message_of<UserError>([&] { IndexedDatasetReader reader(path("corpus")); }),
                   "did you mean " + path("corpus_text_document"));
@@ -197,8 +193,7 @@ TEST_F(IndexedDatasetTest, EveryKindOfDamageIsToldApart) {
   EXPECT_CONTAINS(message_for(bin, with(58, 1)), "first document starts at sequence 1");
   EXPECT_CONTAINS(message_for(bin, with(66, 2)), "document 1 ends at sequence 1, before its start at 2");
   EXPECT_CONTAINS(message_for(bin, with(82, 1)), "last document ends at sequence 1");
-  for (size_t size = 0; size < idx.size(); ++size)
-    EXPECT_NE(message_for(bin, idx.substr(0, size)), "") << size;
+  for (size_t size = 0; size < idx.size(); ++size) EXPECT_NE(message_for(bin, idx.substr(0, size)), "") << size;
   for (size_t size = 0; size < bin.size(); ++size) {
     EXPECT_CONTAINS(message_for(bin.substr(0, size), idx), "d.bin is truncated");
   }

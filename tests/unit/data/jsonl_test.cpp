@@ -46,7 +46,8 @@ TEST(JsonLine, TextUnderAKey) {
 
 TEST(JsonLine, AListIsToldFromAString) {
   KeyTexts texts;
-  EXPECT_EQ(read_both(R"({"a": "x", "b": ["x"], "c": [], "d": [], "d": ""})", {"a", "b", "c", "d"}, texts), std::nullopt);
+  EXPECT_EQ(read_both(R"({"a": "x", "b": ["x"], "c": [], "d": [], "d": ""})", {"a", "b", "c", "d"}, texts),
+            std::nullopt);
   EXPECT_EQ(texts, (KeyTexts{{{"x"}, false}, {{"x"}, true}, {{}, true}, {{""}, false}}));
 }
 
@@ -86,16 +87,19 @@ TEST(JsonLine, WhatIsWrongIsSaid) {
 
 TEST(JsonLine, IsWhatPythonTakes) {
   EXPECT_EQ(parsed(R"({"a": NaN, "b": [Infinity, -Infinity], "text": "x"})"), (std::vector<Texts>{{"x"}}));
-  EXPECT_EQ(parsed(R"({"a": 123456789012345678901234567890, "b": -1e999, "c": -0, "text": "x"})"), (std::vector<Texts>{{"x"}}));
-  EXPECT_EQ(parsed(R"({"\ud800": "\udc00", "te\u0078t": "x\u0000y\/"})"), (std::vector<Texts>{{std::string("x\0y/", 4)}}));
+  EXPECT_EQ(parsed(R"({"a": 123456789012345678901234567890, "b": -1e999, "c": -0, "text": "x"})"),
+            (std::vector<Texts>{{"x"}}));
+  EXPECT_EQ(parsed(R"({"\ud800": "\udc00", "te\u0078t": "x\u0000y\/"})"),
+            (std::vector<Texts>{{std::string("x\0y/", 4)}}));
   EXPECT_EQ(parsed(R"({"text": 5, "text": "last"})"), (std::vector<Texts>{{"last"}}));
   EXPECT_EQ(parsed(R"({"text": "\\ud83d \uD83D\uDE00 \\"})"), (std::vector<Texts>{{"\\ud83d \xf0\x9f\x98\x80 \\"}}));
   EXPECT_EQ(parsed("{\"a\": " + std::string(5000, '[') + std::string(5000, ']') + ", \"text\": \"deep\"}"),
             (std::vector<Texts>{{"deep"}}));
   const std::string large(3'000'000, 'x');  // more than simdjson is asked to read
   EXPECT_EQ(parsed("{\"text\": \"" + large + "\"}"), (std::vector<Texts>{{large}}));
-  for (const char* bad : {"01", "1.", "1.e5", "1e", "+1", ".5", "-", "nan", "inf", "True", "'a'", "\"\\x\"", "\"\\u12g4\"",
-                          "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "]", ""}) {
+  for (const char* bad :
+       {"01",      "1.",          "1.e5", "1e",   "+1",    ".5",      "-",          "nan",   "inf",       "True", "'a'",
+        "\"\\x\"", "\"\\u12g4\"", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "]",    ""}) {
     EXPECT_CONTAINS(problem(fmt::format("{{\"a\": {}, \"text\": \"x\"}}", bad)), "not valid JSON") << bad;
   }
   EXPECT_CONTAINS(problem("\xEF\xBB\xBF{\"text\": \"x\"}"), "not valid JSON at byte 0");

@@ -14,14 +14,11 @@ namespace {
 // The expected numbers are NumPy's own.
 TEST(NumpyRandom, FirstWords) {
   RandomState zero(0);
-  for (const uint32_t word : {0x8c7f0aacU, 0x97c4aa2fU, 0xb716a675U, 0xd821ccc0U})
-    EXPECT_EQ(zero.next_u32(), word);
+  for (const uint32_t word : {0x8c7f0aacU, 0x97c4aa2fU, 0xb716a675U, 0xd821ccc0U}) EXPECT_EQ(zero.next_u32(), word);
   RandomState one(1);
-  for (const uint32_t word : {0x6ac1f425U, 0xff4780ebU, 0xb8672f8cU, 0xeebc1448U})
-    EXPECT_EQ(one.next_u32(), word);
+  for (const uint32_t word : {0x6ac1f425U, 0xff4780ebU, 0xb8672f8cU, 0xeebc1448U}) EXPECT_EQ(one.next_u32(), word);
   RandomState usual(1234);
-  for (const uint32_t word : {0x31076b2fU, 0x7f66e2d3U, 0x9f428526U, 0xd15ddc35U})
-    EXPECT_EQ(usual.next_u32(), word);
+  for (const uint32_t word : {0x31076b2fU, 0x7f66e2d3U, 0x9f428526U, 0xd15ddc35U}) EXPECT_EQ(usual.next_u32(), word);
 }
 
 TEST(NumpyRandom, TheFirstOfTwoWordsIsTheHighHalf) {
@@ -69,12 +66,7 @@ TEST(NumpyRandom, Shuffles) {
       {42, 10, {8, 1, 5, 0, 7, 2, 9, 4, 3, 6}, 254, "4eb12130700c7f623216de5046b00db1", 669991378U},
       {1234, 10, {7, 2, 9, 1, 0, 8, 4, 5, 6, 3}, 242, "cddc6dc09ae8b283a7d29068d1bf5156", 646980841U},
       {4294967295U, 10, {6, 9, 5, 1, 8, 0, 7, 4, 2, 3}, 212, "9542b63e7ad5c7acd7a264278fec18e1", 2166321787U},
-      {1234,
-       1000,
-       {681, 990, 155, 768, 438, 363},
-       251897522,
-       "3f4f15eb6f685b404530b9069180aa76",
-       2583836194U},
+      {1234, 1000, {681, 990, 155, 768, 438, 363}, 251897522, "3f4f15eb6f685b404530b9069180aa76", 2583836194U},
       {0, 100000, {3582, 60498, 53227}, 249942372879313, "cbec721a33eb5cb0eea03a6968806a76", 2405041426U},
       {1, 100000, {43660, 87278, 14317}, 250176541965738, "e0ceb9b856ea17ae897505115cdf4ece", 1499132805U},
       {42, 100000, {75721, 80184, 19864}, 249856129277323, "1f39952126e79fe87e6f07cc22e62916", 2469033415U},

@@ -31,7 +31,8 @@ TEST_F(PreparePartsTest, AnAppendFileForgetsWhatWasNotNotedDown) {
     file.sync();
   }
   EXPECT_EQ(read_text(path("a")), "one three");
-  EXPECT_CONTAINS(message_of<EnvironmentError>([&] { AppendFile file(path("a"), 10); }), "it has 9 bytes, 10 were written");
+  EXPECT_CONTAINS(message_of<EnvironmentError>([&] { AppendFile file(path("a"), 10); }),
+                  "it has 9 bytes, 10 were written");
   if (std::filesystem::exists("/dev/full")) {
     AppendFile full("/dev/full");
     full.write("x");
@@ -86,7 +87,8 @@ TEST_F(PreparePartsTest, EveryPartitionOfEveryCount) {
     std::vector<std::string> lines;
     for (TextBlock block; reader.next(block);) {
       std::istringstream stream(block.text);
-      for (std::string line; std::getline(stream, line);) lines.push_back(fmt::format("{}: {}", block.place.file, line));
+      for (std::string line; std::getline(stream, line);)
+        lines.push_back(fmt::format("{}: {}", block.place.file, line));
     }
     return lines;
   };
@@ -133,7 +135,8 @@ TEST(DuplicateCounterTest, IsExactUpToItsSizeAndThenAnEstimate) {
       EXPECT_EQ(counter.duplicates(), duplicates);
     } else {
       EXPECT_EQ(counter.share(), 1.0 / 64);
-      EXPECT_NEAR(static_cast<double>(counter.duplicates()), static_cast<double>(duplicates), 0.15 * static_cast<double>(duplicates));
+      EXPECT_NEAR(static_cast<double>(counter.duplicates()), static_cast<double>(duplicates),
+                  0.15 * static_cast<double>(duplicates));
     }
     DuplicateCounter copy(1000);
     ASSERT_TRUE(copy.restore(counter.save()));

@@ -77,11 +77,9 @@ TEST_F(PrepareTest, IsMegatrons) {
         "{\"text\":\"1 2 3\"}\n{\"text\":\"4 5\"}\n{\"text\":\"6\"}\n{\"text\":\"7 8 9 "
         "10\"}\n{\"text\":\"11\"}\n");
   const PrepareReport report = run();
-  EXPECT_EQ(
-      read_text(path("out_text_document.bin")),
-      std::string("\1\0\2\0\3\0\xe7\3\4\0\5\0\xe7\3\6\0\xe7\3\7\0\x8\0\x9\0\xa\0\xe7\3\xb\0\xe7\3", 32));
-  EXPECT_EQ(sequences(),
-            (std::vector<Integers>{{1, 2, 3, 999}, {4, 5, 999}, {6, 999}, {7, 8, 9, 10, 999}, {11, 999}}));
+  EXPECT_EQ(read_text(path("out_text_document.bin")),
+            std::string("\1\0\2\0\3\0\xe7\3\4\0\5\0\xe7\3\6\0\xe7\3\7\0\x8\0\x9\0\xa\0\xe7\3\xb\0\xe7\3", 32));
+  EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 2, 3, 999}, {4, 5, 999}, {6, 999}, {7, 8, 9, 10, 999}, {11, 999}}));
   ASSERT_EQ(report.datasets.size(), 1U);
   const PreparedDataset& made = report.datasets[0];
   EXPECT_EQ(made.prefix, path("out_text_document"));
@@ -154,11 +152,11 @@ TEST_F(PrepareTest, InputsThatCantBeReadAreNamed) {
   EXPECT_CONTAINS(error(), "no file matches");
   options_.inputs = {path("in")};
   EXPECT_CONTAINS(error(), "holds no files");
-  for (const auto& [name, message] : std::vector<std::pair<std::string, std::string>>{
-           {"a.jsonl.xz", "only .gz and .zst are read"},
-           {"a.parquet", "turn it into JSON lines first"},
-           {"a.jsonl.gz", "is neither gzip nor zstd"},
-           {"a.jsonl.zst", "is neither gzip nor zstd"}}) {
+  for (const auto& [name, message] :
+       std::vector<std::pair<std::string, std::string>>{{"a.jsonl.xz", "only .gz and .zst are read"},
+                                                        {"a.parquet", "turn it into JSON lines first"},
+                                                        {"a.jsonl.gz", "is neither gzip nor zstd"},
+                                                        {"a.jsonl.zst", "is neither gzip nor zstd"}}) {
     write_plainly(path("in/" + name), "no archive");
     options_.inputs = {path("in/" + name)};
     EXPECT_CONTAINS(error(), message);
@@ -189,14 +187,12 @@ TEST_F(PrepareTest, NoDocumentIsAnError) {
 
 TEST_F(PrepareTest, ABadLineIsFoundWhereverItIs) {
   std::string text;
-  for (int i = 0; i < 60000; ++i)
-    text += fmt::format("{{\"text\":\"{} 3 4 5 6 7 8 9 10 11 12 13\"}}\n", i % 900);
+  for (int i = 0; i < 60000; ++i) text += fmt::format("{{\"text\":\"{} 3 4 5 6 7 8 9 10 11 12 13\"}}\n", i % 900);
   const int64_t byte = static_cast<int64_t>(text.size());
   text += "{\"text\": 1}\n{\"text\":\"14\"}\n\n{\"text\":\"15\"}\n";
   ASSERT_GT(text.size(), 2 * BlockReader::kBlockBytes);
   input("a.jsonl", text);
-  const std::string place =
-      fmt::format("a.jsonl, line 60001 (byte {}): the value of \"text\" is a number", byte);
+  const std::string place = fmt::format("a.jsonl, line 60001 (byte {}): the value of \"text\" is a number", byte);
   for (const int64_t workers : {1, 3}) {
     options_.workers = workers;
     EXPECT_CONTAINS(error(), place);
@@ -300,14 +296,17 @@ TEST(BlockReaderTest, AStreamGivesTheSameLinesAsAFile) {
 }
 
 TEST_F(PrepareTest, LinesOfTextAreDocumentsIfWanted) {
-  input("a.txt", "\xEF\xBB\xBF" "1 2\r\n\n \t\n3\n4");
+  input("a.txt",
+        "\xEF\xBB\xBF"
+        "1 2\r\n\n \t\n3\n4");
   options_.text_documents = TextDocuments::lines;
   EXPECT_EQ(run().datasets[0].documents, 3);
   EXPECT_EQ(sequences(), (std::vector<Integers>{{1, 2, 999}, {3, 999}, {4, 999}}));
 }
 
 TEST_F(PrepareTest, CountsWhatItHasSeen) {
-  input("a.jsonl", "{\"text\":\"1 2 3\"}\n{\"text\":\"4\"}\n{\"text\":\"1 2 3\"}\n{\"text\":\"\"}\n{\"text\":\"1 2 3\"}\n");
+  input("a.jsonl",
+        "{\"text\":\"1 2 3\"}\n{\"text\":\"4\"}\n{\"text\":\"1 2 3\"}\n{\"text\":\"\"}\n{\"text\":\"1 2 3\"}\n");
   options_.append_eod = false;
   const PreparedDataset made = run().datasets[0];
   EXPECT_EQ(made.text_bytes, 16);
@@ -327,8 +326,11 @@ TEST_F(PrepareTest, BadLinesAreKeptIfWanted) {
   EXPECT_EQ(report.quarantine, path("out.quarantine.jsonl"));
   const std::string kept = read_text(report.quarantine);
   EXPECT_EQ(std::count(kept.begin(), kept.end(), '\n'), 2);
-  EXPECT_CONTAINS(kept, R"("line":2,"byte":13,"reason":"not valid JSON at byte 9 of the line: the line ends too early","raw":"{\"text\": "})");
-  EXPECT_CONTAINS(kept, R"("line":3,"byte":23,"reason":"byte 9 of the line is not UTF-8","raw_base64":"eyJ0ZXh0Ijoi/yJ9"})");
+  EXPECT_CONTAINS(
+      kept,
+      R"("line":2,"byte":13,"reason":"not valid JSON at byte 9 of the line: the line ends too early","raw":"{\"text\": "})");
+  EXPECT_CONTAINS(kept,
+                  R"("line":3,"byte":23,"reason":"byte 9 of the line is not UTF-8","raw_base64":"eyJ0ZXh0Ijoi/yJ9"})");
   write_plainly(path("in/a.jsonl"), "{\"text\":\"1\"}\n");
   EXPECT_EQ(run().quarantine, "");
   EXPECT_FALSE(std::filesystem::exists(path("out.quarantine.jsonl"))) << "of the run before";

@@ -17,7 +17,8 @@ namespace {
 
 using Rows = std::vector<int64_t>;  // [samples + 1, 2], flat
 
-Rows by_definition(const IndexedDatasetReader& reader, std::span<const int32_t> documents, int64_t length, int64_t samples) {
+Rows by_definition(const IndexedDatasetReader& reader, std::span<const int32_t> documents, int64_t length,
+                   int64_t samples) {
   Rows rows{0, 0};
   size_t at = 0;
   int64_t offset = 0;
@@ -42,7 +43,8 @@ Rows by_definition(const IndexedDatasetReader& reader, std::span<const int32_t> 
 }
 
 template <typename T>
-Rows rows_of(const IndexedDatasetReader& reader, std::span<const int32_t> documents, const GptOrder& order, const EpochPlan& plan) {
+Rows rows_of(const IndexedDatasetReader& reader, std::span<const int32_t> documents, const GptOrder& order,
+             const EpochPlan& plan) {
   Rows rows;
   for_each_sample_row<T>(reader, documents, order, plan,
                          [&](std::span<const T> some) { rows.insert(rows.end(), some.begin(), some.end()); });
@@ -81,11 +83,19 @@ class SampleIndexTest : public FolderTest {
   }
 };
 
-TEST_F(SampleIndexTest, ShortDocumentsInManyPieces) { compare(600'000, 6, {1, 2, 3, 7, 64}); }
-TEST_F(SampleIndexTest, LongDocuments) { compare(60, 20'000, {1, 5, 100, 30'000}); }
+TEST_F(SampleIndexTest, ShortDocumentsInManyPieces) {
+  compare(600'000, 6, {1, 2, 3, 7, 64});
+}
+TEST_F(SampleIndexTest, LongDocuments) {
+  compare(60, 20'000, {1, 5, 100, 30'000});
+}
 // Of 65535 tokens and more, too.
-TEST_F(SampleIndexTest, VeryLongDocuments) { compare(30, 150'000, {1, 1000}); }
-TEST_F(SampleIndexTest, OneDocument) { compare(1, 1000, {1, 2, 3}); }
+TEST_F(SampleIndexTest, VeryLongDocuments) {
+  compare(30, 150'000, {1, 1000});
+}
+TEST_F(SampleIndexTest, OneDocument) {
+  compare(1, 1000, {1, 2, 3});
+}
 
 // Other threads wait for the piece that fails; they must not wait for ever.
 TEST_F(SampleIndexTest, AFailureOfTheReceiverEndsAllThreads) {

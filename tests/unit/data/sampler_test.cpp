@@ -46,8 +46,7 @@ TEST(SamplerTest, Sequential) {
 
 TEST(SamplerTest, Cyclic) {
   EXPECT_EQ(batches(cyclic(true, 2, 2), 22, 0, 0, 5), (Batches{{4, 1}, {7, 5}, {3, 9}, {0, 8}, {6, 2}}));
-  EXPECT_EQ(batches(cyclic(true, 2, 2), 22, 1, 0, 5),
-            (Batches{{14, 11}, {17, 15}, {13, 19}, {10, 18}, {16, 12}}));
+  EXPECT_EQ(batches(cyclic(true, 2, 2), 22, 1, 0, 5), (Batches{{14, 11}, {17, 15}, {13, 19}, {10, 18}, {16, 12}}));
   EXPECT_EQ(batches(cyclic(true, 2, 2), 22, 0, 24, 4), (Batches{{1, 2}, {0, 8}, {9, 3}, {7, 4}}));
   EXPECT_EQ(batches(cyclic(false, 2, 2), 22, 0, 8, 3), (Batches{{19, 2}, {18, 7}, {6, 17}}));
   EXPECT_EQ(batches(cyclic(false, 2, 2), 22, 1, 8, 3), (Batches{{13, 0}, {16, 8}, {14, 1}}));
@@ -99,8 +98,7 @@ TEST(SamplerTest, AStepReadsTheSameSamplesInAnyLayout) {
 // it goes on.
 TEST(SamplerTest, PassesOfACyclicSampler) {
   for (const bool sharding : {true, false}) {
-    for (const auto& [total, micro, ranks] :
-         {std::tuple{22, 2, 2}, {64, 4, 4}, {31, 1, 5}, {7, 7, 1}, {40, 3, 2}}) {
+    for (const auto& [total, micro, ranks] : {std::tuple{22, 2, 2}, {64, 4, 4}, {31, 1, 5}, {7, 7, 1}, {40, 3, 2}}) {
       const SamplerOptions options = cyclic(sharding, micro, ranks);
       const int64_t stride = micro * ranks, in_pass = total / stride;
       std::vector<Integers> orders;
@@ -143,9 +141,8 @@ TEST(SamplerTest, TheOrdersId) {
 }
 
 TEST(SamplerTest, WhatACyclicSamplerRefuses) {
-  EXPECT_CONTAINS(
-      message_of<UserError>([] { Sampler(cyclic(true, 4, 3), 11); }),
-      "holds 11 samples, but data.sampler=cyclic reads 12 at once (batch.micro 4 × 3 data-parallel ranks)");
+  EXPECT_CONTAINS(message_of<UserError>([] { Sampler(cyclic(true, 4, 3), 11); }),
+                  "holds 11 samples, but data.sampler=cyclic reads 12 at once (batch.micro 4 × 3 data-parallel ranks)");
   EXPECT_CONTAINS(message_of<UserError>([] { Sampler(cyclic(false, 1, 1), (int64_t{1} << 32) + 1); }),
                   "at most 2^32 samples");
   Sampler sampler(cyclic(true, 2, 4), 100);

@@ -44,7 +44,8 @@ class SentenceIndexTest : public FolderTest {
     order_.documents.end = reader.documents();
     std::vector<Row> rows;
     for (const auto& row : build_sentence_index<T>(reader, order_, "the corpus")) {
-      rows.push_back({static_cast<int64_t>(row.begin), static_cast<int64_t>(row.end), static_cast<int64_t>(row.target)});
+      rows.push_back(
+          {static_cast<int64_t>(row.begin), static_cast<int64_t>(row.end), static_cast<int64_t>(row.target)});
     }
     return rows;
   }
@@ -63,8 +64,10 @@ TEST_F(SentenceIndexTest, RowsAreMegatrons) {
   order_.short_probability = 0.5;
   order_.fewest_sentences = 2;
   order_.samples = 8;
-  EXPECT_EQ(rows<uint32_t>(), (std::vector<Row>{{7, 9, 10}, {4, 7, 10}, {4, 6, 5}, {0, 3, 10}, {6, 9, 10}, {0, 3, 10},
-                                                {4, 7, 9}, {7, 9, 6}, {0, 3, 9}}));
+  EXPECT_EQ(
+      rows<uint32_t>(),
+      (std::vector<Row>{
+          {7, 9, 10}, {4, 7, 10}, {4, 6, 5}, {0, 3, 10}, {6, 9, 10}, {0, 3, 10}, {4, 7, 9}, {7, 9, 6}, {0, 3, 9}}));
 }
 
 TEST(SentenceIndexType, GrowsWithTheSentences) {
@@ -79,9 +82,10 @@ TEST_F(SentenceIndexTest, NothingOfUseIsAnErrorAndNoEndlessLoop) {
   order_.longest = 10;
   order_.samples = 8;
   order_.fewest_sentences = 2;
-  EXPECT_CONTAINS(message_of<UserError>([&] { rows<uint32_t>(); }),
-                  "the corpus has no document to take samples from: of 4 documents, 3 have fewer than 2 sentences and 1 have a "
-                  "sentence of more than 512 tokens");
+  EXPECT_CONTAINS(
+      message_of<UserError>([&] { rows<uint32_t>(); }),
+      "the corpus has no document to take samples from: of 4 documents, 3 have fewer than 2 sentences and 1 have a "
+      "sentence of more than 512 tokens");
 }
 
 // Three documents of ids 0 … 59; of 10 … 49 every third goes on with a word.
@@ -111,7 +115,8 @@ class SentenceDatasetsTest : public FolderTest {
   }
   static std::vector<Row> rows(const SentenceSamples& samples) {
     std::vector<Row> rows;
-    for (int64_t i = 0; i < samples.size(); ++i) rows.push_back({samples.row(i).begin, samples.row(i).end, samples.row(i).target});
+    for (int64_t i = 0; i < samples.size(); ++i)
+      rows.push_back({samples.row(i).begin, samples.row(i).end, samples.row(i).target});
     return rows;
   }
   std::shared_ptr<const IndexedDatasetReader> reader_;
@@ -126,7 +131,8 @@ TEST_F(SentenceDatasetsTest, BertSamplesAreMegatrons) {
   const std::vector<Ids> tokens = {{2, 30, 31, 32, 33, 34, 35, 36, 3, 4, 38, 39, 3},
                                    {2, 4, 4, 22, 23, 24, 3, 25, 26, 27, 3},
                                    {2, 10, 11, 12, 13, 14, 4, 16, 3, 17, 4, 3}};
-  const std::vector<std::vector<std::pair<size_t, int64_t>>> labels = {{{9, 37}, {10, 38}}, {{1, 20}, {2, 21}}, {{6, 15}, {10, 18}}};
+  const std::vector<std::vector<std::pair<size_t, int64_t>>> labels = {
+      {{9, 37}, {10, 38}}, {{1, 20}, {2, 21}}, {{6, 15}, {10, 18}}};
   BertSample sample;
   for (size_t i = 0; i < tokens.size(); ++i) {
     dataset.get(static_cast<int64_t>(i), sample);
@@ -147,9 +153,8 @@ TEST_F(SentenceDatasetsTest, BertSamplesAreMegatrons) {
 TEST_F(SentenceDatasetsTest, T5SamplesAreMegatrons) {
   const T5Dataset dataset(reader_, vocabulary_, t5_);
   EXPECT_EQ(rows(dataset.samples()), (std::vector<Row>{{5, 9, 18}, {3, 5, 18}, {0, 3, 18}}));
-  const std::vector<Ids> encoder = {{30, 31, 32, 50, 34, 35, 36, 37, 38, 51},
-                                    {50, 21, 22, 23, 24, 25, 26, 27},
-                                    {10, 11, 50, 13, 14, 15, 16, 17, 18}};
+  const std::vector<Ids> encoder = {
+      {30, 31, 32, 50, 34, 35, 36, 37, 38, 51}, {50, 21, 22, 23, 24, 25, 26, 27}, {10, 11, 50, 13, 14, 15, 16, 17, 18}};
   const std::vector<Ids> labels = {{50, 33, 51, 39, 6}, {50, 20, 6}, {50, 12, 6}};
   T5Sample sample;
   for (size_t i = 0; i < encoder.size(); ++i) {

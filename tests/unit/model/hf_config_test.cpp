@@ -128,8 +128,7 @@ TEST(HfConfig, RopeInBothSpellings) {
   EXPECT_DOUBLE_EQ(linear.rope_scaling.factor, 2);
 
   parameters["rope_theta"] = 1e4;
-  EXPECT_NE(refusal(with(llama32_1b(), "rope_parameters", parameters)).find("rope_theta twice"),
-            std::string::npos);
+  EXPECT_NE(refusal(with(llama32_1b(), "rope_parameters", parameters)).find("rope_theta twice"), std::string::npos);
   parameters["factor"] = 8;
   EXPECT_NE(refusal(with(llama32_1b(), "rope_parameters", parameters)).find("disagree"), std::string::npos);
 }
@@ -144,8 +143,7 @@ TEST(HfConfig, Refusals) {
   }
   expect(with(llama32_1b(), "rope_scaling", {{"rope_type", "llama3"}, {"factor", 2.0}}),
          "rope_scaling.low_freq_factor");
-  expect(with(llama32_1b(), "rope_scaling", {{"type", "linear"}, {"factor", 2.0}, {"beta", 1}}),
-         "rope_scaling.beta");
+  expect(with(llama32_1b(), "rope_scaling", {{"type", "linear"}, {"factor", 2.0}, {"beta", 1}}), "rope_scaling.beta");
   expect(with(llama32_1b(), "rope_scaling", {{"type", "linear"}, {"factor", 0}}), "factor");
   expect(with(llama32_1b(), "partial_rotary_factor", 0.5), "partial_rotary_factor");
   expect(with(llama32_1b(), "sliding_window", 4096), "sliding_window");

@@ -49,16 +49,15 @@ void expect_invertible(const HfTransform& transform, const std::vector<at::Tenso
 TEST(HfTransforms, QkvWorkedExample) {
   const auto transform = hf::qkv(2, 2, 1);
   const at::Tensor sources[] = {numbered({4}, 0), numbered({2}, 10), numbered({2}, 20)};
-  const at::Tensor expected = at::stack({sources[0][0], sources[0][1], sources[1][0], sources[2][0],
-                                         sources[0][2], sources[0][3], sources[1][1], sources[2][1]});
+  const at::Tensor expected = at::stack({sources[0][0], sources[0][1], sources[1][0], sources[2][0], sources[0][2],
+                                         sources[0][3], sources[1][1], sources[2][1]});
   EXPECT_TRUE(at::equal(transform->merge(sources), expected));
 }
 
 // The flat row formulas of the specification.
 TEST(HfTransforms, QkvRows) {
   const int64_t g = 3, r = 2, d = 4, h = 5;
-  const at::Tensor q = numbered({g * r * d, h}, 0), k = numbered({g * d, h}, 1000),
-                   v = numbered({g * d, h}, 2000);
+  const at::Tensor q = numbered({g * r * d, h}, 0), k = numbered({g * d, h}, 1000), v = numbered({g * d, h}, 2000);
   const at::Tensor merged = hf::qkv(g, r, d)->merge(std::vector<at::Tensor>{q, k, v});
   ASSERT_EQ(merged.size(0), (g * r + 2 * g) * d);
   for (int64_t j = 0; j < g; ++j) {
@@ -119,8 +118,8 @@ TEST(HfTransforms, NormWeights) {
   EXPECT_TRUE(at::equal(hf::norm_weight(true, false)->split(gamma)[0], gamma.add(1)));
   // A half-precision gamma is widened before the subtraction, which is then exact.
   const at::Tensor half = gamma.to(at::kBFloat16);
-  EXPECT_TRUE(at::equal(hf::norm_weight(true, false)->merge(std::vector<at::Tensor>{half}),
-                        half.to(at::kFloat).sub(1)));
+  EXPECT_TRUE(
+      at::equal(hf::norm_weight(true, false)->merge(std::vector<at::Tensor>{half}), half.to(at::kFloat).sub(1)));
 }
 
 }  // namespace

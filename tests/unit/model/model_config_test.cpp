@@ -56,8 +56,7 @@ TEST(ModelConfig, ParameterCountsArePublishedOnes) {
   EXPECT_EQ(make("llama", {80, 8192, 28672, 64, 8, 32000, 4096}, false).parameter_count(), 68976648192);
   EXPECT_EQ(llama3_8b().parameter_count(), 8030261248);
   EXPECT_EQ(make("llama", {80, 8192, 28672, 64, 8, 128256, 8192}, false).parameter_count(), 70553706496);
-  EXPECT_EQ(make("llama", {126, 16384, 53248, 128, 8, 128256, 131072}, false).parameter_count(),
-            405853388800);
+  EXPECT_EQ(make("llama", {126, 16384, 53248, 128, 8, 128256, 131072}, false).parameter_count(), 405853388800);
   EXPECT_EQ(make("llama", {16, 2048, 8192, 32, 8, 128256, 131072}, true).parameter_count(), 1235814400);
   EXPECT_EQ(make("llama", {28, 3072, 8192, 24, 8, 128256, 131072}, true).parameter_count(), 3212749824);
   EXPECT_EQ(make("nemotron", {32, 3072, 9216, 24, 8, 256000, 4096}, false).parameter_count(), 4190509056);
@@ -84,21 +83,16 @@ TEST(ModelConfig, ParameterCountsWithBiases) {
 }
 
 TEST(ModelConfig, FlopsPerToken) {
-  const auto gflop = [](const ModelConfig& m, int64_t s, bool causal) {
-    return m.flops_per_token(s, causal) / 1e9;
-  };
+  const auto gflop = [](const ModelConfig& m, int64_t s, bool causal) { return m.flops_per_token(s, causal) / 1e9; };
   EXPECT_NEAR(gflop(make("gpt", {12, 768, 0, 12, 0, 50257, 2048}, true), 2048, true), 0.854, 5e-4);
   EXPECT_NEAR(gflop(make("gpt", {12, 768, 0, 12, 0, 50257, 2048}, true), 2048, false), 0.968, 5e-4);
   EXPECT_NEAR(gflop(make("llama", {22, 2048, 5632, 32, 4, 32000, 2048}, false), 2048, true), 6.760, 5e-4);
   EXPECT_NEAR(gflop(make("llama", {16, 2048, 8192, 32, 8, 128256, 131072}, true), 8192, true), 9.025, 5e-4);
   EXPECT_NEAR(gflop(llama3_8b(), 4096, true), 48.249, 5e-4);
   EXPECT_NEAR(gflop(llama3_8b(), 8192, false), 57.913, 5e-4);
-  EXPECT_NEAR(gflop(make("llama", {126, 16384, 53248, 128, 8, 128256, 131072}, false), 8192, true), 2523.956,
-              5e-4);
-  EXPECT_NEAR(gflop(make("nemotron", {32, 6144, 24576, 48, 8, 256000, 4096}, false), 4096, true), 89.163,
-              5e-4);
-  EXPECT_NEAR(gflop(make("nemotron", {96, 18432, 73728, 96, 8, 256000, 4096}, false), 4096, false), 2104.794,
-              5e-4);
+  EXPECT_NEAR(gflop(make("llama", {126, 16384, 53248, 128, 8, 128256, 131072}, false), 8192, true), 2523.956, 5e-4);
+  EXPECT_NEAR(gflop(make("nemotron", {32, 6144, 24576, 48, 8, 256000, 4096}, false), 4096, true), 89.163, 5e-4);
+  EXPECT_NEAR(gflop(make("nemotron", {96, 18432, 73728, 96, 8, 256000, 4096}, false), 4096, false), 2104.794, 5e-4);
   EXPECT_NEAR(gflop(gpt3(51200), 2048, true), 1061.947, 5e-4);
 }
 

@@ -45,8 +45,8 @@ ModelConfig gpt2() {
   return model;
 }
 
-ModelConfig llama(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups,
-                  int64_t head_dim, int64_t vocab) {
+ModelConfig llama(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups, int64_t head_dim,
+                  int64_t vocab) {
   ModelConfig model;
   model.layers = layers;
   model.hidden = hidden;
@@ -58,8 +58,7 @@ ModelConfig llama(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, in
   return model;
 }
 
-ModelConfig nemotron(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups,
-                     int64_t head_dim) {
+ModelConfig nemotron(int64_t layers, int64_t hidden, int64_t ffn, int64_t heads, int64_t groups, int64_t head_dim) {
   ModelConfig model = llama(layers, hidden, ffn, heads, groups, head_dim, 256000);
   model.family = "nemotron";
   model.normalization = Normalization::layer_norm;
@@ -89,10 +88,8 @@ TEST(ParameterLayout, GptNamesAndShapes) {
   EXPECT_EQ(specs.at("embedding.position_embeddings.weight").global_shape, (std::vector<int64_t>{1024, 768}));
   EXPECT_EQ(specs.at("decoder.layers.11.self_attention.linear_qkv.weight").global_shape,
             (std::vector<int64_t>{2304, 768}));
-  EXPECT_EQ(specs.at("decoder.layers.11.self_attention.linear_qkv.bias").global_shape,
-            (std::vector<int64_t>{2304}));
-  EXPECT_EQ(specs.at("decoder.layers.0.mlp.linear_fc1.weight").global_shape,
-            (std::vector<int64_t>{3072, 768}));
+  EXPECT_EQ(specs.at("decoder.layers.11.self_attention.linear_qkv.bias").global_shape, (std::vector<int64_t>{2304}));
+  EXPECT_EQ(specs.at("decoder.layers.0.mlp.linear_fc1.weight").global_shape, (std::vector<int64_t>{3072, 768}));
   EXPECT_EQ(specs.count("output_layer.weight"), 0u);
   EXPECT_EQ(specs.count("decoder.layers.12.input_layernorm.weight"), 0u);
   EXPECT_EQ(specs.at("decoder.final_layernorm.weight").init, Init::ones);

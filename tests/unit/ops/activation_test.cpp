@@ -44,15 +44,12 @@ at::Tensor gated_reference(const at::Tensor& gate_up, Activation kind) {
 TEST(Activation, PublishedVectors) {
   const at::Tensor x = at::tensor({-3.F, -1.F, -.5F, .5F, 1.F, 3.F}).view({1, 6});
   const auto expect = [&](Activation kind, const std::vector<float>& truth) {
-    EXPECT_LT(max_error(activation(x, {}, kind).view({6}), at::tensor(truth)), 1.2e-7)
-        << static_cast<int>(kind);
+    EXPECT_LT(max_error(activation(x, {}, kind).view({6}), at::tensor(truth)), 1.2e-7) << static_cast<int>(kind);
   };
-  expect(Activation::gelu_erf,
-         {-0.004049694F, -0.158655254F, -0.154268769F, 0.345731231F, 0.841344746F, 2.995950306F});
+  expect(Activation::gelu_erf, {-0.004049694F, -0.158655254F, -0.154268769F, 0.345731231F, 0.841344746F, 2.995950306F});
   expect(Activation::gelu_tanh,
          {-0.003637392F, -0.158808009F, -0.154285990F, 0.345714010F, 0.841191991F, 2.996362608F});
-  expect(Activation::silu,
-         {-0.142277620F, -0.268941421F, -0.188770334F, 0.311229666F, 0.731058579F, 2.857722380F});
+  expect(Activation::silu, {-0.142277620F, -0.268941421F, -0.188770334F, 0.311229666F, 0.731058579F, 2.857722380F});
   expect(Activation::squared_relu, {0, 0, 0, 0.25F, 1, 9});
   expect(Activation::relu, {0, 0, 0, 0.5F, 1, 3});
 }
@@ -69,8 +66,7 @@ TEST(Activation, EqualsATenWithAndWithoutBias) {
           const at::Tensor dy = random_tensor({tokens, columns}, 3, at::kFloat);
           const at::Tensor x64 = leaf(x.to(at::kDouble));
           const at::Tensor bias64 = with_bias ? leaf(bias.to(at::kDouble)) : at::Tensor();
-          const at::Tensor y = activation(x, {bias}, kind),
-                           y64 = reference(with_bias ? x64 + bias64 : x64, kind);
+          const at::Tensor y = activation(x, {bias}, kind), y64 = reference(with_bias ? x64 + bias64 : x64, kind);
           EXPECT_LT(max_error(y, y64), 1e-6);
           Tensors leaves = {x}, leaves64 = {x64};
           if (with_bias) leaves.push_back(bias), leaves64.push_back(bias64);
@@ -94,8 +90,7 @@ TEST(GatedActivation, EqualsATen) {
         const at::Tensor dy = random_tensor({tokens, columns}, 3, at::kFloat), x64 = leaf(x.to(at::kDouble));
         const at::Tensor y = gated_activation(x, kind), y64 = gated_reference(x64, kind);
         EXPECT_LT(max_error(y, y64), 1e-6);
-        const Tensors got = gradients_of({y}, {dy}, {x}),
-                      truth = gradients_of({y64}, {dy.to(at::kDouble)}, {x64});
+        const Tensors got = gradients_of({y}, {dy}, {x}), truth = gradients_of({y64}, {dy.to(at::kDouble)}, {x64});
         EXPECT_LT(max_error(got[0], truth[0]), 2e-6);
       }
     }
@@ -113,8 +108,7 @@ TEST(Activation, Gradcheck) {
 
 TEST(Activation, Bfloat16RoundsOnce) {
   for (Activation kind : kKinds) {
-    const at::Tensor x = random_tensor({30, 130}, 1, at::kBFloat16),
-                     bias = random_tensor({130}, 2, at::kBFloat16);
+    const at::Tensor x = random_tensor({30, 130}, 1, at::kBFloat16), bias = random_tensor({130}, 2, at::kBFloat16);
     const auto error = [](const at::Tensor& y, const at::Tensor& truth) {
       EXPECT_EQ(y.scalar_type(), at::kBFloat16);
       return ((y.to(at::kFloat) - truth).abs() / (truth.abs() + 1e-4)).max().item().toDouble();
@@ -155,10 +149,8 @@ TEST(Activation, BiasGoesToMainGrad) {
 }
 
 TEST(Activation, BitEqualForAnyNumberOfThreads) {
-  const at::Tensor x = leaf(random_tensor({500, 514}, 1, at::kFloat)),
-                   bias = leaf(random_tensor({514}, 2, at::kFloat));
-  const at::Tensor dy = random_tensor({500, 514}, 3, at::kFloat),
-                   gated_dy = random_tensor({500, 257}, 4, at::kFloat);
+  const at::Tensor x = leaf(random_tensor({500, 514}, 1, at::kFloat)), bias = leaf(random_tensor({514}, 2, at::kFloat));
+  const at::Tensor dy = random_tensor({500, 514}, 3, at::kFloat), gated_dy = random_tensor({500, 257}, 4, at::kFloat);
   std::vector<Tensors> results;
   for (int threads : {1, 2, 3}) {
     with_threads(threads, [&] {

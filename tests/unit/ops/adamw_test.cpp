@@ -20,8 +20,7 @@ struct State {
 };
 
 State state_of(int64_t count) {
-  return {random_tensor({count}, 1, at::kFloat), at::zeros({count}, at::kFloat),
-          at::zeros({count}, at::kFloat)};
+  return {random_tensor({count}, 1, at::kFloat), at::zeros({count}, at::kFloat), at::zeros({count}, at::kFloat)};
 }
 
 // torch.optim.AdamW's single-tensor step, operator by operator.

@@ -39,8 +39,8 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 }
 
 // Multipliers [groups, heads per group, length, length] for the document that starts at `begin`.
-at::Tensor dropout_multipliers(const AttentionDropout& dropout, const AttentionOptions& options,
-                               int64_t begin, int64_t length) {
+at::Tensor dropout_multipliers(const AttentionDropout& dropout, const AttentionOptions& options, int64_t begin,
+                               int64_t length) {
   at::Tensor mask = at::empty({options.heads, length, length}, at::kFloat);
   float* out = mask.mutable_data_ptr<float>();
   for (int64_t head = 0; head < options.heads; ++head) {
@@ -74,9 +74,7 @@ at::Tensor attention_generic(const at::Tensor& qkv, const AttentionOptions& opti
     const int64_t begin = options.cu_seqlens[i];
     const int64_t length = options.cu_seqlens[i + 1] - begin;
     if (length == 0) continue;
-    const auto heads_first = [&](const at::Tensor& x) {
-      return x.narrow(0, begin, length).permute({1, 2, 0, 3});
-    };
+    const auto heads_first = [&](const at::Tensor& x) { return x.narrow(0, begin, length).permute({1, 2, 0, 3}); };
     const at::Tensor future = at::ones({length, length}, qkv.options().dtype(at::kBool)).triu(1);
     at::Tensor scores = at::matmul(heads_first(q), heads_first(k).transpose(2, 3)).to(wide) * options.scale;
     scores = scores.masked_fill(future, -std::numeric_limits<double>::infinity());

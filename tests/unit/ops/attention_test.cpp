@@ -57,8 +57,7 @@ at::Tensor by_definition(const at::Tensor& qkv, const Case& c, const AttentionOp
       for (int64_t g = 0; g < c.kv_heads; ++g) {
         for (int64_t s = 0; s <= r; ++s) {
           for (int64_t i = 0; i < half; ++i) {
-            const double cos = options.rope.cos[p][i].item<double>(),
-                         sin = options.rope.sin[p][i].item<double>();
+            const double cos = options.rope.cos[p][i].item<double>(), sin = options.rope.sin[p][i].item<double>();
             const double u = a[t][g][s][i], v = a[t][g][s][i + half];
             a[t][g][s][i] = u * cos - v * sin;
             a[t][g][s][i + half] = v * cos + u * sin;
@@ -219,10 +218,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Attention,
                                          Case{2, 2, 16, 16, {0, 33}}, Case{4, 2, 64, 64, {0, 64, 128}},
                                          Case{8, 4, 64, 64, {0, 130, 131, 300}}, Case{4, 1, 128, 64, {0, 97}},
                                          Case{3, 3, 80, 40, {0, 70, 71, 72, 150}},
-                                         Case{6, 2, 18, 6, {0, 31, 32, 100}, true},
-                                         Case{2, 1, 64, 64, {0, 517}}, Case{2, 2, 128, 128, {0, 256}},
-                                         Case{16, 2, 64, 32, {0, 20, 40, 41}}, Case{2, 1, 256, 256, {0, 75}},
-                                         Case{2, 1, 64, 64, {0, 0, 50, 50}}));
+                                         Case{6, 2, 18, 6, {0, 31, 32, 100}, true}, Case{2, 1, 64, 64, {0, 517}},
+                                         Case{2, 2, 128, 128, {0, 256}}, Case{16, 2, 64, 32, {0, 20, 40, 41}},
+                                         Case{2, 1, 256, 256, {0, 75}}, Case{2, 1, 64, 64, {0, 0, 50, 50}}));
 
 TEST(AttentionBlocks, a_document_of_several_blocks) {
   at::manual_seed(2);
@@ -236,8 +234,7 @@ TEST(AttentionBlocks, a_document_of_several_blocks) {
     out.backward(dout);
     return std::pair(out.detach(), qkv.grad());
   };
-  const auto blocks =
-      run([](const at::Tensor& qkv, const AttentionOptions& o) { return attention_apart(qkv, o); });
+  const auto blocks = run([](const at::Tensor& qkv, const AttentionOptions& o) { return attention_apart(qkv, o); });
   const auto whole = run(attention_generic);
   EXPECT_LT(relative_error(blocks.first, whole.first), 1e-12);
   EXPECT_LT(relative_error(blocks.second, whole.second), 1e-12);
@@ -269,11 +266,9 @@ TEST(AttentionDropout, is_a_function_of_global_positions) {
   const at::Tensor whole = attention(qkv, options);
   options.cu_seqlens = {0, 20};
   options.dropout_key.first_token = 110;
-  EXPECT_LT(relative_error(attention(qkv.narrow(0, 10, 20).contiguous(), options), whole.narrow(0, 10, 20)),
-            1e-6);
+  EXPECT_LT(relative_error(attention(qkv.narrow(0, 10, 20).contiguous(), options), whole.narrow(0, 10, 20)), 1e-6);
   options.dropout_key.step = 6;
-  EXPECT_GT(relative_error(attention(qkv.narrow(0, 10, 20).contiguous(), options), whole.narrow(0, 10, 20)),
-            1e-2);
+  EXPECT_GT(relative_error(attention(qkv.narrow(0, 10, 20).contiguous(), options), whole.narrow(0, 10, 20)), 1e-2);
 }
 
 }  // namespace

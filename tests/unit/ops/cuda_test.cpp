@@ -34,8 +34,7 @@ class CudaParity : public testing::TestWithParam<at::ScalarType> {
 
   // Outputs and gradients of `function` of the inputs, on the CPU and on CUDA; twice there, to see that it
   // repeats.
-  void compare(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs,
-               double looser = 1) {
+  void compare(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs, double looser = 1) {
     const auto run = [&](at::DeviceType device) {
       Tensors leaves;
       for (const at::Tensor& x : inputs) leaves.push_back(leaf(x.to(device)));
@@ -48,9 +47,7 @@ class CudaParity : public testing::TestWithParam<at::ScalarType> {
       return outputs;
     };
     const Tensors cpu = run(at::kCPU), cuda = run(at::kCUDA), again = run(at::kCUDA);
-    const double tolerance = looser * (GetParam() == at::kDouble  ? 1e-11
-                                       : GetParam() == at::kFloat ? 3e-5
-                                                                  : 0x1p-7);
+    const double tolerance = looser * (GetParam() == at::kDouble ? 1e-11 : GetParam() == at::kFloat ? 3e-5 : 0x1p-7);
     for (size_t i = 0; i < cpu.size(); ++i) {
       EXPECT_LT(max_error(cuda[i], cpu[i]), tolerance) << "result " << i;
       EXPECT_TRUE(bit_equal(cuda[i], again[i])) << "result " << i;
@@ -81,14 +78,13 @@ TEST_P(CudaParity, Norm) {
 }
 
 TEST_P(CudaParity, Activation) {
-  for (Activation kind : {Activation::gelu_erf, Activation::gelu_tanh, Activation::silu,
-                          Activation::squared_relu, Activation::relu}) {
+  for (Activation kind :
+       {Activation::gelu_erf, Activation::gelu_tanh, Activation::silu, Activation::squared_relu, Activation::relu}) {
     for (int64_t columns : {2, 34, 512, 1026, 5632}) {
       SCOPED_TRACE(testing::Message() << static_cast<int>(kind) << " x" << columns);
       compare(
           [&](const Tensors& in) -> Tensors {
-            return {activation(in[0], {in[1]}, kind), activation(in[0], {}, kind),
-                    gated_activation(in[0], kind)};
+            return {activation(in[0], {in[1]}, kind), activation(in[0], {}, kind), gated_activation(in[0], kind)};
           },
           {input({100, columns}, 1), input({columns}, 2)});
     }
@@ -99,8 +95,7 @@ TEST_P(CudaParity, Dropout) {
   for (int64_t hidden : {3, 64, 513}) {
     for (uint64_t first_token : {uint64_t{0}, uint64_t{7}, uint64_t{1} << 40}) {
       const DropoutKey key{3, "site", 5, first_token};
-      compare([&](const Tensors& in) -> Tensors { return {dropout(in[0], 0.3, key)}; },
-              {input({100, hidden}, 1)});
+      compare([&](const Tensors& in) -> Tensors { return {dropout(in[0], 0.3, key)}; }, {input({100, hidden}, 1)});
     }
   }
 }
@@ -118,10 +113,9 @@ TEST_P(CudaParity, LinearCrossEntropy) {
     int64_t tokens, rows;
     CrossEntropyOptions options;
   };
-  for (const Case& c :
-       {Case{1, 5, {}}, Case{64, 96, {.vocab_size = 90}}, Case{37, 131, {.chunk_tokens = 10}},
-        Case{33, 5003, {.vocab_size = 4999, .z_loss = 1e-2, .logit_softcap = 5, .chunk_tokens = 7}},
-        Case{40, 50257, {.z_loss = 1e-3}}}) {
+  for (const Case& c : {Case{1, 5, {}}, Case{64, 96, {.vocab_size = 90}}, Case{37, 131, {.chunk_tokens = 10}},
+                        Case{33, 5003, {.vocab_size = 4999, .z_loss = 1e-2, .logit_softcap = 5, .chunk_tokens = 7}},
+                        Case{40, 50257, {.z_loss = 1e-3}}}) {
     const int64_t vocab = c.options.vocab_size > 0 ? c.options.vocab_size : c.rows;
     SCOPED_TRACE(testing::Message() << c.tokens << "x" << vocab);
     const at::Tensor labels = (random_tensor({c.tokens}, 5).abs() * 1000).to(at::kLong).remainder(vocab);
@@ -133,8 +127,7 @@ TEST_P(CudaParity, LinearCrossEntropy) {
     compare(
         [&](const Tensors& in) -> Tensors {
           const auto device = in[0].device();
-          const auto result =
-              linear_cross_entropy(in[0], {in[1]}, labels.to(device), weights.to(device), c.options);
+          const auto result = linear_cross_entropy(in[0], {in[1]}, labels.to(device), weights.to(device), c.options);
           EXPECT_NO_THROW(throw_device_faults());
           return {result.loss};
         },
@@ -150,12 +143,12 @@ TEST_P(CudaParity, Attention) {
     double dropout = 0;
     bool own_positions = false;
   };
-  for (const Case& c : {Case{4, 2, 64, 64, {0, 130, 131, 300}}, Case{8, 8, 64, 32, {0, 128, 256}},
-                        Case{6, 2, 18, 6, {0, 31, 32, 100}}, Case{4, 1, 128, 128, {0, 517}, 0, true},
-                        Case{2, 1, 256, 256, {0, 75}}, Case{3, 3, 80, 40, {0, 0, 70, 150}},
-                        Case{4, 2, 64, 64, {0, 97, 200}, 0.25}, Case{2, 1, 64, 0, {0, 1}}}) {
-    SCOPED_TRACE(testing::Message() << c.heads << "/" << c.kv_heads << " heads of " << c.head_dim
-                                    << ", dropout " << c.dropout);
+  for (const Case& c :
+       {Case{4, 2, 64, 64, {0, 130, 131, 300}}, Case{8, 8, 64, 32, {0, 128, 256}}, Case{6, 2, 18, 6, {0, 31, 32, 100}},
+        Case{4, 1, 128, 128, {0, 517}, 0, true}, Case{2, 1, 256, 256, {0, 75}}, Case{3, 3, 80, 40, {0, 0, 70, 150}},
+        Case{4, 2, 64, 64, {0, 97, 200}, 0.25}, Case{2, 1, 64, 0, {0, 1}}}) {
+    SCOPED_TRACE(testing::Message() << c.heads << "/" << c.kv_heads << " heads of " << c.head_dim << ", dropout "
+                                    << c.dropout);
     const int64_t tokens = c.cu_seqlens.back();
     AttentionOptions options;
     options.heads = c.heads, options.kv_heads = c.kv_heads, options.head_dim = c.head_dim;
@@ -190,8 +183,7 @@ TEST_F(Cuda, MainGradAddsUp) {
   const at::Tensor x = random_tensor({100, 64}, 1, at::kFloat), weight = random_tensor({64}, 2, at::kFloat);
   const auto main_grad = [&](at::DeviceType device) {
     const Weight w{leaf(weight.to(device)), at::ones({64}, at::kFloat).to(device)};
-    for (int repeat = 0; repeat < 2; ++repeat)
-      gradients_of({norm(x.to(device), w, {}, {})}, {x.to(device)}, {});
+    for (int repeat = 0; repeat < 2; ++repeat) gradients_of({norm(x.to(device), w, {}, {})}, {x.to(device)}, {});
     return w.main_grad.cpu();
   };
   EXPECT_LT(max_error(main_grad(at::kCUDA), main_grad(at::kCPU)), 1e-5);
@@ -221,8 +213,8 @@ TEST_F(Cuda, AWrongLabelIsNamed) {
                    weights = at::ones({6}, hidden.options());
   at::Tensor labels = at::ones({6}, hidden.options().dtype(at::kLong));
   labels[4] = 10;
-  const auto result = linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)},
-                                           labels, weights, {});
+  const auto result =
+      linear_cross_entropy(hidden, {random_tensor({10, 8}, 2, at::kFloat).to(at::kCUDA)}, labels, weights, {});
   EXPECT_NE(fault(result.loss).find("label of token 4 of the batch is 10,"), std::string::npos);
 }
 
@@ -240,14 +232,13 @@ TEST_F(Cuda, Gemm) {
   struct Case {
     int64_t m, n, k;
   };
-  for (const Case& c : {Case{1, 1, 1}, Case{1, 64, 512}, Case{300, 130, 70}, Case{1024, 1536, 512},
-                        Case{257, 33, 4095}, Case{64, 64, 0}}) {
+  for (const Case& c : {Case{1, 1, 1}, Case{1, 64, 512}, Case{300, 130, 70}, Case{1024, 1536, 512}, Case{257, 33, 4095},
+                        Case{64, 64, 0}}) {
     for (const auto& [type, tolerance] :
          {std::pair(at::kFloat, 3e-5), std::pair(at::kBFloat16, 0x1p-7), std::pair(at::kDouble, 1e-11)}) {
       SCOPED_TRACE(testing::Message() << c.m << "x" << c.n << "x" << c.k << " " << c10::toString(type));
       const double scale = 1 / std::sqrt(static_cast<double>(c.k + 1));
-      const at::Tensor a = (random_tensor({c.m, c.k}, 1) * scale).to(type),
-                       b = random_tensor({c.k, c.n}, 2, type);
+      const at::Tensor a = (random_tensor({c.m, c.k}, 1) * scale).to(type), b = random_tensor({c.k, c.n}, 2, type);
       const at::Tensor bias = random_tensor({c.n}, 3, type);
       const at::Tensor product = at::matmul(a.to(at::kDouble), b.to(at::kDouble));
       const at::Tensor a_row = a.to(at::kCUDA), b_row = b.to(at::kCUDA);
@@ -260,8 +251,7 @@ TEST_F(Cuda, Gemm) {
           EXPECT_LT(max_error(out.cpu(), product), tolerance);
           gemm(left, right, out, GemmMode::overwrite, bias.to(at::kCUDA));
           EXPECT_LT(max_error(out.cpu(), product + bias.to(at::kDouble)), tolerance);
-          const at::Tensor sum =
-              at::ones({c.m, c.n}, left.options().dtype(type == at::kDouble ? type : at::kFloat));
+          const at::Tensor sum = at::ones({c.m, c.n}, left.options().dtype(type == at::kDouble ? type : at::kFloat));
           gemm(left, right, sum, GemmMode::accumulate);
           gemm(left, right, sum, GemmMode::accumulate);
           EXPECT_LT(max_error(sum.cpu(), product * 2 + 1), type == at::kDouble ? tolerance : 3e-5);
@@ -308,8 +298,7 @@ TEST_F(Cuda, FusedAttentionKernels) {
 TEST_F(Cuda, AdamW) {
   for (int64_t count : {1, 513, 200000}) {
     const auto run = [&](at::DeviceType device) {
-      const at::Tensor master = random_tensor({count}, 1, at::kFloat).to(device),
-                       model = master.to(at::kBFloat16);
+      const at::Tensor master = random_tensor({count}, 1, at::kFloat).to(device), model = master.to(at::kBFloat16);
       const at::Tensor moment1 = at::zeros_like(master), moment2 = at::zeros_like(master);
       double norm = 0;
       AdamWOptions options;

@@ -46,8 +46,7 @@ TEST(Dropout, CountersBeyond32Bits) {
   const at::Tensor y = dropout(at::ones({3, 7}, at::kFloat), 0.5, key);
   const RandomStream stream(key.seed, key.site);
   for (int64_t i = 0; i < 21; ++i) {
-    EXPECT_EQ(y.const_data_ptr<float>()[i] != 0, stream.uniform(key.first_token * 7 + i, key.step) >= 0.5)
-        << i;
+    EXPECT_EQ(y.const_data_ptr<float>()[i] != 0, stream.uniform(key.first_token * 7 + i, key.step) >= 0.5) << i;
   }
 }
 
@@ -89,8 +88,7 @@ TEST(Dropout, ProbabilityZeroReturnsItsInput) {
 TEST(Dropout, BitEqualForAnyNumberOfThreads) {
   const at::Tensor x = random_tensor({333, 514}, 1, at::kFloat);
   Tensors results;
-  for (int threads : {1, 2, 3})
-    with_threads(threads, [&] { results.push_back(dropout(x, 0.2, at_token(3))); });
+  for (int threads : {1, 2, 3}) with_threads(threads, [&] { results.push_back(dropout(x, 0.2, at_token(3))); });
   EXPECT_TRUE(bit_equal(results[0], results[1]));
   EXPECT_TRUE(bit_equal(results[0], results[2]));
 }

@@ -75,8 +75,7 @@ TEST(Embedding, BitEqualForAnyNumberOfThreads) {
   const at::Tensor dy = random_tensor({3000, 65}, 2, at::kFloat);
   Tensors results;
   for (int threads : {1, 2, 3}) {
-    with_threads(threads,
-                 [&] { results.push_back(gradients_of({ops::embedding(ids, {table})}, {dy}, {table})[0]); });
+    with_threads(threads, [&] { results.push_back(gradients_of({ops::embedding(ids, {table})}, {dy}, {table})[0]); });
   }
   EXPECT_TRUE(bit_equal(results[0], results[1]));
   EXPECT_TRUE(bit_equal(results[0], results[2]));

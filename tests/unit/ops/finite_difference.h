@@ -11,8 +11,7 @@
 namespace longhaul::test {
 
 // `f` maps the values of `x` to a scalar; returns df/dx. x is contiguous FP64 and is restored.
-inline at::Tensor finite_difference(const at::Tensor& x, const std::function<double()>& f,
-                                    double step = 1e-5) {
+inline at::Tensor finite_difference(const at::Tensor& x, const std::function<double()>& f, double step = 1e-5) {
   at::Tensor gradient = at::zeros_like(x);
   double* values = x.mutable_data_ptr<double>();
   for (int64_t i = 0; i < x.numel(); ++i) {

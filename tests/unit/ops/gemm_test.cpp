@@ -42,9 +42,8 @@ TEST_P(Gemm, all_layouts_and_types) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Products, Gemm,
-                         testing::Values(Product{1, 1, 1}, Product{14, 32, 16}, Product{15, 33, 17},
-                                         Product{2, 300, 5}, Product{113, 47, 2100}, Product{40, 600, 31},
-                                         Product{300, 20, 64}));
+                         testing::Values(Product{1, 1, 1}, Product{14, 32, 16}, Product{15, 33, 17}, Product{2, 300, 5},
+                                         Product{113, 47, 2100}, Product{40, 600, 31}, Product{300, 20, 64}));
 
 TEST(GemmEdges, rows_of_a_wider_matrix_keep_their_neighbours) {
   const at::Tensor a = at::randn({20, 30}), b = at::randn({30, 40}), whole = at::full({20, 100}, 7.0);

@@ -19,14 +19,13 @@ namespace {
 double inner(const Tensors& outputs, const Tensors& coefficients, int only) {
   double total = 0;
   for (size_t k = 0; k < outputs.size(); ++k) {
-    if (only < 0 || only == static_cast<int>(k))
-      total += (outputs[k] * coefficients[k]).sum().item().toDouble();
+    if (only < 0 || only == static_cast<int>(k)) total += (outputs[k] * coefficients[k]).sum().item().toDouble();
   }
   return total;
 }
 
-void check_one(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs,
-               double tolerance, const Tensors& coefficients, int only) {
+void check_one(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs, double tolerance,
+               const Tensors& coefficients, int only) {
   const Tensors outputs = function(inputs);
   Tensors roots, root_gradients;
   for (size_t k = 0; k < outputs.size(); ++k) {
@@ -57,8 +56,7 @@ void check_one(const std::function<Tensors(const Tensors&)>& function, const Ten
 
 }  // namespace
 
-void check_gradients(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs,
-                     double tolerance) {
+void check_gradients(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs, double tolerance) {
   Tensors coefficients;
   for (const at::Tensor& output : function(inputs)) {
     coefficients.push_back(random_tensor(output.sizes(), 1000 + coefficients.size()));

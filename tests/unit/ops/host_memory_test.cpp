@@ -40,7 +40,8 @@ TEST(HostMemory, CountsWhatTensorsAskFor) {
     EXPECT_EQ(host_memory().tensors, before + 3 * kMiB + 17);
     { const at::Tensor two = bytes(5 * kMiB); }
     const at::Tensor again = bytes(5 * kMiB - 1), small = bytes(1000);
-    EXPECT_EQ(host_memory().tensors, before + 8 * kMiB + 16) << "a block that is used again counts as it is asked for now";
+    EXPECT_EQ(host_memory().tensors, before + 8 * kMiB + 16)
+        << "a block that is used again counts as it is asked for now";
   }
   EXPECT_EQ(host_memory().tensors, before);
   EXPECT_EQ(host_memory().tensors_peak, before + 8 * kMiB + 17);
@@ -68,8 +69,7 @@ TEST(HostMemory, LiveTensorsDoNotOverlap) {
   keep_host_memory();
   std::vector<at::Tensor> tensors;
   for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 20; ++i)
-      tensors.push_back(at::full({kMiB + i * 70001}, (round * 20 + i) % 256, at::kByte));
+    for (int i = 0; i < 20; ++i) tensors.push_back(at::full({kMiB + i * 70001}, (round * 20 + i) % 256, at::kByte));
     for (size_t i = 0; i < tensors.size(); i += 3) tensors.erase(tensors.begin() + static_cast<int64_t>(i));
   }
   for (const at::Tensor& x : tensors) {

@@ -20,9 +20,8 @@ struct Inputs {
 
 Inputs make(int64_t tokens, int64_t hidden, int64_t rows, int64_t vocab, at::ScalarType type) {
   at::manual_seed(11);
-  Inputs in{at::randn({tokens, hidden}, at::kDouble).to(type),
-            at::randn({rows, hidden}, at::kDouble).to(type), at::randint(vocab, {tokens}, at::kLong),
-            at::rand({tokens}) + 0.1};
+  Inputs in{at::randn({tokens, hidden}, at::kDouble).to(type), at::randn({rows, hidden}, at::kDouble).to(type),
+            at::randint(vocab, {tokens}, at::kLong), at::rand({tokens}) + 0.1};
   for (int64_t i = 2; i < tokens; i += 3) in.weights[i] = 0;
   return in;
 }
@@ -66,10 +65,8 @@ class LinearCrossEntropy : public testing::TestWithParam<Case> {
         CrossEntropyOptions options = c.options;
         options.unit_gradient = unit;
         const at::Tensor main_grad =
-            main ? at::full({c.rows, c.hidden}, 0.25, type == at::kDouble ? at::kDouble : at::kFloat)
-                 : at::Tensor();
-        const auto result =
-            linear_cross_entropy(in.hidden, {in.weight, main_grad}, in.labels, in.weights, options);
+            main ? at::full({c.rows, c.hidden}, 0.25, type == at::kDouble ? at::kDouble : at::kFloat) : at::Tensor();
+        const auto result = linear_cross_entropy(in.hidden, {in.weight, main_grad}, in.labels, in.weights, options);
         const double factor = unit ? 1 : 1.5;
         (unit ? result.loss : result.loss * factor).backward();
         const Truth expected = truth(in, c.options);
@@ -97,18 +94,16 @@ TEST_P(LinearCrossEntropy, bf16) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, LinearCrossEntropy,
-    testing::Values(
-        Case{1, 8, 5, {}}, Case{2, 16, 40, {}}, Case{37, 24, 131, {.chunk_tokens = 10}},
-        Case{64, 32, 96, {.vocab_size = 90}}, Case{33, 16, 77, {.vocab_size = 70, .z_loss = 1e-2}},
-        Case{33, 16, 77, {.logit_softcap = 5}},
-        Case{50, 16, 300, {.vocab_size = 299, .z_loss = 1e-3, .logit_softcap = 3, .chunk_tokens = 7}}));
+    testing::Values(Case{1, 8, 5, {}}, Case{2, 16, 40, {}}, Case{37, 24, 131, {.chunk_tokens = 10}},
+                    Case{64, 32, 96, {.vocab_size = 90}}, Case{33, 16, 77, {.vocab_size = 70, .z_loss = 1e-2}},
+                    Case{33, 16, 77, {.logit_softcap = 5}},
+                    Case{50, 16, 300, {.vocab_size = 299, .z_loss = 1e-3, .logit_softcap = 3, .chunk_tokens = 7}}));
 
 TEST(LinearCrossEntropyGradient, finite_differences_in_double) {
   Inputs in = make(5, 3, 7, 6, at::kDouble);
   const CrossEntropyOptions options{.vocab_size = 6, .z_loss = 0.01, .logit_softcap = 4, .chunk_tokens = 2};
   const auto loss = [&] {
-    return linear_cross_entropy(in.hidden, {in.weight, {}}, in.labels, in.weights, options)
-        .loss.item<double>();
+    return linear_cross_entropy(in.hidden, {in.weight, {}}, in.labels, in.weights, options).loss.item<double>();
   };
   const at::Tensor dhidden = finite_difference(in.hidden, loss), dweight = finite_difference(in.weight, loss);
   in.hidden.requires_grad_();
@@ -147,8 +142,7 @@ TEST(LinearCrossEntropyEdges, a_wrong_label_is_named) {
 TEST(LinearCrossEntropyEdges, unit_gradient_is_checked) {
   Inputs in = make(6, 8, 10, 10, at::kFloat);
   in.hidden.requires_grad_();
-  const auto result =
-      linear_cross_entropy(in.hidden, {in.weight, {}}, in.labels, in.weights, {.unit_gradient = true});
+  const auto result = linear_cross_entropy(in.hidden, {in.weight, {}}, in.labels, in.weights, {.unit_gradient = true});
   EXPECT_THROW((result.loss * 2).backward(), std::exception);
 }
 

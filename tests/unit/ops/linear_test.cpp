@@ -55,10 +55,8 @@ TEST_P(Linear, bf16) {
 
 TEST_P(Linear, main_grad_accumulates_unrounded_and_hides_the_gradient_from_autograd) {
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    const auto x_ = x.to(type).requires_grad_(), w_ = w.to(type).requires_grad_(),
-               b_ = b.to(type).requires_grad_();
-    const at::Tensor w_grad = at::full({s.out, s.in}, 0.5, at::kFloat),
-                     b_grad = at::full({s.out}, 0.5, at::kFloat);
+    const auto x_ = x.to(type).requires_grad_(), w_ = w.to(type).requires_grad_(), b_ = b.to(type).requires_grad_();
+    const at::Tensor w_grad = at::full({s.out, s.in}, 0.5, at::kFloat), b_grad = at::full({s.out}, 0.5, at::kFloat);
     const at::Tensor d = dy.to(type);
     for (int i = 0; i < 2; ++i) linear(x_, {w_, w_grad}, {b_, b_grad}).backward(d);
     EXPECT_FALSE(w_.grad().defined());
@@ -79,8 +77,7 @@ TEST(LinearGradient, finite_differences_in_double) {
   const at::Tensor x = at::randn({4, 3}, at::kDouble), w = at::randn({5, 3}, at::kDouble);
   const at::Tensor b = at::randn({5}, at::kDouble), direction = at::randn({4, 5}, at::kDouble);
   const auto loss = [&] { return (linear(x, {w, {}}, {b, {}}) * direction).sum().item<double>(); };
-  const at::Tensor dx = finite_difference(x, loss), dw = finite_difference(w, loss),
-                   db = finite_difference(b, loss);
+  const at::Tensor dx = finite_difference(x, loss), dw = finite_difference(w, loss), db = finite_difference(b, loss);
   for (const at::Tensor& t : {x, w, b}) t.requires_grad_();
   (linear(x, {w, {}}, {b, {}}) * direction).sum().backward();
   EXPECT_LT(relative_error(x.grad(), dx), 1e-8);

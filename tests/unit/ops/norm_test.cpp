@@ -22,8 +22,7 @@ NormOptions options_of(const Case& c) {
 }
 
 // The textbook's norm out of ATen operators, in the type of x.
-at::Tensor reference(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                     const NormOptions& o) {
+at::Tensor reference(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const NormOptions& o) {
   const at::Tensor centred = o.layer_norm ? x - x.mean(-1, true) : x;
   at::Tensor y = centred * (centred.square().mean(-1, true) + o.eps).rsqrt();
   y = y * (o.zero_centered ? weight + 1 : weight);
@@ -101,8 +100,7 @@ TEST(ResidualNorm, GradcheckWithEitherOutputAlone) {
 TEST(ResidualNorm, EqualsTheTwoOperatorsApart) {
   for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const Case& c : kCases) {
-      const at::Tensor x = leaf(random_tensor({33, 65}, 1, type)),
-                       residual = leaf(random_tensor({33, 65}, 2, type));
+      const at::Tensor x = leaf(random_tensor({33, 65}, 1, type)), residual = leaf(random_tensor({33, 65}, 2, type));
       const at::Tensor weight = leaf(random_tensor({65}, 3, type)), bias = bias_of(c, 65, 4, type);
       const at::Tensor dsum = random_tensor({33, 65}, 5, type), dy = random_tensor({33, 65}, 6, type);
       const auto [sum, y] = residual_norm(x, residual, {weight}, {bias}, options_of(c));
@@ -121,15 +119,13 @@ TEST(ResidualNorm, EqualsTheTwoOperatorsApart) {
 
 TEST(Norm, Bfloat16RoundsOnce) {
   for (const Case& c : kCases) {
-    const at::Tensor x = random_tensor({40, 512}, 1, at::kBFloat16),
-                     weight = random_tensor({512}, 2, at::kBFloat16);
+    const at::Tensor x = random_tensor({40, 512}, 1, at::kBFloat16), weight = random_tensor({512}, 2, at::kBFloat16);
     const at::Tensor bias = bias_of(c, 512, 3, at::kBFloat16);
-    const at::Tensor truth = reference(x.to(at::kFloat), weight.to(at::kFloat),
-                                       bias.defined() ? bias.to(at::kFloat) : bias, options_of(c));
+    const at::Tensor truth =
+        reference(x.to(at::kFloat), weight.to(at::kFloat), bias.defined() ? bias.to(at::kFloat) : bias, options_of(c));
     const at::Tensor y = norm(x, {weight}, {bias}, options_of(c));
     EXPECT_EQ(y.scalar_type(), at::kBFloat16);
-    EXPECT_LE(((y.to(at::kFloat) - truth).abs() / (truth.abs() + 1e-3)).max().item().toDouble(),
-              0x1p-8 * 1.01);
+    EXPECT_LE(((y.to(at::kFloat) - truth).abs() / (truth.abs() + 1e-3)).max().item().toDouble(), 0x1p-8 * 1.01);
   }
 }
 
@@ -148,8 +144,7 @@ TEST(Norm, MainGradGetsTheSumAndAutogradNone) {
       EXPECT_FALSE(none[1].defined());
     }
     const Tensors once = gradients_of({norm(x, {weight}, {bias}, options)}, {dy}, {weight, bias});
-    const double tolerance =
-        type == at::kFloat ? 1e-6 : 0x1p-8;  // autograd's copy is rounded to the weight's type
+    const double tolerance = type == at::kFloat ? 1e-6 : 0x1p-8;  // autograd's copy is rounded to the weight's type
     EXPECT_LT(max_error(weight_grad, once[0].to(at::kFloat) * 2 + 1), tolerance);
     EXPECT_LT(max_error(bias_grad, once[1].to(at::kFloat) * 2 + 1), tolerance);
     const at::Tensor exact = dy.to(at::kDouble).sum(0) * 2 + 1;

@@ -23,8 +23,7 @@ void multiply(const ProductLayout& layout, const double* left, const double* rig
   for (int64_t i = 0; i < layout.out.rows; ++i) {
     for (int64_t j = 0; j < layout.out.columns; ++j) {
       double sum = 0;
-      for (int64_t k = 0; k < inner; ++k)
-        sum += element(left, layout.left, i, k) * element(right, layout.right, k, j);
+      for (int64_t k = 0; k < inner; ++k) sum += element(left, layout.left, i, k) * element(right, layout.right, k, j);
       out[i + j * layout.out.leading] = sum;
     }
   }
@@ -44,8 +43,7 @@ TEST(ProductLayout, gives_the_product_of_every_layout) {
           const at::Tensor out = at::zeros({m, n + 2}, at::kDouble).narrow(1, 0, n);
           const auto layout = product_layout(matrix_of(a), matrix_of(b), matrix_of(out));
           ASSERT_TRUE(layout) << m << n << k << choice;
-          multiply(*layout, b.const_data_ptr<double>(), a.const_data_ptr<double>(),
-                   out.mutable_data_ptr<double>());
+          multiply(*layout, b.const_data_ptr<double>(), a.const_data_ptr<double>(), out.mutable_data_ptr<double>());
           EXPECT_TRUE(at::allclose(out, at::matmul(a, b))) << m << n << k << choice;
         }
       }
@@ -54,8 +52,7 @@ TEST(ProductLayout, gives_the_product_of_every_layout) {
 }
 
 TEST(ProductLayout, refuses_what_has_no_stride_of_1) {
-  const at::Tensor a = at::zeros({4, 6}).as_strided({2, 3}, {12, 2}), b = at::zeros({3, 5}),
-                   out = at::zeros({2, 5});
+  const at::Tensor a = at::zeros({4, 6}).as_strided({2, 3}, {12, 2}), b = at::zeros({3, 5}), out = at::zeros({2, 5});
   EXPECT_FALSE(product_layout(matrix_of(a), matrix_of(b), matrix_of(out)));
   EXPECT_FALSE(product_layout(matrix_of(at::zeros({2, 3})), matrix_of(b), matrix_of(at::zeros({5, 2}).t())));
 }

@@ -15,8 +15,7 @@ TEST(Rope, plain_frequencies_are_powers_of_theta) {
 
 TEST(Rope, linear_scaling_divides) {
   const auto plain = rope_inverse_frequencies(8, 1e4);
-  const auto scaled =
-      rope_inverse_frequencies(8, 1e4, {.kind = RopeFrequencyScaling::Kind::linear, .factor = 4});
+  const auto scaled = rope_inverse_frequencies(8, 1e4, {.kind = RopeFrequencyScaling::Kind::linear, .factor = 4});
   for (int c = 0; c < 4; ++c) EXPECT_EQ(scaled[c], plain[c] / 4);
 }
 

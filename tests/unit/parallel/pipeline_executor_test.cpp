@@ -36,8 +36,8 @@ at::Tensor counted_factor(float value, Counter& counter) {
       at::kFloat);
 }
 
-// Every virtual stage v multiplies by v + 2; the loss is the product. So the gradient of the input is the product of all
-// factors, whatever the micro-batch.
+// Every virtual stage v multiplies by v + 2; the loss is the product. So the gradient of the input is the product of
+// all factors, whatever the micro-batch.
 TEST(PipelineExecutor, KeepsNoMoreActivationsThanItsScheduleSays) {
   const PipelineShape shapes[] = {
       {PipelineKind::gpipe, 3, 1, 5},       {PipelineKind::one_f_one_b, 1, 1, 3}, {PipelineKind::one_f_one_b, 4, 1, 9},
@@ -65,7 +65,8 @@ TEST(PipelineExecutor, KeepsNoMoreActivationsThanItsScheduleSays) {
         losses[static_cast<size_t>(micro_batch)] = out.item<float>();
         return out.sum();
       };
-      run_pipeline(pipeline_program(shape, stage), &world, {.forward = forward, .boundary = {1}, .options = at::kFloat});
+      run_pipeline(pipeline_program(shape, stage), &world,
+                   {.forward = forward, .boundary = {1}, .options = at::kFloat});
     });
     for (size_t i = 0; i < inputs.size(); ++i) {
       EXPECT_EQ(losses[i], product * static_cast<float>(i + 1));

@@ -45,20 +45,17 @@ struct Stage {
 
 class Interpreter {
  public:
-  Interpreter(const PipelineShape& shape, const std::vector<std::vector<PipelineStep>>& programs,
-              Messages messages)
+  Interpreter(const PipelineShape& shape, const std::vector<std::vector<PipelineStep>>& programs, Messages messages)
       : shape_(shape), messages_(messages), stages_(programs.size()) {
     for (size_t s = 0; s < programs.size(); ++s) {
       for (const PipelineStep& step : programs[s]) {
-        stages_[s].batches.push_back(
-            {step.transfers, std::vector<int64_t>(step.transfers.size(), kNot), {}, kNot});
+        stages_[s].batches.push_back({step.transfers, std::vector<int64_t>(step.transfers.size(), kNot), {}, kNot});
         stages_[s].actions.push_back(step.action);
         for (size_t i = 0; i < step.transfers.size(); ++i) enlist(s, stages_[s].batches.size() - 1, i);
       }
     }
     for (const auto& [pair, list] : sends_)
-      if (list.size() != receives_[pair].size())
-        throw std::runtime_error("sends and receives differ in number");
+      if (list.size() != receives_[pair].size()) throw std::runtime_error("sends and receives differ in number");
     for (const auto& [pair, list] : receives_)
       if (list.size() != sends_[pair].size()) throw std::runtime_error("receives and sends differ in number");
   }
@@ -72,8 +69,7 @@ class Interpreter {
     PipelineRun result;
     for (const Stage& stage : stages_) {
       if (stage.action != stage.actions.size() || stage.batch != stage.batches.size())
-        throw std::runtime_error(
-            fmt::format("deadlock: step {} of {} never ran", stage.action, stage.actions.size()));
+        throw std::runtime_error(fmt::format("deadlock: step {} of {} never ran", stage.action, stage.actions.size()));
       for (const Batch& batch : stage.batches)
         if (!batch.complete()) throw std::runtime_error("a message never arrived");
       if (stage.live != 0) throw std::runtime_error("activations were left over");
@@ -155,8 +151,8 @@ class Interpreter {
     Batch& sent = sender.batches[from.batch];
     if (sent.started == kNot) return false;
     const int64_t time = std::max(batch.started, sent.started);
-    stages_[s].received[{t.payload, t.chunk, t.micro_batch}] = {
-        output(sender, sent.transfers[from.index])->first, time};
+    stages_[s].received[{t.payload, t.chunk, t.micro_batch}] = {output(sender, sent.transfers[from.index])->first,
+                                                                time};
     complete(stages_[s], batch, i, time);
     if (messages_ != Messages::eager) complete(sender, sent, from.index, time);
     return true;
@@ -205,10 +201,9 @@ class Interpreter {
                       action.part == Part::weight_gradient;
     if (last) --stage.live;
     stage.compute = time + (action.part == Part::backward ? 2 : 1);
-    const bool first_time = stage.made
-                                .try_emplace({action.part, action.chunk, action.micro_batch},
-                                             mix(input, position, 2), stage.compute)
-                                .second;
+    const bool first_time =
+        stage.made.try_emplace({action.part, action.chunk, action.micro_batch}, mix(input, position, 2), stage.compute)
+            .second;
     if (!first_time) throw std::runtime_error("an action runs twice");
     ++stage.action;
     return true;
@@ -238,8 +233,7 @@ class Interpreter {
 
   static std::optional<std::pair<uint64_t, int64_t>> output(const Stage& stage, const Transfer& t) {
     const bool forward = t.payload == Transfer::Payload::activation;
-    for (const Part part :
-         forward ? std::vector{Part::forward} : std::vector{Part::backward, Part::backward_input}) {
+    for (const Part part : forward ? std::vector{Part::forward} : std::vector{Part::backward, Part::backward_input}) {
       const auto found = stage.made.find({part, t.chunk, t.micro_batch});
       if (found != stage.made.end()) return found->second;
     }

@@ -11,8 +11,8 @@
 namespace longhaul::parallel {
 
 std::ostream& operator<<(std::ostream& out, const PipelineShape& s) {
-  return out << "kind " << static_cast<int>(s.kind) << ", " << s.stages << " stages, " << s.chunks
-             << " chunks, " << s.micro_batches << " micro-batches";
+  return out << "kind " << static_cast<int>(s.kind) << ", " << s.stages << " stages, " << s.chunks << " chunks, "
+             << s.micro_batches << " micro-batches";
 }
 
 namespace {
@@ -27,8 +27,7 @@ std::vector<PipelineShape> all_shapes() {
       for (const auto kind : {PipelineKind::gpipe, PipelineKind::one_f_one_b, PipelineKind::zero_bubble})
         shapes.push_back({kind, stages, 1, micro_batches});
       for (const auto kind : {PipelineKind::interleaved, PipelineKind::forward_only})
-        for (int64_t chunks = 1; chunks <= 4; ++chunks)
-          shapes.push_back({kind, stages, chunks, micro_batches});
+        for (int64_t chunks = 1; chunks <= 4; ++chunks) shapes.push_back({kind, stages, chunks, micro_batches});
     }
   return shapes;
 }
@@ -67,16 +66,14 @@ std::string verdict(const PipelineShape& shape, const Programs& programs) {
     const PipelineRun run = run_pipeline(shape, programs, messages);
     if (!run.problem.empty()) return run.problem;
     for (int64_t stage = 0; stage < shape.stages; ++stage)
-      if (run.live[static_cast<size_t>(stage)] != expected_live(shape, stage))
-        return "other activations alive";
+      if (run.live[static_cast<size_t>(stage)] != expected_live(shape, stage)) return "other activations alive";
     if (messages != Messages::blocking && run.end != expected_end(shape)) return "another end";
   }
   return "";
 }
 
 TEST(PipelineProgram, RunsUnderAnyMessagesWithTheFormulasMemoryAndBubble) {
-  for (const PipelineShape& shape : all_shapes())
-    EXPECT_EQ(verdict(shape, pipeline_programs(shape)), "") << shape;
+  for (const PipelineShape& shape : all_shapes()) EXPECT_EQ(verdict(shape, pipeline_programs(shape)), "") << shape;
 }
 
 TEST(PipelineProgram, TheFormulasAreThoseOfTheHeader) {
@@ -84,8 +81,7 @@ TEST(PipelineProgram, TheFormulasAreThoseOfTheHeader) {
     for (int64_t stage = 0; stage < shape.stages; ++stage)
       EXPECT_EQ(peak_live_activations(shape, stage), expected_live(shape, stage)) << shape;
     const auto work = static_cast<double>(unit(shape) * shape.chunks * shape.micro_batches);
-    EXPECT_DOUBLE_EQ(bubble_fraction(shape), (static_cast<double>(expected_end(shape)) - work) / work)
-        << shape;
+    EXPECT_DOUBLE_EQ(bubble_fraction(shape), (static_cast<double>(expected_end(shape)) - work) / work) << shape;
     EXPECT_EQ(pipeline_timeline(shape).end, expected_end(shape)) << shape;
   }
 }
@@ -139,9 +135,9 @@ TEST(PipelineProgram, ABatchHasOneSendAtMost) {
   for (const PipelineShape& shape : all_shapes())
     for (const auto& program : pipeline_programs(shape))
       for (const PipelineStep& step : program) {
-        const auto sends =
-            std::count_if(step.transfers.begin(), step.transfers.end(),
-                          [](const PipelineTransfer& t) { return t.way == PipelineTransfer::Way::send; });
+        const auto sends = std::count_if(step.transfers.begin(), step.transfers.end(), [](const PipelineTransfer& t) {
+          return t.way == PipelineTransfer::Way::send;
+        });
         EXPECT_LE(sends, 1) << shape;
       }
 }
@@ -176,8 +172,7 @@ TEST_P(BrokenProgram, AnActionRunsTwice) {
   expect_found([](Programs& programs, size_t stage, size_t step) {
     auto& program = programs[stage];
     if (!program[step].action) return false;
-    program.insert(program.begin() + static_cast<std::ptrdiff_t>(step) + 1,
-                   PipelineStep{{}, program[step].action});
+    program.insert(program.begin() + static_cast<std::ptrdiff_t>(step) + 1, PipelineStep{{}, program[step].action});
     return true;
   });
 }
@@ -303,8 +298,7 @@ TEST(PipelineSchedule, GradientsAddUpInTheSameOrderInEverySchedule) {
     for (int64_t stage = 0; stage < shape.stages; ++stage) {
       std::vector<int64_t> next(static_cast<size_t>(shape.chunks), 0);
       for (const PipelineAction& action : pipeline_schedule(shape, stage)) {
-        const bool last =
-            action.part == PipelinePart::backward || action.part == PipelinePart::weight_gradient;
+        const bool last = action.part == PipelinePart::backward || action.part == PipelinePart::weight_gradient;
         if (!last) continue;
         EXPECT_EQ(action.micro_batch, next[static_cast<size_t>(action.chunk)]++) << shape;
       }

@@ -76,12 +76,18 @@ TEST(StageLayers, WhatCannotBeDealtSaysWhy) {
   says(16, 4, 1, {.count_loss = true, .first_stage = 2}, "leave parallel.count_embedding and parallel.count_loss out");
   says(16, 1, 1, {.first_stage = 2}, "need parallel.pipeline above 1");
   says(16, 4, 2, {.first_stage = 3}, "multiples of parallel.virtual_pipeline 2");
-  says(6, 4, 1, {.first_stage = 3, .last_stage = 2},
-       "parallel.first_stage_layers 3 + parallel.last_stage_layers 2 of model.layers 6 leave 1 for the 2 pieces of the other stages: 4 at most would do");
-  says(2, 2, 1, {.first_stage = 3}, "parallel.first_stage_layers 3 of model.layers 2 leaves 0 for the 1 piece of the other stages: 1 at most would do");
-  says(8, 2, 2, {.last_stage = 8}, "parallel.last_stage_layers 8 of model.layers 8 leaves 0 for the 2 pieces of the other stages: 6 at most would do");
+  says(
+      6, 4, 1, {.first_stage = 3, .last_stage = 2},
+      "parallel.first_stage_layers 3 + parallel.last_stage_layers 2 of model.layers 6 leave 1 for the 2 pieces of the other stages: 4 at most would do");
+  says(
+      2, 2, 1, {.first_stage = 3},
+      "parallel.first_stage_layers 3 of model.layers 2 leaves 0 for the 1 piece of the other stages: 1 at most would do");
+  says(
+      8, 2, 2, {.last_stage = 8},
+      "parallel.last_stage_layers 8 of model.layers 8 leaves 0 for the 2 pieces of the other stages: 6 at most would do");
   for (const int64_t first : {3, 5})
-    says(6, 2, 1, {.first_stage = first, .last_stage = 2}, "parallel.last_stage_layers 2, of the only two stages, is not model.layers 6: leave one of them out");
+    says(6, 2, 1, {.first_stage = first, .last_stage = 2},
+         "parallel.last_stage_layers 2, of the only two stages, is not model.layers 6: leave one of them out");
 }
 
 }  // namespace

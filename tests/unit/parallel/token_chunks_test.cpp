@@ -1,5 +1,5 @@
-// Products in chunks beside their communication, against the whole product: small whole numbers, whose sums are exact in
-// any order.
+// Products in chunks beside their communication, against the whole product: small whole numbers, whose sums are exact
+// in any order.
 #include "parallel/token_chunks.h"
 
 #include <ATen/Parallel.h>
@@ -24,8 +24,8 @@ struct Case {
   bool sequence;
 };
 
-const Case kCases[] = {{2, 8, 2, true},  {2, 8, 3, true},  {4, 5, 2, true},  {3, 7, 7, true},   {2, 3, 9, true},
-                       {2, 1, 4, true},  {4, 6, 1, true},  {2, 8, 2, false}, {3, 7, 4, false}, {2, 1, 4, false}};
+const Case kCases[] = {{2, 8, 2, true}, {2, 8, 3, true}, {4, 5, 2, true},  {3, 7, 7, true},  {2, 3, 9, true},
+                       {2, 1, 4, true}, {4, 6, 1, true}, {2, 8, 2, false}, {3, 7, 4, false}, {2, 1, 4, false}};
 
 TEST(TokenChunks, CoverTheTokensInOrder) {
   for (const Case& c : kCases) {
@@ -45,7 +45,8 @@ TEST(TokenChunks, ProductsOfGatheredTokens) {
   for (const Case& c : kCases) {
     std::vector<at::Tensor> slices;
     for (int64_t r = 0; r < c.ranks; ++r) slices.push_back(numbers(c.held, 6, c.sequence ? r : 0));
-    const at::Tensor all = c.sequence ? at::cat(slices) : slices[0], b = numbers(6, 10, 40), bias = numbers(1, 10, 41).view({10});
+    const at::Tensor all = c.sequence ? at::cat(slices) : slices[0], b = numbers(6, 10, 40),
+                     bias = numbers(1, 10, 41).view({10});
     comm::run_thread_ranks(static_cast<int>(c.ranks), [&](comm::Communicator& world) {
       at::set_num_threads(1);
       GatheredTokens gathered(slices[static_cast<size_t>(world.rank())], {&world, c.sequence, c.chunks});
@@ -65,7 +66,8 @@ TEST(TokenChunks, SumsOfProducts) {
     comm::run_thread_ranks(static_cast<int>(c.ranks), [&](comm::Communicator& world) {
       at::set_num_threads(1);
       const TensorGroup group{&world, c.sequence, c.chunks};
-      const at::Tensor got = sum_of_products(numbers(tokens, 6, world.rank()), numbers(6, 10, 20 + world.rank()), group).wait();
+      const at::Tensor got =
+          sum_of_products(numbers(tokens, 6, world.rank()), numbers(6, 10, 20 + world.rank()), group).wait();
       EXPECT_TRUE(got.equal(c.sequence ? sum.narrow(0, world.rank() * c.held, c.held) : sum));
       const comm::Traffic& sent = world.traffic();
       EXPECT_EQ((c.sequence ? sent.reduce_scatter : sent.all_reduce).calls, std::min(c.chunks, c.held));

@@ -1,4 +1,5 @@
-// Against the values that Megatron-LM's --rampup-batch-size 16 4 1000, on the way to 32, and --step-batch-size-schedule give.
+// Against the values that Megatron-LM's --rampup-batch-size 16 4 1000, on the way to 32, and --step-batch-size-schedule
+// give.
 #include "longhaul/recipes/batch_schedule.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ std::string error_of(const std::string& text, int64_t global) {
 
 TEST(BatchRampup, BatchAfterSoManySamples) {
   const BatchSchedule schedule(kRampup, 8);
-  const std::vector<std::pair<int64_t, int64_t>> expected{{0, 16},   {249, 16}, {250, 20}, {500, 24},
+  const std::vector<std::pair<int64_t, int64_t>> expected{{0, 16},   {249, 16},  {250, 20},  {500, 24},
                                                           {999, 28}, {1000, 32}, {1001, 32}, {1 << 30, 32}};
   for (const auto& [consumed, batch] : expected) EXPECT_EQ(schedule.global_at(consumed), batch) << consumed;
 }
@@ -64,11 +65,13 @@ TEST(BatchRampup, StepsGoOnFromAnywhere) {
 TEST(BatchRampup, FollowsTheFormulaEverywhere) {
   for (const int64_t samples : {1, 3, 7, 100, 1001}) {
     for (const int64_t increments : {1, 3, 7, 11}) {
-      const BatchConfig batch{.global = 2 + increments, .rampup_start = 2, .rampup_increment = 1, .rampup_samples = samples};
+      const BatchConfig batch{
+          .global = 2 + increments, .rampup_start = 2, .rampup_increment = 1, .rampup_samples = samples};
       const BatchSchedule schedule(batch, 8);
       const double each = static_cast<double>(samples) / static_cast<double>(increments);
       for (int64_t consumed = 0; consumed < samples + 20; ++consumed) {
-        const int64_t expected = consumed > samples ? batch.global : 2 + static_cast<int64_t>(static_cast<double>(consumed) / each);
+        const int64_t expected =
+            consumed > samples ? batch.global : 2 + static_cast<int64_t>(static_cast<double>(consumed) / each);
         ASSERT_EQ(schedule.global_at(consumed), expected) << samples << " " << increments << " " << consumed;
       }
     }
@@ -87,7 +90,8 @@ TEST(BatchSchedule, NoneIsTheGlobalBatch) {
 TEST(BatchSchedule, TokensBecomeSamples) {
   const Stages expected{{0, 768}, {61035156, 1536}, {122070312, 3072}, {183105468, 6144}};
   EXPECT_EQ(by_tokens("0:768 250B:1536 500B:3072 750B:6144", 6144).stages(), expected);
-  EXPECT_EQ(by_tokens("750B:6144, 0:768,250000M:1536 0.5T:3.072K", 6144).stages(), expected) << "in any order and notation";
+  EXPECT_EQ(by_tokens("750B:6144, 0:768,250000M:1536 0.5T:3.072K", 6144).stages(), expected)
+      << "in any order and notation";
   const BatchSchedule schedule = by_tokens("0:2 100:4 164:8", 8, 10);  // 10 tokens a sample: at samples 10 and 16
   EXPECT_EQ(schedule.samples_of_steps(0, 8), 2 * 5 + 4 * 2 + 8);
   EXPECT_EQ(schedule.steps_of_samples(2 * 5 + 4 * 2 + 8), 8);
@@ -95,7 +99,9 @@ TEST(BatchSchedule, TokensBecomeSamples) {
 }
 
 TEST(BatchSchedule, MistakesAreNamed) {
-  const auto has = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
   EXPECT_PRED2(has, error_of("0:768 250Q:1536", 1536), "\"250Q:1536\": write TOKENS:SEQUENCES");
   EXPECT_PRED2(has, error_of("0:768 -5:1536", 1536), "\"-5:1536\"");
   EXPECT_PRED2(has, error_of("0:0", 8), "\"0:0\"");

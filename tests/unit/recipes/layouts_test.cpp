@@ -48,9 +48,8 @@ TEST(Layouts, ProblemsNameKeysAndValues) {
   EXPECT_EQ(layout_problems(sizes(2, 3), needs(16)),
             (Texts{"16 ranks do not divide by parallel.tensor 2 × parallel.pipeline 3 × parallel.context 1, "
                    "which is 6"}));
-  EXPECT_EQ(
-      layout_problems(sizes(1, 1), needs(3)),
-      (Texts{"batch.global / batch.micro, 512 micro-batches, does not divide by 3 data-parallel ranks"}));
+  EXPECT_EQ(layout_problems(sizes(1, 1), needs(3)),
+            (Texts{"batch.global / batch.micro, 512 micro-batches, does not divide by 3 data-parallel ranks"}));
   ParallelConfig sequence = sizes(4, 1);
   sequence.sequence = true;
   LayoutNeeds odd = needs();
@@ -85,9 +84,8 @@ TEST(Layouts, TheNearestComeFirst) {
   // 6 × 8 chunks are too many for 32 layers; what must change with them is named.
   EXPECT_EQ(nearest_layouts(sizes(1, 40), needs(), 1), (Texts{"parallel.tensor=1 parallel.pipeline=32"}));
   EXPECT_EQ(nearest_layouts(sizes(1, 17, 2), needs(), 1), (Texts{"parallel.tensor=1 parallel.pipeline=16"}));
-  EXPECT_EQ(
-      nearest_layouts(sizes(1, 32, 2), needs(), 1),
-      (Texts{"parallel.tensor=1 parallel.pipeline=32 parallel.virtual_pipeline=1 parallel.schedule=1f1b"}));
+  EXPECT_EQ(nearest_layouts(sizes(1, 32, 2), needs(), 1),
+            (Texts{"parallel.tensor=1 parallel.pipeline=32 parallel.virtual_pipeline=1 parallel.schedule=1f1b"}));
   ParallelConfig sequence = sizes(2, 1);
   sequence.sequence = true;
   LayoutNeeds odd = needs();
@@ -111,8 +109,8 @@ TEST(Layouts, ProposalsFit) {
         const Texts nearest = nearest_layouts(wanted, some);
         EXPECT_FALSE(nearest.empty());
         if (layout_problems(wanted, some).empty()) {
-          EXPECT_TRUE(nearest.front().starts_with(
-              fmt::format("parallel.tensor={} parallel.pipeline={}", tensor, pipeline)));
+          EXPECT_TRUE(
+              nearest.front().starts_with(fmt::format("parallel.tensor={} parallel.pipeline={}", tensor, pipeline)));
         }
         for (const std::string& text : nearest) {
           int t = 0, p = 0;
@@ -128,19 +126,24 @@ TEST(Layouts, ProposalsDropWhatTheirSizesRuleOut) {
   chunked.tensor_chunks = 4;
   LayoutNeeds odd = needs();
   odd.heads = odd.kv_heads = 31;
-  EXPECT_EQ(nearest_layouts(chunked, odd, 1), (Texts{"parallel.tensor=1 parallel.pipeline=1 parallel.tensor_chunks=1"}));
+  EXPECT_EQ(nearest_layouts(chunked, odd, 1),
+            (Texts{"parallel.tensor=1 parallel.pipeline=1 parallel.tensor_chunks=1"}));
   ParallelConfig uneven = sizes(1, 4);
   uneven.first_stage_layers = 30;
-  EXPECT_EQ(layout_problems(uneven, needs()),
-            (Texts{"parallel.first_stage_layers 30 of model.layers 32 leaves 2 for the 3 pieces of the other stages: 29 at most would do"}));
-  EXPECT_EQ(nearest_layouts(uneven, needs(), 3), (Texts{"parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=29",
-                                                        "parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0",
-                                                        "parallel.tensor=1 parallel.pipeline=3"}));
+  EXPECT_EQ(
+      layout_problems(uneven, needs()),
+      (Texts{
+          "parallel.first_stage_layers 30 of model.layers 32 leaves 2 for the 3 pieces of the other stages: 29 at most would do"}));
+  EXPECT_EQ(nearest_layouts(uneven, needs(), 3),
+            (Texts{"parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=29",
+                   "parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0",
+                   "parallel.tensor=1 parallel.pipeline=3"}));
   LayoutNeeds two = needs();
   two.layers = 2;
   uneven.pipeline = 2;
   uneven.first_stage_layers = 3;
-  EXPECT_EQ(nearest_layouts(uneven, two, 1), (Texts{"parallel.tensor=1 parallel.pipeline=2 parallel.first_stage_layers=1"}));
+  EXPECT_EQ(nearest_layouts(uneven, two, 1),
+            (Texts{"parallel.tensor=1 parallel.pipeline=2 parallel.first_stage_layers=1"}));
   uneven = sizes(1, 4);
   uneven.first_stage_layers = 5;
   EXPECT_EQ(layout_problems(uneven, needs()), Texts{});
@@ -157,7 +160,8 @@ TEST(Layouts, TheOrderOfTheAxes) {
   ParallelConfig layout;
   EXPECT_EQ(axis_order(layout), comm::kMegatronOrder);
   layout.order = "pipeline-data-expert-context-tensor";
-  EXPECT_EQ(axis_order(layout), (comm::AxisOrder{Axis::pipeline, Axis::data, Axis::expert, Axis::context, Axis::tensor}));
+  EXPECT_EQ(axis_order(layout),
+            (comm::AxisOrder{Axis::pipeline, Axis::data, Axis::expert, Axis::context, Axis::tensor}));
   const auto says = [&](const char* order, const char* text) {
     layout.order = order;
     try {
@@ -167,13 +171,18 @@ TEST(Layouts, TheOrderOfTheAxes) {
       EXPECT_EQ(std::string(error.what()), fmt::format("parallel.order \"{}\" {}", order, text));
     }
   };
-  says("tensor-pipeline", "lacks context, expert, data: name each axis once, as in "
-                          "parallel.order=tensor-pipeline-context-expert-data");
-  says("tensor-context-expert-data-pipline", "has \"pipline\", which is no axis: name each axis once, as in "
-                                             "parallel.order=tensor-context-expert-data-pipeline");
-  says("pipline-context-expert-data-tensor-", "has \"pipline\", \"\", which are no axes: name each axis once, as in "
-                                              "parallel.order=pipeline-context-expert-data-tensor");
-  says("tp-tensor-ep-dp-pp", "has tensor twice and lacks context: name each axis once, as in parallel.order=tensor-expert-data-pipeline-context");
+  says("tensor-pipeline",
+       "lacks context, expert, data: name each axis once, as in "
+       "parallel.order=tensor-pipeline-context-expert-data");
+  says("tensor-context-expert-data-pipline",
+       "has \"pipline\", which is no axis: name each axis once, as in "
+       "parallel.order=tensor-context-expert-data-pipeline");
+  says("pipline-context-expert-data-tensor-",
+       "has \"pipline\", \"\", which are no axes: name each axis once, as in "
+       "parallel.order=pipeline-context-expert-data-tensor");
+  says(
+      "tp-tensor-ep-dp-pp",
+      "has tensor twice and lacks context: name each axis once, as in parallel.order=tensor-expert-data-pipeline-context");
 }
 
 // Megatron-Core's RankGenerator takes "tp-cp-ep-dp-pp", and with --use-tp-pp-dp-mapping "tp-cp-ep-pp-dp".
@@ -183,7 +192,8 @@ TEST(Layouts, MegatronsNamesOfTheAxes) {
   layout.order = "tp-cp-ep-dp-pp";
   EXPECT_EQ(axis_order(layout), comm::kMegatronOrder);
   layout.order = "tp-cp-ep-pp-dp";
-  EXPECT_EQ(axis_order(layout), (comm::AxisOrder{Axis::tensor, Axis::context, Axis::expert, Axis::pipeline, Axis::data}));
+  EXPECT_EQ(axis_order(layout),
+            (comm::AxisOrder{Axis::tensor, Axis::context, Axis::expert, Axis::pipeline, Axis::data}));
 }
 
 TEST(Layouts, NearestRankCounts) {
@@ -210,17 +220,21 @@ TEST(Layouts, ABatchThatDoesNotDivideByTheRanksMayInSmallerMicroBatches) {
   Recipe r = resolved(recipes::llama_tiny());
   r.batch = {.global = 24, .micro = 6};
   EXPECT_EQ(refusal(r, 4), "");
-  EXPECT_TRUE(refusal(r, 6).starts_with("batch.global / batch.micro, 4 micro-batches, does not divide by 6 data-parallel ranks. What fits: "));
-  EXPECT_NE(refusal(r, 6).find("What fits: batch.micro=4 with the layout as it is; "), std::string::npos) << refusal(r, 6);
+  EXPECT_TRUE(refusal(r, 6).starts_with(
+      "batch.global / batch.micro, 4 micro-batches, does not divide by 6 data-parallel ranks. What fits: "));
+  EXPECT_NE(refusal(r, 6).find("What fits: batch.micro=4 with the layout as it is; "), std::string::npos)
+      << refusal(r, 6);
   EXPECT_EQ(refusal(r, 5).find("batch.micro="), std::string::npos) << "24 do not divide by 5";
   r.batch.micro = 4;
   EXPECT_EQ(refusal(r, 6), "");
   // Each of its batches must divide: 8, 16, 24.
   r.batch = {.global = 24, .micro = 2, .schedule = "0:8 1K:16 2K:24"};
   EXPECT_EQ(refusal(r, 4), "");
-  EXPECT_TRUE(refusal(r, 8).starts_with("batch.schedule / batch.micro, 4 micro-batches common to all its batches, does not divide by 8 data-parallel ranks."))
+  EXPECT_TRUE(refusal(r, 8).starts_with(
+      "batch.schedule / batch.micro, 4 micro-batches common to all its batches, does not divide by 8 data-parallel ranks."))
       << refusal(r, 8);
-  EXPECT_NE(refusal(r, 8).find("What fits: batch.micro=1 with the layout as it is; "), std::string::npos) << refusal(r, 8);
+  EXPECT_NE(refusal(r, 8).find("What fits: batch.micro=1 with the layout as it is; "), std::string::npos)
+      << refusal(r, 8);
 }
 
 TEST(Layouts, RefusalSaysWhatFits) {
@@ -230,21 +244,19 @@ TEST(Layouts, RefusalSaysWhatFits) {
   } catch (const UserError& error) {
     const std::string text = error.what();
     EXPECT_TRUE(text.starts_with("model.heads 32 does not divide by parallel.tensor 3; ")) << text;
-    EXPECT_TRUE(
-        text.find(". What fits: parallel.tensor=4 parallel.pipeline=1 (with 2 data-parallel ranks); ") !=
-        std::string::npos)
+    EXPECT_TRUE(text.find(". What fits: parallel.tensor=4 parallel.pipeline=1 (with 2 data-parallel ranks); ") !=
+                std::string::npos)
         << text;
   }
   try {
     require_layout(sizes(1, 8), needs(60));
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "60 ranks do not divide by parallel.tensor 1 × parallel.pipeline 8 × parallel.context 1, which is 8. "
-        "What fits: parallel.tensor=1 parallel.pipeline=15 (with 4 data-parallel ranks); parallel.tensor=2 "
-        "parallel.pipeline=15 (with 2 data-parallel ranks); parallel.tensor=1 parallel.pipeline=30 (with 2 "
-        "data-parallel ranks); 32 ranks with the layout as it is; 64 ranks with the layout as it is");
+    EXPECT_STREQ(error.what(),
+                 "60 ranks do not divide by parallel.tensor 1 × parallel.pipeline 8 × parallel.context 1, which is 8. "
+                 "What fits: parallel.tensor=1 parallel.pipeline=15 (with 4 data-parallel ranks); parallel.tensor=2 "
+                 "parallel.pipeline=15 (with 2 data-parallel ranks); parallel.tensor=1 parallel.pipeline=30 (with 2 "
+                 "data-parallel ranks); 32 ranks with the layout as it is; 64 ranks with the layout as it is");
   }
   EXPECT_NO_THROW(require_layout(sizes(2, 2), needs(8)));
 }

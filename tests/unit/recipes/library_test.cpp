@@ -15,11 +15,11 @@ const std::filesystem::path kRoot = LONGHAUL_SOURCE_DIR;
 
 TEST(RecipeLibrary, AllResolveToTheirPublishedSizes) {
   const std::map<std::string, int64_t> published{
-      {"llama3_8b", 8030261248},      {"llama3_70b", 70553706496},     {"llama31_405b", 405853388800},
-      {"tinyllama_1b", 1100048384},   {"llama_1_5b", 1540474880},
-      {"llama32_1b", 1235814400},     {"llama32_3b", 3212749824},      {"gpt2_124m", 124439808},
-      {"gpt3_175b", 174604259328},    {"nemotron3_4b", 4190509056},    {"nemotron3_8b", 8540135424},
-      {"nemotron4_15b", 15628775424}, {"nemotron4_340b", 341029195776}};
+      {"llama3_8b", 8030261248},       {"llama3_70b", 70553706496},  {"llama31_405b", 405853388800},
+      {"tinyllama_1b", 1100048384},    {"llama_1_5b", 1540474880},   {"llama32_1b", 1235814400},
+      {"llama32_3b", 3212749824},      {"gpt2_124m", 124439808},     {"gpt3_175b", 174604259328},
+      {"nemotron3_4b", 4190509056},    {"nemotron3_8b", 8540135424}, {"nemotron4_15b", 15628775424},
+      {"nemotron4_340b", 341029195776}};
   size_t seen = 0;
   for (const auto make : recipe_library()) {
     const Recipe r = resolved(make());

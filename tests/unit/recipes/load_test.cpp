@@ -68,19 +68,16 @@ TEST_F(LoadRecipe, ACircleOfBasesIsAnError) {
 }
 
 TEST_F(LoadRecipe, BadBases) {
-  EXPECT_NE(error_of(file("a.json", R"({"base": "llama_tny"})"))
-                .find("a.json: base: there is no recipe \"llama_tny\""),
+  EXPECT_NE(error_of(file("a.json", R"({"base": "llama_tny"})")).find("a.json: base: there is no recipe \"llama_tny\""),
             std::string::npos);
-  EXPECT_NE(error_of(file("b.json", R"({"base": 3})")).find("b.json: base: expected the name"),
-            std::string::npos);
+  EXPECT_NE(error_of(file("b.json", R"({"base": 3})")).find("b.json: base: expected the name"), std::string::npos);
   EXPECT_NE(error_of(file("c.json", R"({"base": "gone.json"})")).find("gone.json"), std::string::npos);
 }
 
 TEST_F(LoadRecipe, ErrorsNameTheFileThatHasThem) {
   file("bad.json", R"({"optimizer": {"lrr": 1}})");
   const auto error = error_of(file("good.json", R"({"base": "bad.json"})"));
-  EXPECT_NE(error.find("bad.json: unknown key optimizer.lrr. Did you mean optimizer.lr?"), std::string::npos)
-      << error;
+  EXPECT_NE(error.find("bad.json: unknown key optimizer.lrr. Did you mean optimizer.lr?"), std::string::npos) << error;
 }
 
 TEST_F(LoadRecipe, AFamilyBringsItsMathematicsWhateverTheOrder) {
@@ -104,10 +101,8 @@ TEST_F(LoadRecipe, AFamilyBringsItsMathematicsWhateverTheOrder) {
 TEST_F(LoadRecipe, TrainingFilesTurnTheMockDataOff) {
   const std::vector<std::string> train{"data.train=corpus"}, both{"data.train=corpus", "data.mock=true"};
   EXPECT_FALSE(load_recipe("llama_tiny", train).data.mock);
-  EXPECT_NE(error_of("llama_tiny", both).find("data.mock is true and data.train is \"corpus\""),
-            std::string::npos);
-  EXPECT_FALSE(
-      load_recipe(file("m.json", R"({"base": "llama_tiny", "data": {"train": "corpus"}})")).data.mock);
+  EXPECT_NE(error_of("llama_tiny", both).find("data.mock is true and data.train is \"corpus\""), std::string::npos);
+  EXPECT_FALSE(load_recipe(file("m.json", R"({"base": "llama_tiny", "data": {"train": "corpus"}})")).data.mock);
 }
 
 TEST_F(LoadRecipe, TheRecordOfARunReadsBackAsItself) {

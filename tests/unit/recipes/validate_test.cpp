@@ -41,16 +41,18 @@ TEST(Validate, WhatACudaGraphCannotRecord) {
     });
   };
   EXPECT_EQ(error([](Recipe&) {}), "no error");
-  EXPECT_EQ(error([](Recipe& r) { r.model.hidden_dropout = 0.1; }),
-            "trainer.cuda_graphs micro_batch does not fit: model.hidden_dropout 0.1 draws other masks in every micro-batch. Choose "
-            "model.hidden_dropout=0, or trainer.cuda_graphs=none");
-  EXPECT_EQ(error([](Recipe& r) {
-              r.model.embedding_dropout = 0.5;
-              r.data.reset_attention_mask = true;
-            }),
-            "trainer.cuda_graphs micro_batch does not fit: model.embedding_dropout 0.5 draws other masks in every micro-batch, and "
-            "data.reset_attention_mask gives every micro-batch other borders. Choose model.embedding_dropout=0 "
-            "data.reset_attention_mask=false, or trainer.cuda_graphs=none");
+  EXPECT_EQ(
+      error([](Recipe& r) { r.model.hidden_dropout = 0.1; }),
+      "trainer.cuda_graphs micro_batch does not fit: model.hidden_dropout 0.1 draws other masks in every micro-batch. Choose "
+      "model.hidden_dropout=0, or trainer.cuda_graphs=none");
+  EXPECT_EQ(
+      error([](Recipe& r) {
+        r.model.embedding_dropout = 0.5;
+        r.data.reset_attention_mask = true;
+      }),
+      "trainer.cuda_graphs micro_batch does not fit: model.embedding_dropout 0.5 draws other masks in every micro-batch, and "
+      "data.reset_attention_mask gives every micro-batch other borders. Choose model.embedding_dropout=0 "
+      "data.reset_attention_mask=false, or trainer.cuda_graphs=none");
   const std::pair<const char*, std::function<void(Recipe&)>> refused[] = {
       {"trainer.device is cpu", [](Recipe& r) { r.trainer.device = DeviceChoice::cpu; }},
       {"model.attention_dropout 0.1 draws", [](Recipe& r) { r.model.attention_dropout = 0.1; }},
@@ -68,8 +70,9 @@ TEST(Validate, WhatACudaGraphCannotRecord) {
 
 TEST(Validate, NamesKeysValuesAndRemedies) {
   EXPECT_EQ(error_after([](Recipe&) {}), "no error");
-  EXPECT_EQ(error_after([](Recipe& r) { r.batch.micro = 3; }),
-            "batch.global 8 does not divide by batch.micro 3: choose batch.micro=2, or a batch.global that is a multiple of 3");
+  EXPECT_EQ(
+      error_after([](Recipe& r) { r.batch.micro = 3; }),
+      "batch.global 8 does not divide by batch.micro 3: choose batch.micro=2, or a batch.global that is a multiple of 3");
   EXPECT_EQ(error_after([](Recipe& r) { r.schedule.warmup_steps = 100; }),
             "schedule.warmup_steps 100 leaves no steps to train at the peak: it must be less than "
             "trainer.max_steps 100 (schedule.warmup_steps=0 for a short try)");
@@ -83,14 +86,12 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.name = "a/b"; }), "name is \"a/b\"");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.recompute.layers = 1; }),
                "recompute.layers is 1, but recompute.mode is none");
-  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.schedule.wsd_decay_steps = 5; }),
-               "schedule.wsd_decay_steps and");
-  EXPECT_PRED2(
-      starts, error_after([](Recipe& r) {
-        r.schedule.kind = ScheduleKind::wsd;
-        r.schedule.wsd_decay_steps = 91;
-      }),
-      "schedule.wsd_decay_steps 91 does not fit between schedule.warmup_steps 10 and trainer.max_steps 100");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) { r.schedule.wsd_decay_steps = 5; }), "schedule.wsd_decay_steps and");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) {
+                 r.schedule.kind = ScheduleKind::wsd;
+                 r.schedule.wsd_decay_steps = 91;
+               }),
+               "schedule.wsd_decay_steps 91 does not fit between schedule.warmup_steps 10 and trainer.max_steps 100");
 }
 
 TEST(Validate, ZeroBubbleKeepsWholeGradients) {
@@ -108,7 +109,8 @@ TEST(Validate, ZeroBubbleKeepsWholeGradients) {
 TEST(Validate, Rampups) {
   const auto rampup = [](int64_t start, int64_t increment, int64_t samples) {
     return error_after([=](Recipe& r) {
-      r.batch = {.global = 8, .micro = 2, .rampup_start = start, .rampup_increment = increment, .rampup_samples = samples};
+      r.batch = {
+          .global = 8, .micro = 2, .rampup_start = start, .rampup_increment = increment, .rampup_samples = samples};
     });
   };
   EXPECT_EQ(rampup(4, 2, 100), "no error");
@@ -116,7 +118,9 @@ TEST(Validate, Rampups) {
   EXPECT_PRED2(starts, rampup(4, 0, 100), "batch.rampup_start 4 needs batch.rampup_increment");
   EXPECT_PRED2(starts, rampup(8, 2, 100), "batch.rampup_start 8 and increments of 2 do not lead to batch.global 8");
   EXPECT_PRED2(starts, rampup(2, 4, 100), "batch.rampup_start 2 and increments of 4 do not lead to batch.global 8");
-  EXPECT_PRED2(starts, rampup(5, 1, 100), "batch.rampup_start has batches of 5 sequences, which do not divide by batch.micro 2: choose batch.micro=1, or");
+  EXPECT_PRED2(
+      starts, rampup(5, 1, 100),
+      "batch.rampup_start has batches of 5 sequences, which do not divide by batch.micro 2: choose batch.micro=1, or");
 }
 
 TEST(Validate, Splits) {
@@ -141,9 +145,10 @@ TEST(Validate, AnEvaluationNeedsDataToEvaluateOn) {
   EXPECT_EQ(error("969,30,1", "held_out", "another"), "no error");
   EXPECT_EQ(error("1,0,0", "", "", 0), "no error");
   EXPECT_EQ(error("969,30,1", "", "another", 0), "no error");
-  EXPECT_EQ(error("1,0,0", "", ""),
-            "trainer.eval_every is 10, but there is nothing to evaluate on, since data.split \"1,0,0\" has no share for "
-            "it: set data.valid or a second share, or trainer.eval_every=0");
+  EXPECT_EQ(
+      error("1,0,0", "", ""),
+      "trainer.eval_every is 10, but there is nothing to evaluate on, since data.split \"1,0,0\" has no share for "
+      "it: set data.valid or a second share, or trainer.eval_every=0");
   EXPECT_EQ(error("969,30,1", "", "another"),
             "trainer.eval_every is 10, but there is nothing to evaluate on, since data.train is used whole where "
             "data.test is given: set data.valid, or trainer.eval_every=0");
@@ -152,12 +157,18 @@ TEST(Validate, AnEvaluationNeedsDataToEvaluateOn) {
 TEST(Validate, ARunOfMoreTokensThanCanBeCounted) {
   const auto most = std::numeric_limits<int64_t>::max();
   EXPECT_EQ(error_after([](Recipe& r) { r.trainer.max_steps = 976562500000000; }), "no error");
-  EXPECT_EQ(error_after([](Recipe& r) { r.trainer.max_steps = 976562500000001; }),
-            "trainer.max_steps 976562500000001 × batch.global 8 × data.sequence_length 128 is more than 10^18 tokens: set "
-            "trainer.max_steps to 976562500000000 or less");
-  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.max_steps = most; }), "trainer.max_steps 9223372036854775807");
-  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.eval_steps = most; }), "trainer.eval_steps 9223372036854775807");
-  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.batch = {most, 1}; }), "trainer.max_steps 100 × batch.global 9223372036854775807");
+  EXPECT_EQ(
+      error_after([](Recipe& r) { r.trainer.max_steps = 976562500000001; }),
+      "trainer.max_steps 976562500000001 × batch.global 8 × data.sequence_length 128 is more than 10^18 tokens: set "
+      "trainer.max_steps to 976562500000000 or less");
+  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.max_steps = most; }),
+               "trainer.max_steps 9223372036854775807");
+  EXPECT_PRED2(starts, error_after([&](Recipe& r) { r.trainer.eval_steps = most; }),
+               "trainer.eval_steps 9223372036854775807");
+  EXPECT_PRED2(starts, error_after([&](Recipe& r) {
+                 r.batch = {most, 1};
+               }),
+               "trainer.max_steps 100 × batch.global 9223372036854775807");
 }
 
 TEST(Validate, AConstantRateNeedsNoMinimum) {
@@ -174,9 +185,13 @@ TEST(Validate, Layouts) {
   EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.tensor = 3; }),
                "model.heads 64 does not divide by parallel.tensor 3");
   // What tensor ranks share of a sequence must be whole, or they don't share it.
-  EXPECT_PRED2(starts, error([](Recipe& r) { r.data.sequence_length = 8190; r.parallel.context = 1; }),
-               "data.sequence_length 8190 does not divide by parallel.tensor 4 × parallel.context 1, as parallel.sequence needs. What fits: "
-               "parallel.tensor=4 parallel.pipeline=4 parallel.sequence=false");
+  EXPECT_PRED2(
+      starts, error([](Recipe& r) {
+        r.data.sequence_length = 8190;
+        r.parallel.context = 1;
+      }),
+      "data.sequence_length 8190 does not divide by parallel.tensor 4 × parallel.context 1, as parallel.sequence needs. What fits: "
+      "parallel.tensor=4 parallel.pipeline=4 parallel.sequence=false");
   EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.tensor = 1; }),
                "parallel.sequence needs parallel.tensor above 1");
   EXPECT_PRED2(starts, error([](Recipe& r) { r.parallel.virtual_pipeline = 1; }),
@@ -209,8 +224,10 @@ TEST(RequireLayout, TheRanksMustFit) {
   EXPECT_NE(message(12).find("8 ranks with the layout as it is"), std::string::npos) << message(12);
   r.parallel.sharding = Sharding::parameters;
   r.parallel.context = 2;
-  EXPECT_EQ(message(4), "parallel.context is 2, which Longhaul can't train with yet: add parallel.context=1. A rank then keeps the activations of 2 "
-                        "times as many tokens; what makes room for them: parallel.tensor=4 parallel.sequence=true, or recompute.mode=full");
+  EXPECT_EQ(
+      message(4),
+      "parallel.context is 2, which Longhaul can't train with yet: add parallel.context=1. A rank then keeps the activations of 2 "
+      "times as many tokens; what makes room for them: parallel.tensor=4 parallel.sequence=true, or recompute.mode=full");
   r.parallel.context = 1;
   EXPECT_EQ(message(4), "");
 }
@@ -225,7 +242,8 @@ TEST(Validate, ContextRanksAreForPlans) {
       validate(r, 1);
       ADD_FAILURE() << r.name;
     } catch (const UserError& error) {
-      EXPECT_PRED2(starts, error.what(), fmt::format("parallel.context is {}, which Longhaul can't train with yet", r.parallel.context));
+      EXPECT_PRED2(starts, error.what(),
+                   fmt::format("parallel.context is {}, which Longhaul can't train with yet", r.parallel.context));
     }
   }
 }
@@ -280,12 +298,15 @@ TEST(EstimateMemory, ByHand) {
   // head, and the scales of two norms: 6.
   const double layer = 112 + 6;
   EXPECT_EQ(none.activations, 4 * 4 * (2 * layer));
-  // The gradients of stream and loss 16, of gate and up 32: more than what the loss needs, 3 vectors of 8 and logits of 10.
+  // The gradients of stream and loss 16, of gate and up 32: more than what the loss needs, 3 vectors of 8 and logits
+  // of 10.
   EXPECT_EQ(none.working, 4 * 4 * (16 + 32));
   EXPECT_EQ(none.communication, 0);
   const MemoryEstimate selective = estimate_memory(r, {}, {RecomputeMode::selective, 0});
-  EXPECT_EQ(selective.activations, none.activations - 4 * 4 * 2 * (16 + 16)) << "without norms' and activations' outputs";
-  EXPECT_EQ(selective.working, none.working + 4 * 4 * (16 + 8)) << "the outputs of one MLP's norm and activation are there again";
+  EXPECT_EQ(selective.activations, none.activations - 4 * 4 * 2 * (16 + 16))
+      << "without norms' and activations' outputs";
+  EXPECT_EQ(selective.working, none.working + 4 * 4 * (16 + 8))
+      << "the outputs of one MLP's norm and activation are there again";
   const MemoryEstimate full = estimate_memory(r, {}, {RecomputeMode::full, 0});
   EXPECT_EQ(full.activations, 4 * 4 * 2 * (2 * 8)) << "sum and update before each layer";
   EXPECT_EQ(full.working, none.working + 4 * 4 * (layer + 8)) << "one layer in full, and its last update";
@@ -295,7 +316,8 @@ TEST(EstimateMemory, ByHand) {
   wide.model.vocab_size = 1000;
   EXPECT_EQ(estimate_memory(wide, {}, {}).working, 4 * 4 * (3 * 8 + 1000)) << "now the loss needs more";
   wide.model.vocab_multiple = 1024;
-  EXPECT_EQ(estimate_memory(wide, {}, {}).weights - 4 * static_cast<double>(wide.model.parameter_count()), 4 * 2 * 24 * 8)
+  EXPECT_EQ(estimate_memory(wide, {}, {}).weights - 4 * static_cast<double>(wide.model.parameter_count()),
+            4 * 2 * 24 * 8)
       << "the padding of two tables";
 
   r.trainer.precision = Precision::bf16;

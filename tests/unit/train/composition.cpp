@@ -44,8 +44,8 @@ void draw_layout(Draw& draw, Composition& c) {
   p.tensor = draw.of<int64_t>({1, 1, 2, 2, 3, 4, 4, 6, 8});
   p.sequence = p.tensor > 1 ? draw.percent(50) : draw.percent(3);
   p.pipeline = draw.between(1, 4);
-  p.schedule = draw.of<PipelineSchedule>(
-      {PipelineSchedule::one_f_one_b, PipelineSchedule::gpipe, PipelineSchedule::interleaved, PipelineSchedule::zero_bubble});
+  p.schedule = draw.of<PipelineSchedule>({PipelineSchedule::one_f_one_b, PipelineSchedule::gpipe,
+                                          PipelineSchedule::interleaved, PipelineSchedule::zero_bubble});
   if (p.schedule == PipelineSchedule::interleaved && draw.percent(kSuitable)) {
     p.virtual_pipeline = draw.between(2, 3);
     if (p.pipeline == 1) p.pipeline = 2;
@@ -113,12 +113,14 @@ void draw_batch(Draw& draw, Composition& c) {
 void draw_details(Draw& draw, ParallelConfig& p, int64_t layers) {
   if (p.tensor > 1 || draw.percent(2)) p.tensor_chunks = draw.of<int64_t>({1, 1, 2, 3, 5});
   std::vector<std::string> axes{"tensor", "context", "expert", "data", "pipeline"};
-  for (size_t i = axes.size(); i > 1; --i) std::swap(axes[i - 1], axes[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
+  for (size_t i = axes.size(); i > 1; --i)
+    std::swap(axes[i - 1], axes[static_cast<size_t>(draw.below(static_cast<int64_t>(i)))]);
   if (draw.percent(50)) p.order = fmt::format("{}", fmt::join(axes, "-"));
   p.count_embedding = draw.percent(20);
   p.count_loss = draw.percent(20);
   if (p.pipeline == 1 || p.count_embedding || p.count_loss || draw.percent(50)) return;
-  const int64_t chunks = p.virtual_pipeline, most = layers / chunks - (p.pipeline - 1);  // that leave the others one each
+  const int64_t chunks = p.virtual_pipeline,
+                most = layers / chunks - (p.pipeline - 1);  // that leave the others one each
   if (!draw.percent(kSuitable)) {
     p.first_stage_layers = draw.between(0, layers);
     p.last_stage_layers = draw.between(0, layers);
@@ -176,11 +178,11 @@ std::string describe(const Composition& c) {
                                             : "",
       m.qkv_bias ? 1 : 0, m.linear_bias ? 1 : 0, m.proj_bias ? 1 : 0, m.tied_embeddings, m.attention_scale,
       m.attention_dropout, m.hidden_dropout, m.embedding_dropout, m.logit_softcap);
-  const std::string layout =
-      fmt::format("{} ranks, {}, tensor {}{} in {} chunks, pipeline {} {} × {} first {} last {} counted {}{} sharding {} recompute {} {}",
-                  c.ranks, p.order, p.tensor, p.sequence ? " sequence" : "", p.tensor_chunks, p.pipeline, name_of(p.schedule),
-                  p.virtual_pipeline, p.first_stage_layers, p.last_stage_layers, p.count_embedding ? 1 : 0, p.count_loss ? 1 : 0,
-                  name_of(p.sharding), name_of(r.recompute.mode), r.recompute.layers);
+  const std::string layout = fmt::format(
+      "{} ranks, {}, tensor {}{} in {} chunks, pipeline {} {} × {} first {} last {} counted {}{} sharding {} recompute {} {}",
+      c.ranks, p.order, p.tensor, p.sequence ? " sequence" : "", p.tensor_chunks, p.pipeline, name_of(p.schedule),
+      p.virtual_pipeline, p.first_stage_layers, p.last_stage_layers, p.count_embedding ? 1 : 0, p.count_loss ? 1 : 0,
+      name_of(p.sharding), name_of(r.recompute.mode), r.recompute.layers);
   return fmt::format(
       "{}; batch {}/{} of {} tokens in {} documents, positions {}; {}; z-loss {} clip {} decay {} steps {}", layout,
       r.batch.global, r.batch.micro, r.data.sequence_length, c.documents, m.max_positions, model, r.loss.z_loss,

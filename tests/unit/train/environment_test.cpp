@@ -13,8 +13,9 @@ namespace {
 using nlohmann::ordered_json;
 
 TEST(Environment, RecordsSettingsThatMatterAndNoOthers) {
-  const ordered_json settings = recorded_settings({"NCCL_DEBUG=INFO", "HOME=/home/somebody", "CUDA_VISIBLE_DEVICES=0,1", "API_TOKEN=secret",
-                                                   "OMP_NUM_THREADS=4", "XNCCL_DEBUG=1", "PYTORCH_ALLOC_CONF=a:b=c", "CUDA_NO_VALUE"});
+  const ordered_json settings =
+      recorded_settings({"NCCL_DEBUG=INFO", "HOME=/home/somebody", "CUDA_VISIBLE_DEVICES=0,1", "API_TOKEN=secret",
+                         "OMP_NUM_THREADS=4", "XNCCL_DEBUG=1", "PYTORCH_ALLOC_CONF=a:b=c", "CUDA_NO_VALUE"});
   EXPECT_EQ(settings, (ordered_json{{"CUDA_VISIBLE_DEVICES", "0,1"},
                                     {"NCCL_DEBUG", "INFO"},
                                     {"OMP_NUM_THREADS", "4"},

@@ -5,11 +5,15 @@
 namespace longhaul {
 namespace {
 
-constexpr int64_t kWidth = 4;         // bytes of an FP32
-constexpr int64_t kNumber = 8;        // of a count, a loss or a norm
+constexpr int64_t kWidth = 4;   // bytes of an FP32
+constexpr int64_t kNumber = 8;  // of a count, a loss or a norm
 
-int64_t ring(int64_t bytes, int64_t n) { return (n - 1) * bytes / n; }
-int64_t ring_twice(int64_t bytes, int64_t n) { return 2 * (n - 1) * bytes / n; }
+int64_t ring(int64_t bytes, int64_t n) {
+  return (n - 1) * bytes / n;
+}
+int64_t ring_twice(int64_t bytes, int64_t n) {
+  return 2 * (n - 1) * bytes / n;
+}
 
 int64_t valid_tokens(const Batch& batch) {
   return std::count_if(batch.loss_mask.begin(), batch.loss_mask.end(), [](float mask) { return mask > 0; });
@@ -22,13 +26,15 @@ void add_tensor(comm::Traffic& sent, const Recipe& r, const RankShare& rank, con
   for (const auto& range : rank.layers) {
     layers += range.count();
     const int64_t limit = r.recompute.layers == 0 ? r.model.layers : r.recompute.layers;
-    if (r.recompute.mode == RecomputeMode::full) recomputed += std::max<int64_t>(0, std::min(range.end, limit) - range.begin);
+    if (r.recompute.mode == RecomputeMode::full)
+      recomputed += std::max<int64_t>(0, std::min(range.end, limit) - range.begin);
   }
   const int64_t ends = (rank.embedding ? 1 : 0) + (rank.output ? 1 : 0);
   const int64_t m = std::ssize(batches), sums = m * (4 * layers + 2 * recomputed + ends);
   if (r.parallel.sequence) {
     sent.reduce_scatter.bytes += sums * ring(hidden, n);
-    sent.all_gather.bytes += (sums + m * 2 * layers) * ring(hidden, n);  // a linear's input again, for its weight gradient
+    sent.all_gather.bytes +=
+        (sums + m * 2 * layers) * ring(hidden, n);  // a linear's input again, for its weight gradient
   } else {
     sent.all_reduce.bytes += sums * ring_twice(hidden, n);
   }
@@ -67,7 +73,8 @@ void add_pipeline(comm::Traffic& sent, const Recipe& r, const RankShare& rank, i
 }
 
 // A rank's elements of `ranges`: its equal part of each unit, where data-parallel ranks share them.
-int64_t shared_elements(const std::vector<FlatRange>& ranges, const HeldParameters& held, int64_t n, int64_t data_rank) {
+int64_t shared_elements(const std::vector<FlatRange>& ranges, const HeldParameters& held, int64_t n,
+                        int64_t data_rank) {
   int64_t elements = 0;
   for (const HeldParameters::Unit& unit : held.units) {
     const int64_t length = unit.range.count() / n, begin = unit.range.begin + data_rank * length;
@@ -95,7 +102,8 @@ HeldParameters::HeldParameters(const ParameterStore& store, bool tied) {
   }
 }
 
-LayoutRun::Sent expected_traffic(const Recipe& r, const RankShare& rank, int64_t data_ranks, const HeldParameters& wanted) {
+LayoutRun::Sent expected_traffic(const Recipe& r, const RankShare& rank, int64_t data_ranks,
+                                 const HeldParameters& wanted) {
   LayoutRun::Sent sent;
   HeldParameters held = wanted;
   if (r.model.tied_embeddings && rank.embedding && rank.output) {

@@ -1,5 +1,5 @@
-// What the papers' formulas say that a rank sends. With t tokens of a micro-batch, width h, m micro-batches of a rank, n
-// ranks of a group, 4 bytes an element (FP32), and for a ring the factor (n - 1) / n.
+// What the papers' formulas say that a rank sends. With t tokens of a micro-batch, width h, m micro-batches of a rank,
+// n ranks of a group, 4 bytes an element (FP32), and for a ring the factor (n - 1) / n.
 #pragma once
 
 #include <vector>
@@ -27,6 +27,7 @@ struct HeldParameters {
 };
 
 // Of all steps of `recipe` (resolved) in a train_in_layout with at most two documents a sample, by operation and group.
-LayoutRun::Sent expected_traffic(const Recipe& recipe, const RankShare& rank, int64_t data_ranks, const HeldParameters& held);
+LayoutRun::Sent expected_traffic(const Recipe& recipe, const RankShare& rank, int64_t data_ranks,
+                                 const HeldParameters& held);
 
 }  // namespace longhaul

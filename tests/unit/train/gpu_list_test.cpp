@@ -48,22 +48,24 @@ TEST_F(GpuListTest, SaysWhyThereIsNone) {
   EXPECT_CONTAINS(list_gpus().problem, "nvidia-smi fails");
   smi("exit 0\n");
   EXPECT_CONTAINS(list_gpus().problem, "sees no GPU");
-  if (std::filesystem::exists("/usr/bin/nvidia-smi")) GTEST_SKIP() << "this machine has an nvidia-smi: its absence was not tested";
+  if (std::filesystem::exists("/usr/bin/nvidia-smi"))
+    GTEST_SKIP() << "this machine has an nvidia-smi: its absence was not tested";
   std::filesystem::remove(folder_ / "nvidia-smi");
   EXPECT_CONTAINS(list_gpus().problem, "no NVIDIA driver");
 }
 
 TEST(GpuLinks, AreReadFromTheMatrix) {
-  const std::string matrix = "\t\x1b[4mGPU0\tGPU1\tGPU2\tNIC0\tCPU Affinity\x1b[0m\nGPU0\t X \tNV18\tSYS\tPIX\t0-47\nGPU1\tNV18\t X \tPHB\tNODE\t0-47\n"
-                             "GPU2\tSYS\tPHB\t X \tSYS\t0-47\nNIC0\tPIX\tNODE\tSYS\t X \n\nLegend:\n\n  X    = Self\n";
+  const std::string matrix =
+      "\t\x1b[4mGPU0\tGPU1\tGPU2\tNIC0\tCPU Affinity\x1b[0m\nGPU0\t X \tNV18\tSYS\tPIX\t0-47\nGPU1\tNV18\t X \tPHB\tNODE\t0-47\n"
+      "GPU2\tSYS\tPHB\t X \tSYS\t0-47\nNIC0\tPIX\tNODE\tSYS\t X \n\nLegend:\n\n  X    = Self\n";
   EXPECT_EQ(links_of(matrix), "NVLink (NV18) and PCIe (PHB, SYS)");
   EXPECT_EQ(links_of("\tGPU0\tGPU1\nGPU0\t X \tNV4\nGPU1\tNV4\t X \n"), "NVLink (NV4)");
   EXPECT_EQ(links_of("\tGPU0\nGPU0\t X \t0-7\n"), "");
   EXPECT_EQ(links_of(""), "");
 }
 
-// As NVIDIA's guide to compatibility has it: machine code runs within its major version, that of "a" on its own version alone,
-// and intermediate code on all that is newer.
+// As NVIDIA's guide to compatibility has it: machine code runs within its major version, that of "a" on its own version
+// alone, and intermediate code on all that is newer.
 TEST(GpuCode, RunsWhereItWasCompiledFor) {
   const std::string ours = "80-real,90a-real";
   EXPECT_TRUE(code_runs_on(ours, 8, 0));

@@ -73,7 +73,8 @@ Recipe small_recipe(Family family, int64_t layers) {
 }
 
 Recipe recipe_of(const Row& row) {
-  Recipe r = small_recipe(row.family, row.layers > 0 ? row.layers : std::max<int64_t>(4, row.pipeline * row.virtual_pipeline));
+  Recipe r =
+      small_recipe(row.family, row.layers > 0 ? row.layers : std::max<int64_t>(4, row.pipeline * row.virtual_pipeline));
   r.parallel.tensor = row.tensor;
   r.parallel.sequence = row.sequence;
   r.parallel.pipeline = row.pipeline;

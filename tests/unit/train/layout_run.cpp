@@ -91,7 +91,8 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     const std::unique_ptr<comm::Communicator> wrapper = options.wrap ? options.wrap(threads) : nullptr;
     comm::Communicator& world = wrapper ? *wrapper : threads;
     const ParallelLayout layout(recipe, &world);
-    Transformer model(recipe.model, layout.store_options(options.dtype, at::kCPU), decoder_layer_spec(), layout.stages());
+    Transformer model(recipe.model, layout.store_options(options.dtype, at::kCPU), decoder_layer_spec(),
+                      layout.stages());
     Optimizer optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings));
     optimizer.fill([&](std::vector<Parameter>& parameters) {
       initialise_parameters(parameters, static_cast<uint64_t>(recipe.trainer.seed));
@@ -105,7 +106,8 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     }
     for (int64_t step = 0; step < recipe.trainer.max_steps; ++step) {
       const double loss =
-          global_step.run(step + 1, batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents))
+          global_step
+              .run(step + 1, batches_of(recipe, step, layout.data_rank(), layout.data_ranks(), options.documents))
               .item<double>();
       const double norm =
           optimizer.step(learning_rate(recipe.optimizer, recipe.schedule, recipe.trainer.max_steps, step + 1));
@@ -117,7 +119,8 @@ LayoutRun train_in_layout(const Recipe& wanted, int ranks, const RunOptions& opt
     const auto traffic = [](const comm::Communicator* group) {
       return group != nullptr ? group->traffic() : comm::Traffic();
     };
-    run.sent[world.rank()] = {traffic(layout.tensor().ranks), traffic(layout.data()), traffic(layout.pipeline()), traffic(ends)};
+    run.sent[world.rank()] = {traffic(layout.tensor().ranks), traffic(layout.data()), traffic(layout.pipeline()),
+                              traffic(ends)};
     const std::lock_guard lock(mutex);
     c10::AutoGradMode no_grad(false);
     save(optimizer.pieces(PieceChoice::owned), run, counts);

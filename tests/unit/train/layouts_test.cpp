@@ -42,7 +42,8 @@ const LayoutRun& one_rank(Family family, int64_t layers, at::ScalarType dtype) {
 }
 
 // Bytes that each rank sends are those of the formulas, operation by operation.
-void expect_textbook_traffic(const Recipe& wanted, int ranks, const LayoutRun& run, const std::vector<HeldParameters>& held) {
+void expect_textbook_traffic(const Recipe& wanted, int ranks, const LayoutRun& run,
+                             const std::vector<HeldParameters>& held) {
   const Recipe recipe = resolved(wanted);
   const auto shares = rank_shares(recipe, ranks);
   const int64_t data = ranks / recipe.parallel.model_ranks();
@@ -71,9 +72,10 @@ Distance distance(const Row& row, at::ScalarType dtype) {
   const Recipe recipe = steps_of(recipe_of(row), dtype);
   const LayoutRun& truth = one_rank(row.family, recipe.model.layers, dtype);
   std::vector<HeldParameters> held(row.ranks());
-  const LayoutRun run = train_in_layout(recipe, row.ranks(), {.dtype = dtype, .built = [&](int rank, ParameterStore& store) {
-    held[rank] = HeldParameters(store, recipe.model.tied_embeddings);
-  }});
+  const LayoutRun run =
+      train_in_layout(recipe, row.ranks(), {.dtype = dtype, .built = [&](int rank, ParameterStore& store) {
+                                              held[rank] = HeldParameters(store, recipe.model.tied_embeddings);
+                                            }});
   if (dtype == at::kFloat) expect_textbook_traffic(recipe, row.ranks(), run, held);
   Distance worst{0, 0, relative_difference(truth.weights, run.weights)};
   EXPECT_EQ(run.losses.size(), truth.losses.size());
@@ -118,7 +120,12 @@ TEST(TensorChunks, GiveTheSameBits) {
   const Row rows[] = {
       {.family = Family::llama, .tensor = 2},
       {.family = Family::gpt, .tensor = 4, .sequence = true, .recompute = RecomputeMode::full},
-      {.family = Family::nemotron, .tensor = 2, .sequence = true, .pipeline = 2, .data = 2, .sharding = Sharding::parameters},
+      {.family = Family::nemotron,
+       .tensor = 2,
+       .sequence = true,
+       .pipeline = 2,
+       .data = 2,
+       .sharding = Sharding::parameters},
   };
   for (Row row : rows) {
     SCOPED_TRACE(name_of(row));
@@ -259,11 +266,28 @@ const Row kMatrix[] = {
     {.family = Family::nemotron, .sharding = kZero2},
     {.family = Family::nemotron, .sharding = kZero3},
     {.family = Family::llama, .pipeline = 2, .schedule = kZeroBubble},
-    {.family = Family::llama, .tensor = 2, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .data = 2, .sharding = kZero1},
+    {.family = Family::llama,
+     .tensor = 2,
+     .sequence = true,
+     .pipeline = 4,
+     .schedule = kZeroBubble,
+     .data = 2,
+     .sharding = kZero1},
     {.family = Family::gpt, .tensor = 2, .pipeline = 3, .schedule = kZeroBubble, .data = 2, .recompute = kFull},
-    {.family = Family::nemotron, .tensor = 4, .sequence = true, .pipeline = 4, .schedule = kZeroBubble, .recompute = kSelective},
+    {.family = Family::nemotron,
+     .tensor = 4,
+     .sequence = true,
+     .pipeline = 4,
+     .schedule = kZeroBubble,
+     .recompute = kSelective},
     {.family = Family::llama, .tensor = 2, .chunks = 3},
-    {.family = Family::llama, .tensor = 4, .sequence = true, .data = 2, .sharding = kZero3, .recompute = kFull, .chunks = 2},
+    {.family = Family::llama,
+     .tensor = 4,
+     .sequence = true,
+     .data = 2,
+     .sharding = kZero3,
+     .recompute = kFull,
+     .chunks = 2},
     {.family = Family::gpt, .tensor = 2, .sequence = true, .pipeline = 2, .recompute = kSelective, .chunks = 3},
     {.family = Family::nemotron, .tensor = 2, .sequence = true, .pipeline = 2, .schedule = kZeroBubble, .chunks = 4},
     {.family = Family::llama,
@@ -371,7 +395,8 @@ TEST(LayoutMatrix, EveryPairIsCovered) {
 
 INSTANTIATE_TEST_SUITE_P(Matrix, Layouts, testing::ValuesIn(kMatrix), [](const auto& info) {
   std::string name = name_of(info.param);
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return name;
 });
 

@@ -58,7 +58,8 @@ class MemoryEstimateTest : public FolderTest {
     {
       Trainer trainer(recipe);
       trainer.run();
-      const MemoryEstimate estimate = estimate_memory(trainer.recipe(), trainer.recipe().parallel, trainer.recipe().recompute);
+      const MemoryEstimate estimate =
+          estimate_memory(trainer.recipe(), trainer.recipe().parallel, trainer.recipe().recompute);
       estimated = estimate.total() + estimate.host;
     }
     const double measured = static_cast<double>(ops::host_memory().tensors_peak - before);
@@ -76,9 +77,13 @@ class MemoryEstimateTest : public FolderTest {
   }
 };
 
-TEST_F(MemoryEstimateTest, LlamaInFp32) { compare_modes(llama(), "Llama"); }
+TEST_F(MemoryEstimateTest, LlamaInFp32) {
+  compare_modes(llama(), "Llama");
+}
 
-TEST_F(MemoryEstimateTest, GptInFp32) { compare_modes(gpt(), "GPT"); }
+TEST_F(MemoryEstimateTest, GptInFp32) {
+  compare_modes(gpt(), "GPT");
+}
 
 TEST_F(MemoryEstimateTest, NemotronInFp32) {
   Recipe r = llama();
@@ -89,7 +94,8 @@ TEST_F(MemoryEstimateTest, NemotronInFp32) {
 }
 
 TEST_F(MemoryEstimateTest, LlamaInBf16) {
-  if (!ops::avx512::supported(/*bf16=*/true)) GTEST_SKIP() << "this CPU has no AVX-512 BF16: its products work on FP32 copies";
+  if (!ops::avx512::supported(/*bf16=*/true))
+    GTEST_SKIP() << "this CPU has no AVX-512 BF16: its products work on FP32 copies";
   Recipe r = llama();
   r.trainer.precision = Precision::bf16;
   r.batch.global = r.batch.micro = 8;  // BF16 tensors of 1 MiB and more

@@ -20,8 +20,9 @@ namespace fs = std::filesystem;
 using MetricsLogTest = FolderTest;
 
 TEST_F(MetricsLogTest, KeepsTheStepsUpToTheResumedOneAlone) {
-  write_text(folder_ / "metrics.jsonl",
-             "{\"step\":1,\"loss\":5}\n{\"step\":2}\n{\"step\":\"two\"}\n{\"loss\":1}\n[3]\n{\"step\":3}\n{\"step\":2,\"lo");
+  write_text(
+      folder_ / "metrics.jsonl",
+      "{\"step\":1,\"loss\":5}\n{\"step\":2}\n{\"step\":\"two\"}\n{\"loss\":1}\n[3]\n{\"step\":3}\n{\"step\":2,\"lo");
   MetricsLog log(folder_, 2);
   StepMetrics metrics;
   metrics.step = 3;

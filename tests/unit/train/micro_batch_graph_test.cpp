@@ -1,5 +1,5 @@
-// Micro-batches that are recorded and replayed give the numbers of those that are not. On the CPU a recording is the function itself,
-// called again: it sees what a graph sees, the tensors and arguments of the time of the recording.
+// Micro-batches that are recorded and replayed give the numbers of those that are not. On the CPU a recording is the
+// function itself, called again: it sees what a graph sees, the tensors and arguments of the time of the recording.
 #include <gtest/gtest.h>
 
 #include <ATen/TensorOperators.h>
@@ -81,7 +81,8 @@ TEST(MicroBatchGraph, KeepsTheBordersThatAreRecorded) {
   c10::weak_intrusive_ptr<c10::TensorImpl> recorded(at::zeros({1}).getIntrusivePtr());
   Counts counts;
   MicroBatchGraph graph(std::make_unique<FakeGraph>(counts), [&](const DeviceBatch&, const LayerContext& context) {
-    recorded = c10::weak_intrusive_ptr<c10::TensorImpl>(ops::borders_on(context.cu_seqlens, at::kCPU).getIntrusivePtr());
+    recorded =
+        c10::weak_intrusive_ptr<c10::TensorImpl>(ops::borders_on(context.cu_seqlens, at::kCPU).getIntrusivePtr());
   });
   const at::Tensor zeros = at::zeros({8}, at::kLong);
   const DeviceBatch batch{.tokens = zeros, .labels = zeros, .weights = zeros.to(at::kFloat)};
@@ -105,7 +106,8 @@ TEST(MicroBatchGraph, RefusesOtherBorders) {
 // An operator of the user's own, which knows nothing of main gradients.
 class PlainMixer final : public Mixer {
  public:
-  PlainMixer(const std::string& prefix, int64_t hidden, ParameterStore& store) : name_(prefix + "scale"), store_(store) {
+  PlainMixer(const std::string& prefix, int64_t hidden, ParameterStore& store)
+      : name_(prefix + "scale"), store_(store) {
     store.declare(name_, {.global_shape = {hidden}});
   }
   at::Tensor forward(const at::Tensor& x, const LayerContext&) override { return x * store_.weight(name_).value; }
@@ -129,7 +131,8 @@ TEST(MicroBatchGraph, RefusesGradientsThatAreLeftToAutograd) {
     step.run(1, batches_of(recipe, 0, 0, 1, 1));
     ADD_FAILURE() << "it was recorded";
   } catch (const UserError& error) {
-    EXPECT_NE(std::string(error.what()).find("leaves the gradient of decoder.layers.0.mlp.scale to autograd"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("leaves the gradient of decoder.layers.0.mlp.scale to autograd"),
+              std::string::npos)
         << error.what();
   }
 }

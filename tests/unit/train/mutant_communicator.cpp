@@ -81,7 +81,8 @@ class Mutant final : public Communicator {
     return static_cast<const char*>(in.data) + static_cast<size_t>(rank * count) * size_of(in.type);
   }
   bool lies(const char* operation, DataType type) {
-    if (size() == 1 || name() != mutation_.group || mutation_.operation != operation || type != mutation_.type) return false;
+    if (size() == 1 || name() != mutation_.group || mutation_.operation != operation || type != mutation_.type)
+      return false;
     if (calls_++ != mutation_.call) return false;
     hit_ = true;
     return true;

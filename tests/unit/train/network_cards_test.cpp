@@ -10,8 +10,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A machine of two nodes. The GPU 0000:19:00.0 is behind a switch with mlx5_2; mlx5_0 hangs on the same host bridge, mlx5_1 on another
-// one of the node, and mlx5_3 on the other node. mlx5_4 is beside the GPU, but down. 0000:c1:00.0 is a GPU of the other node.
+// A machine of two nodes. The GPU 0000:19:00.0 is behind a switch with mlx5_2; mlx5_0 hangs on the same host bridge,
+// mlx5_1 on another one of the node, and mlx5_3 on the other node. mlx5_4 is beside the GPU, but down. 0000:c1:00.0 is
+// a GPU of the other node.
 class NetworkCards : public FolderTest {
  protected:
   void SetUp() override {
@@ -49,25 +50,29 @@ class NetworkCards : public FolderTest {
   }
   std::string listed(const std::string& gpu) const {
     std::string text;
-    for (const NetworkCard& card : cards_near(gpu, folder_)) text += fmt::format("{}: {}, {}\n", card.name, name_of(card.distance), card.link);
+    for (const NetworkCard& card : cards_near(gpu, folder_))
+      text += fmt::format("{}: {}, {}\n", card.name, name_of(card.distance), card.link);
     return text;
   }
 };
 
 TEST_F(NetworkCards, AreSortedByDistance) {
-  const std::string near = "mlx5_2: a PCIe switch, Ethernet\nmlx5_0: a host bridge, InfiniBand\nmlx5_1: a NUMA node, InfiniBand\n"
-                           "mlx5_3: the machine, InfiniBand\n";
+  const std::string near =
+      "mlx5_2: a PCIe switch, Ethernet\nmlx5_0: a host bridge, InfiniBand\nmlx5_1: a NUMA node, InfiniBand\n"
+      "mlx5_3: the machine, InfiniBand\n";
   EXPECT_EQ(listed("0000:19:00.0"), near);
   EXPECT_EQ(listed("00000000:19:00.0"), near) << "as CUDA and nvidia-smi write it";
-  EXPECT_EQ(listed("0000:C1:00.0"), "mlx5_3: a NUMA node, InfiniBand\nmlx5_0: the machine, InfiniBand\nmlx5_1: the machine, InfiniBand\n"
-                                    "mlx5_2: the machine, Ethernet\n");
+  EXPECT_EQ(listed("0000:C1:00.0"),
+            "mlx5_3: a NUMA node, InfiniBand\nmlx5_0: the machine, InfiniBand\nmlx5_1: the machine, InfiniBand\n"
+            "mlx5_2: the machine, Ethernet\n");
 }
 
 TEST_F(NetworkCards, TheNearestMayBeSeveral) {
   const auto nearest = nearest_of(cards_near("0000:19:00.0", folder_));
   ASSERT_EQ(nearest.size(), 1U);
   EXPECT_EQ(nearest[0].name, "mlx5_2");
-  const std::vector<NetworkCard> two{{"a", "", PciDistance::host_bridge}, {"b", "", PciDistance::host_bridge}, {"c", "", PciDistance::machine}};
+  const std::vector<NetworkCard> two{
+      {"a", "", PciDistance::host_bridge}, {"b", "", PciDistance::host_bridge}, {"c", "", PciDistance::machine}};
   EXPECT_EQ(nearest_of(two).size(), 2U);
   EXPECT_TRUE(nearest_of({}).empty());
 }

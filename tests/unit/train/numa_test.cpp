@@ -60,7 +60,8 @@ TEST_F(NumaTest, StaysThere) {
     sched_getaffinity(0, sizeof after, &after);
     EXPECT_EQ(CPU_COUNT(&after), 1);
     EXPECT_TRUE(CPU_ISSET(0, &after));
-  }).join();
+  })
+      .join();
 }
 
 }  // namespace

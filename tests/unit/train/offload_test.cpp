@@ -1,5 +1,5 @@
-// optimizer.offload and recompute.offload: the same numbers as without. On the CPU "the host" is the same memory, but the
-// way of the tensors is the one that a GPU's take.
+// optimizer.offload and recompute.offload: the same numbers as without. On the CPU "the host" is the same memory, but
+// the way of the tensors is the one that a GPU's take.
 #include <ATen/ops/sum.h>
 #include <gtest/gtest.h>
 

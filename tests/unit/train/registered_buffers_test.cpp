@@ -1,5 +1,5 @@
-// parallel.register_buffers: values and main gradients lie in memory of the data-parallel ranks' communicator, and training gives the
-// same numbers.
+// parallel.register_buffers: values and main gradients lie in memory of the data-parallel ranks' communicator, and
+// training gives the same numbers.
 #include <gtest/gtest.h>
 
 #include <ATen/ops/equal.h>
@@ -82,7 +82,8 @@ TEST(RegisteredBuffers, HoldValuesAndGradientsAndChangeNoNumber) {
     EXPECT_EQ(groups, std::set<std::string>{"data"});
     EXPECT_EQ(plain.losses, registered.losses);
     EXPECT_EQ(plain.norms, registered.norms);
-    for (const auto& [name, tensor] : plain.weights) EXPECT_TRUE(at::equal(tensor, registered.weights.at(name))) << name;
+    for (const auto& [name, tensor] : plain.weights)
+      EXPECT_TRUE(at::equal(tensor, registered.weights.at(name))) << name;
     EXPECT_EQ(memory.alive(), 0) << "all is given back";
   }
 }
@@ -91,9 +92,11 @@ TEST(RegisteredBuffers, AreRefusedWhereNothingCanBeRegistered) {
   Recipe recipe = two_ranks(Sharding::none);
   recipe.parallel.register_buffers = true;
   EXPECT_CONTAINS(message_of<Error>([&] { train_in_layout(recipe, 2); }), "here nothing can be registered");
-  EXPECT_CONTAINS(message_of<UserError>([&] { train_in_layout(recipe, 1); }), "is for data-parallel ranks, but there is one");
+  EXPECT_CONTAINS(message_of<UserError>([&] { train_in_layout(recipe, 1); }),
+                  "is for data-parallel ranks, but there is one");
   recipe.parallel.sharding = Sharding::gradients;
-  EXPECT_CONTAINS(message_of<UserError>([&] { validate(recipe); }), "parallel.sharding gradients makes them anew in every step");
+  EXPECT_CONTAINS(message_of<UserError>([&] { validate(recipe); }),
+                  "parallel.sharding gradients makes them anew in every step");
 }
 
 }  // namespace

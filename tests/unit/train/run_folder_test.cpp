@@ -49,7 +49,8 @@ TEST_F(RunFolderTest, OneProcessAtATime) {
         return 1;
       } catch (const UserError& error) {
         const std::string message = error.what();
-        return message.starts_with(fmt::format("process {} trains in the run folder {}", ::getppid(), (folder_ / "run").string()))
+        return message.starts_with(
+                   fmt::format("process {} trains in the run folder {}", ::getppid(), (folder_ / "run").string()))
                    ? 0
                    : 2;
       }

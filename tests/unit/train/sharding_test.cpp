@@ -38,7 +38,8 @@ TEST(DataParallel, GradientsTravelWhileTheLayersBelowRunBackward) {
                       });
                     }});
     const RecordedCall last_sum{"tensor", "all_reduce", comm::DataType::f32};
-    const RecordedCall reduction{"data", sharding == Sharding::none ? "all_reduce" : "reduce_scatter", comm::DataType::f32};
+    const RecordedCall reduction{"data", sharding == Sharding::none ? "all_reduce" : "reduce_scatter",
+                                 comm::DataType::f32};
     const auto end = std::find(calls.rbegin(), calls.rend(), last_sum).base();
     const int64_t micro_batches = sharding >= Sharding::gradients ? recipe.batch.global / 2 : 1;
     const int64_t units = recipe.model.layers + 3;
@@ -51,14 +52,16 @@ TEST(DataParallel, GradientsTravelWhileTheLayersBelowRunBackward) {
 // A layer's values are asked for before the layer above is computed.
 TEST(DataParallel, ParametersAreGatheredOneUnitAhead) {
   std::vector<RecordedCall> calls;
-  const Recipe recipe = steps_of({.family = Family::nemotron, .tensor = 2, .data = 2, .sharding = Sharding::parameters}, 1);
+  const Recipe recipe =
+      steps_of({.family = Family::nemotron, .tensor = 2, .data = 2, .sharding = Sharding::parameters}, 1);
   train_in_layout(recipe, 4, {.wrap = [&](comm::Communicator& world) {
                     const bool first = world.rank() == 0;
                     return make_recorder(world, [&calls, first](const RecordedCall& call) {
                       if (first) calls.push_back(call);
                     });
                   }});
-  const RecordedCall gather{"data", "all_gather", comm::DataType::f32}, sum{"tensor", "all_reduce", comm::DataType::f32};
+  const RecordedCall gather{"data", "all_gather", comm::DataType::f32},
+      sum{"tensor", "all_reduce", comm::DataType::f32};
   std::vector<int64_t> ahead;  // gathers before each of the first sums: the embedding's, and two in each layer
   int64_t gathers = 0;
   for (const RecordedCall& call : calls) {
@@ -85,7 +88,8 @@ Live live(const ParameterStore& store) {
 TEST(DataParallel, WholeUnitsAreInMemoryTwoAtATime) {
   for (const bool recompute : {false, true}) {
     for (const Sharding sharding : {Sharding::optimizer, Sharding::gradients, Sharding::parameters}) {
-      const Recipe recipe = steps_of({.data = 2, .sharding = sharding, .recompute = recompute ? RecomputeMode::full : RecomputeMode::none}, 2, 10);
+      const Recipe recipe = steps_of(
+          {.data = 2, .sharding = sharding, .recompute = recompute ? RecomputeMode::full : RecomputeMode::none}, 2, 10);
       std::vector<const ParameterStore*> stores(2);
       std::vector<Live> most(2), at_end(2);
       std::vector<int64_t> sizes;
@@ -129,7 +133,8 @@ TEST(DataParallel, WholeUnitsAreInMemoryTwoAtATime) {
   }
 }
 
-// BF16 has 8 bits of precision: each rank's gradient and the sum are off by one part in 512 at most, and so is the norm.
+// BF16 has 8 bits of precision: each rank's gradient and the sum are off by one part in 512 at most, and so is the
+// norm.
 TEST(DataParallel, ReducesInBf16WithinItsRounding) {
   for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::gradients, Sharding::parameters}) {
     Recipe recipe = steps_of({.data = 4, .sharding = sharding}, 6);
@@ -139,11 +144,13 @@ TEST(DataParallel, ReducesInBf16WithinItsRounding) {
     EXPECT_EQ(exact.losses[0], rounded.losses[0]);
     for (size_t step = 0; step < exact.losses.size(); ++step) {
       EXPECT_LT(std::abs(rounded.losses[step] / exact.losses[step] - 1), 1e-3) << name_of(sharding);
-      EXPECT_LT(std::abs(rounded.norms[step] / exact.norms[step] - 1), step == 0 ? 1.0 / 256 : 2e-2) << name_of(sharding);
+      EXPECT_LT(std::abs(rounded.norms[step] / exact.norms[step] - 1), step == 0 ? 1.0 / 256 : 2e-2)
+          << name_of(sharding);
     }
     const double weights = relative_difference(exact.weights, rounded.weights);
     EXPECT_GT(weights, 1e-6) << name_of(sharding) << ": nothing was rounded";
-    // Adam moves a weight by the learning rate, whatever its gradient's size: what is rounded to the other sign goes astray.
+    // Adam moves a weight by the learning rate, whatever its gradient's size: what is rounded to the other sign goes
+    // astray.
     EXPECT_LT(weights, 0.1) << name_of(sharding);
   }
 }
@@ -181,13 +188,15 @@ class Hasty final : public UnitEvents {
 };
 
 std::unique_ptr<comm::Communicator> exchange_at_once(comm::Communicator& world) {
-  return make_recorder(world, [](const RecordedCall&) {}, Exchange::at_once);
+  return make_recorder(
+      world, [](const RecordedCall&) {}, Exchange::at_once);
 }
 
 TEST(DataParallel, NoBufferIsTouchedOnItsWay) {
   for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::gradients, Sharding::parameters}) {
     for (const GradientReduction reduction : {GradientReduction::fp32, GradientReduction::bf16}) {
-      for (const Row& row : {Row{.family = Family::gpt, .data = 2}, Row{.family = Family::gpt, .tensor = 2, .sequence = true, .pipeline = 2, .data = 2}}) {
+      for (const Row& row : {Row{.family = Family::gpt, .data = 2},
+                             Row{.family = Family::gpt, .tensor = 2, .sequence = true, .pipeline = 2, .data = 2}}) {
         Recipe recipe = steps_of(row, 3);
         recipe.parallel.sharding = sharding;
         recipe.parallel.gradient_reduction = reduction;
@@ -203,18 +212,19 @@ TEST(DataParallel, GradientsThatComeAfterTheirReductionAreMissed) {
   const Recipe recipe = steps_of({.data = 2}, 3);
   const LayoutRun truth = train_in_layout(recipe, 2);
   std::vector<std::unique_ptr<Hasty>> hasty(2);
-  const LayoutRun run = train_in_layout(recipe, 2,
-                                        {.wrap = exchange_at_once, .built = [&](int rank, ParameterStore& store) {
-                                           hasty[rank] = std::make_unique<Hasty>(*store.events(), 2);
-                                           store.tell(hasty[rank].get());
-                                         }});
+  const LayoutRun run =
+      train_in_layout(recipe, 2, {.wrap = exchange_at_once, .built = [&](int rank, ParameterStore& store) {
+                                    hasty[rank] = std::make_unique<Hasty>(*store.events(), 2);
+                                    store.tell(hasty[rank].get());
+                                  }});
   EXPECT_GT(relative_difference(truth.weights, run.weights), 1e-4);
 }
 
 // Seven samples for four readers of two at once: some have one less, and one none, but all have to gather.
 TEST(DataParallel, EvaluatesWhateverTheNumberOfSamples) {
   Recipe recipe = resolved(small_recipe(Family::gpt));
-  const EvaluationPlan plan{.sequence_length = recipe.data.sequence_length, .micro_batch = 2, .samples = 0, .masks = {}};
+  const EvaluationPlan plan{
+      .sequence_length = recipe.data.sequence_length, .micro_batch = 2, .samples = 0, .masks = {}};
   for (const int64_t samples : {7, 3, 8, 11}) {
     const auto data = std::make_shared<MockDataset>(MockDatasetOptions{
         .samples = samples, .sequence_length = recipe.data.sequence_length, .vocab_size = recipe.model.vocab_size});
@@ -225,7 +235,8 @@ TEST(DataParallel, EvaluatesWhateverTheNumberOfSamples) {
       recipe.parallel.sharding = sharding;
       comm::run_thread_ranks(4, [&](comm::Communicator& world) {
         const ParallelLayout layout(recipe, &world);
-        Transformer model(recipe.model, layout.store_options(at::kFloat, at::kCPU), decoder_layer_spec(), layout.stages());
+        Transformer model(recipe.model, layout.store_options(at::kFloat, at::kCPU), decoder_layer_spec(),
+                          layout.stages());
         Optimizer optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings));
         optimizer.fill([](std::vector<Parameter>& parameters) { initialise_parameters(parameters, 1); });
         optimizer.publish();

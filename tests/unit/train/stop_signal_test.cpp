@@ -10,7 +10,8 @@ namespace {
 volatile std::sig_atomic_t hosts = 0;
 
 TEST(StopSignalTest, TheHostsHandlersComeBack) {
-  struct sigaction host {}, before {};
+  struct sigaction host {
+  }, before{};
   host.sa_handler = [](int number) { hosts = number; };
   sigaction(SIGTERM, &host, &before);
   {

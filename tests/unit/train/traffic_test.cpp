@@ -30,8 +30,8 @@ Sizes sizes_of(const Recipe& r, int64_t replicas) {
 }
 
 struct Bytes {
-  int64_t all = 0;        // of all units, in FP32, padding included
-  int64_t gathered = 0;   // what a micro-batch gathers of it: layers and norm in forward and backward, tables once
+  int64_t all = 0;       // of all units, in FP32, padding included
+  int64_t gathered = 0;  // what a micro-batch gathers of it: layers and norm in forward and backward, tables once
 };
 
 Bytes bytes_of(const Recipe& recipe, int64_t replicas) {
@@ -51,9 +51,9 @@ TEST(Traffic, TensorParallelism) {
     const Recipe recipe = two_steps({Family::llama, n});
     const Sizes s = sizes_of(recipe, 1);
     for (const auto& sent : train_in_layout(recipe, static_cast<int>(n)).sent) {
-      // Two sums a layer forward and two backward, one for the embedding, one for the output layer's input gradient; the
-      // loss: a maximum, a sum of exponentials and the label's logit for each token with a loss, in all micro-batches
-      // but the one of each step that has none.
+      // Two sums a layer forward and two backward, one for the embedding, one for the output layer's input gradient;
+      // the loss: a maximum, a sum of exponentials and the label's logit for each token with a loss, in all
+      // micro-batches but the one of each step that has none.
       const int64_t hidden_sums = (4 * s.layers + 2) * s.micro_batches * s.steps;
       const int64_t hidden_bytes = hidden_sums * 2 * (n - 1) * s.activation() / n;
       const int64_t loss_bytes = sent.tensor.bytes() - hidden_bytes;
@@ -78,7 +78,8 @@ TEST(Traffic, SequenceParallelism) {
   }
 }
 
-// Chunks are more messages of the same bytes in all: but for the embedding's and the output layer's, which no product goes with.
+// Chunks are more messages of the same bytes in all: but for the embedding's and the output layer's, which no product
+// goes with.
 TEST(Traffic, ChunksOfTokens) {
   const int64_t n = 4, chunks = 2;
   for (const bool sequence : {false, true}) {
@@ -110,7 +111,8 @@ TEST(Traffic, DataParallelism) {
       EXPECT_EQ(m, 2);
       const int64_t reduced = reduction == GradientReduction::bf16 ? ring / 2 : ring;
       for (const auto& sent : train_in_layout(recipe, n).sent) {
-        const int64_t numbers = (sharding == Sharding::none ? 2 : 3) * kSteps * 2 * (n - 1) * 8 / n;  // counts, loss, norm
+        const int64_t numbers =
+            (sharding == Sharding::none ? 2 : 3) * kSteps * 2 * (n - 1) * 8 / n;  // counts, loss, norm
         if (sharding == Sharding::none) {
           EXPECT_EQ(sent.data.all_reduce.bytes, kSteps * 2 * reduced + numbers);
           EXPECT_EQ(sent.data.reduce_scatter.bytes + sent.data.all_gather.bytes, 0);

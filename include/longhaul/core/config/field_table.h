@@ -28,7 +28,8 @@ struct Field {
   std::optional<double> minimum, maximum;
   bool minimum_excluded = false, maximum_excluded = false;
   std::span<const std::string_view> choices;
-  std::string megatron, hugging_face;  // what the same thing is called there, ", " between names; also hints for a mistyped key
+  std::string megatron,
+      hugging_face;  // what the same thing is called there, ", " between names; also hints for a mistyped key
 
   // Access to the member of a config object. Sections have `member` and `table`, all others `get` and `set`.
   FieldValue (*get)(const void* config) = nullptr;
@@ -87,9 +88,7 @@ Field field(std::string name, std::string doc) {
   f.doc = std::move(doc);
   if constexpr (std::is_class_v<Type> && !std::is_same_v<Type, std::string>) {
     f.type = FieldType::section;
-    f.member = [](const void* config) -> const void* {
-      return &(static_cast<const Config*>(config)->*Member);
-    };
+    f.member = [](const void* config) -> const void* { return &(static_cast<const Config*>(config)->*Member); };
     f.table = &fields<Type>;
   } else if constexpr (std::is_enum_v<Type>) {
     f.type = FieldType::choice;
@@ -101,8 +100,8 @@ Field field(std::string name, std::string doc) {
       static_cast<Config*>(config)->*Member = static_cast<Type>(std::get<int64_t>(value));
     };
   } else {
-    static_assert(std::is_same_v<Type, bool> || std::is_same_v<Type, int64_t> ||
-                  std::is_same_v<Type, double> || std::is_same_v<Type, std::string>);
+    static_assert(std::is_same_v<Type, bool> || std::is_same_v<Type, int64_t> || std::is_same_v<Type, double> ||
+                  std::is_same_v<Type, std::string>);
     f.type = std::is_same_v<Type, bool>      ? FieldType::boolean
              : std::is_same_v<Type, int64_t> ? FieldType::integer
              : std::is_same_v<Type, double>  ? FieldType::number

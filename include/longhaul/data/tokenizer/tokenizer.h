@@ -51,8 +51,7 @@ class Tokenizer {
   // tokenizer puts around a text (the <s> of Llama, for example). Thread-safe.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
   // The same, appended to `ids`, with the caller's memory: for many texts, one EncodeScratch a thread.
-  void encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids,
-              EncodeScratch& scratch) const;
+  void encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids, EncodeScratch& scratch) const;
 
   // The ids together with their places in `text`, which are those that the `tokenizers` library gives: several
   // tokens of one character all have its place, for example. For looking at texts; many times slower than

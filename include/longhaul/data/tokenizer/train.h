@@ -20,7 +20,7 @@ struct TrainTokenizerOptions {
   TokenizerKind kind = TokenizerKind::bpe;
   int64_t vocab_size = 32000;  // special tokens and the alphabet included
   WordPattern pattern = WordPattern::llama3;
-  int64_t min_frequency = 2;  // BPE: a pair that is rarer is not merged
+  int64_t min_frequency = 2;                // BPE: a pair that is rarer is not merged
   std::vector<std::string> special_tokens;  // get the first ids; none: <|endoftext|>, or <unk> <s> </s>
   int64_t threads = 0;                      // 0: one a core
   bool show_progress = true;
@@ -29,8 +29,8 @@ struct TrainTokenizerOptions {
 struct TrainTokenizerReport {
   int64_t texts = 0;
   int64_t bytes = 0;
-  int64_t words = 0;            // different ones
-  int64_t tokens = 0;           // of the vocabulary; fewer than wanted where the texts have no more
+  int64_t words = 0;   // different ones
+  int64_t tokens = 0;  // of the vocabulary; fewer than wanted where the texts have no more
   double seconds = 0;
 };
 

@@ -34,8 +34,10 @@ class Blocks {
   explicit Blocks(std::vector<InputFile> files) : files_(std::move(files)) {
     for (const InputFile& file : files_) {
       if (file.compressed) {
-        throw UserError("cannot train on {}: it is compressed; unpack it, or pass its lines through standard input, e.g. "
-                        "`zcat FILE | llm-pretrain tokenizer train --input - …`", file.path.string());
+        throw UserError(
+            "cannot train on {}: it is compressed; unpack it, or pass its lines through standard input, e.g. "
+            "`zcat FILE | llm-pretrain tokenizer train --input - …`",
+            file.path.string());
       }
       total_bytes_ += static_cast<uintmax_t>(file.bytes);
     }
@@ -101,7 +103,8 @@ struct CountingSink {
 // One thread's share.
 class Counter {
  public:
-  Counter(const Pipeline& pipeline, const std::string& key) : keys_{key}, buffers_(pipeline), run_(pipeline, buffers_, sink_) {}
+  Counter(const Pipeline& pipeline, const std::string& key)
+      : keys_{key}, buffers_(pipeline), run_(pipeline, buffers_, sink_) {}
 
   void count(const Block& block) {
     int64_t line_number = block.first_line;
@@ -140,8 +143,7 @@ class Counter {
 
 }  // namespace
 
-WordCounts count_words(const TrainTokenizerOptions& options, const Pipeline& pipeline,
-                       TrainTokenizerReport& report) {
+WordCounts count_words(const TrainTokenizerOptions& options, const Pipeline& pipeline, TrainTokenizerReport& report) {
   Blocks blocks(find_inputs(options.inputs, ""));
   const int64_t threads = options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   std::optional<ProgressBar> bar;

@@ -69,7 +69,8 @@ Json unigram_components() {
 
 // A model that knows just enough for the pipeline to be read: texts are only cut.
 Json untrained_model(TokenizerKind kind) {
-  if (kind == TokenizerKind::unigram) return {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", Json::array({{"<unk>", 0.0}})}};
+  if (kind == TokenizerKind::unigram)
+    return {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", Json::array({{"<unk>", 0.0}})}};
   Json vocabulary = Json::object();
   for (int byte = 0; byte < 256; ++byte) vocabulary[tokenizer::byte_letters()[byte]] = byte;
   return {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::array()}};
@@ -149,8 +150,8 @@ TrainTokenizerReport train_tokenizer(const TrainTokenizerOptions& given, const s
   TrainTokenizerOptions options = given;
   const bool bpe = options.kind == TokenizerKind::bpe;
   if (options.special_tokens.empty()) {
-    options.special_tokens = bpe ? std::vector<std::string>{"<|endoftext|>"}
-                                 : std::vector<std::string>{"<unk>", "<s>", "</s>"};
+    options.special_tokens =
+        bpe ? std::vector<std::string>{"<|endoftext|>"} : std::vector<std::string>{"<unk>", "<s>", "</s>"};
   }
   if (options.threads <= 0) options.threads = std::max(1U, std::thread::hardware_concurrency());
   check(options);

@@ -49,9 +49,7 @@ class Substrings {
   }
 
  private:
-  std::u32string_view head(uint32_t begin) const {
-    return std::u32string_view(text_).substr(begin, longest_ + 1);
-  }
+  std::u32string_view head(uint32_t begin) const { return std::u32string_view(text_).substr(begin, longest_ + 1); }
   // How many characters two suffixes share; longest_ + 1 stands for all that are longer than what is wanted.
   size_t common(uint32_t a, uint32_t b) const {
     const auto x = head(a);

@@ -25,11 +25,11 @@ TEST(Unigram, TakesTheBestSum) {
 }
 
 TEST(Unigram, FallsBackToBytesWhereAllAreTokens) {
-  const auto tokenizer = with_model(
-      {{"type", "Unigram"},
-       {"unk_id", 0},
-       {"byte_fallback", true},
-       {"vocab", nlohmann::json::parse(R"([["<unk>", 0], ["a", -1], ["<0xC3>", -2], ["<0xA9>", -3]])")}});
+  const auto tokenizer =
+      with_model({{"type", "Unigram"},
+                  {"unk_id", 0},
+                  {"byte_fallback", true},
+                  {"vocab", nlohmann::json::parse(R"([["<unk>", 0], ["a", -1], ["<0xC3>", -2], ["<0xA9>", -3]])")}});
   EXPECT_EQ(tokenizer->encode("aéa"), (Ids{1, 2, 3, 1}));
   EXPECT_EQ(tokenizer->encode("aèa"), (Ids{1, 0, 1}));
 }
@@ -56,19 +56,17 @@ TEST(WordPiece, TakesTheLongestFirst) {
 }
 
 TEST(WordLevel, KnowsWholeWords) {
-  const auto tokenizer =
-      with_model({{"type", "WordLevel"}, {"unk_token", "?"}, {"vocab", {{"a b", 0}, {"?", 1}}}});
+  const auto tokenizer = with_model({{"type", "WordLevel"}, {"unk_token", "?"}, {"vocab", {{"a b", 0}, {"?", 1}}}});
   EXPECT_EQ(tokenizer->encode("a b"), Ids{0});
   EXPECT_EQ(tokenizer->encode("a"), Ids{1});
 }
 
 TEST(Bpe, LooksCharactersUpWithTheirAffixes) {
-  const auto tokenizer = with_model(
-      {{"type", "BPE"},
-       {"continuing_subword_prefix", "+"},
-       {"end_of_word_suffix", "$"},
-       {"vocab", {{"a", 0}, {"+b", 1}, {"+c$", 2}, {"ab", 3}, {"abc$", 4}, {"a$", 5}}},
-       {"merges", {"a +b", "ab +c$"}}});
+  const auto tokenizer = with_model({{"type", "BPE"},
+                                     {"continuing_subword_prefix", "+"},
+                                     {"end_of_word_suffix", "$"},
+                                     {"vocab", {{"a", 0}, {"+b", 1}, {"+c$", 2}, {"ab", 3}, {"abc$", 4}, {"a$", 5}}},
+                                     {"merges", {"a +b", "ab +c$"}}});
   EXPECT_EQ(tokenizer->encode("abc"), Ids{4});
   EXPECT_EQ(tokenizer->encode("ab"), Ids{0});  // there is no "+b$"
   EXPECT_EQ(tokenizer->encode("a"), Ids{5});

@@ -8,8 +8,7 @@ namespace longhaul::tokenizer {
 namespace {
 
 // The chunks that come out id by id, and last what `finish` gives.
-std::vector<std::string> chunks(const std::shared_ptr<const Tokenizer>& tokenizer,
-                                const std::vector<int32_t>& ids) {
+std::vector<std::string> chunks(const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<int32_t>& ids) {
   StreamDecoder decoder(tokenizer);
   std::vector<std::string> out;
   for (const int32_t id : ids) out.push_back(decoder.push(id));

@@ -32,8 +32,9 @@ TEST(TokenizerErrors, NameUnknownComponents) {
   EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Odd"}}), "pre-tokenizer of type \"Odd\"");
   EXPECT_SAYS(complaint("/decoder", {{"type", "Odd"}}), "decoder of type \"Odd\"");
   EXPECT_SAYS(complaint("/post_processor", {{"type", "Odd"}}), "post-processor of type \"Odd\"");
-  EXPECT_SAYS(complaint("/post_processor", {{"type", "BertProcessing"}, {"cls", {"[CLS]", 1000000}}, {"sep", {"[SEP]", 0}}}),
-              "those of the vocabulary, and not 1000000");
+  EXPECT_SAYS(
+      complaint("/post_processor", {{"type", "BertProcessing"}, {"cls", {"[CLS]", 1000000}}, {"sep", {"[SEP]", 0}}}),
+      "those of the vocabulary, and not 1000000");
   EXPECT_SAYS(complaint("/model/type", "Odd"), "model of type \"Odd\"");
   EXPECT_SAYS(complaint("/normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Odd"}}}}}),
               "normalizer.normalizers[0]");
@@ -47,13 +48,14 @@ TEST(TokenizerErrors, NameWrongValues) {
   EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "FixedLength"}, {"length", 0}}), "a length above 0");
   EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "CharDelimiterSplit"}, {"delimiter", "ab"}}),
               "pre_tokenizer.delimiter: expected one character");
-  EXPECT_SAYS(complaint("/model", {{"type", "Unigram"}, {"vocab", nlohmann::json::parse(R"([["a", "b"]])")}}), "a token and its score");
-  EXPECT_SAYS(complaint("/model", {{"type", "Unigram"}, {"unk_id", 1}, {"vocab", nlohmann::json::parse(R"([["a", 1]])")}}),
-              "model.unk_id: expected one of the 1 ids");
+  EXPECT_SAYS(complaint("/model", {{"type", "Unigram"}, {"vocab", nlohmann::json::parse(R"([["a", "b"]])")}}),
+              "a token and its score");
+  EXPECT_SAYS(
+      complaint("/model", {{"type", "Unigram"}, {"unk_id", 1}, {"vocab", nlohmann::json::parse(R"([["a", 1]])")}}),
+      "model.unk_id: expected one of the 1 ids");
   EXPECT_SAYS(complaint("/pre_tokenizer/add_prefix_space", "yes"),
               "pre_tokenizer.add_prefix_space: expected true or false");
-  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Odd"}}),
-              "\"Odd\" is no behavior");
+  EXPECT_SAYS(complaint("/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Odd"}}), "\"Odd\" is no behavior");
   EXPECT_SAYS(complaint("/version", "2.0"), "version");
 }
 
@@ -62,7 +64,7 @@ TEST(TokenizerErrors, NameADamagedTableOfReplacements) {
     return complaint("/normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", base64}});
   };
   EXPECT_SAYS(precompiled("a?=="), "precompiled_charsmap: expected base64");
-  EXPECT_SAYS(precompiled("AAA="), "is damaged");      // too short for a size
+  EXPECT_SAYS(precompiled("AAA="), "is damaged");          // too short for a size
   EXPECT_SAYS(precompiled("CAAAAAAAAAA="), "is damaged");  // an array of 8 bytes, of which 4 are there
   EXPECT_SAYS(precompiled("BAAAAAAEAAA="), "is damaged");  // leads out of the array
 }

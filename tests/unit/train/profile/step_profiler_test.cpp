@@ -19,7 +19,8 @@ namespace {
 class StepProfilerTest : public FolderTest {
  protected:
   // The losses of four steps.
-  std::vector<double> train(const std::string& name, const std::string& profile, RecomputeMode recompute = RecomputeMode::none) {
+  std::vector<double> train(const std::string& name, const std::string& profile,
+                            RecomputeMode recompute = RecomputeMode::none) {
     Recipe recipe = recipes::llama_tiny();
     recipe.data.mock = true;
     recipe.schedule.warmup_steps = 0;
@@ -49,11 +50,12 @@ TEST_F(StepProfilerTest, WritesATraceThatNamesPartsAndOperators) {
     names.insert(event.at("name").get<std::string>());
     layers += event.at("name") == "decoder.layers.1";
   }
-  for (const char* name : {"embedding", "decoder.layers.0", "decoder.layers.0.self_attention.linear_qkv",
-                           "decoder.layers.0.self_attention.core_attention", "decoder.layers.0.self_attention.linear_proj",
-                           "decoder.layers.1.mlp", "decoder.layers.1.mlp.linear_fc1", "decoder.layers.1.mlp.linear_fc2",
-                           "decoder.layers.1 backward", "decoder.layers.1.mlp backward", "output_layer", "norm_forward",
-                           "norm_backward", "adamw"}) {
+  for (const char* name :
+       {"embedding", "decoder.layers.0", "decoder.layers.0.self_attention.linear_qkv",
+        "decoder.layers.0.self_attention.core_attention", "decoder.layers.0.self_attention.linear_proj",
+        "decoder.layers.1.mlp", "decoder.layers.1.mlp.linear_fc1", "decoder.layers.1.mlp.linear_fc2",
+        "decoder.layers.1 backward", "decoder.layers.1.mlp backward", "output_layer", "norm_forward", "norm_backward",
+        "adamw"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   const Recipe recipe = recipes::llama_tiny();

@@ -25,18 +25,20 @@ double milliseconds(const TimeUse& use, const std::string& name) {
   return -1;
 }
 
-// 100 ms: a caller of 40 ms with callees of 10 and 5, one of them with its own of 4; a product of 20 that calls a LibTorch
-// operator; 5 ms on another thread.
+// 100 ms: a caller of 40 ms with callees of 10 and 5, one of them with its own of 4; a product of 20 that calls a
+// LibTorch operator; 5 ms on another thread.
 std::vector<ProfileSpan> host_spans() {
-  return {on_host("caller", 0, 40),
-          on_host("callee", 5, 15),
-          on_host("inner", 6, 10),
-          on_host("callee", 20, 25),
-          on_host(ops::gemm_span(1000, 2000, 500), 50, 70),
-          on_host("aten::mm", 51, 69),
-          on_host("autograd::engine::evaluate_function: torch::autograd::CppNode<longhaul::ops::(anonymous namespace)::LinearFunction>",
-                  75, 80),
-          on_host("elsewhere", 0, 5, 0, /*thread=*/2)};
+  return {
+      on_host("caller", 0, 40),
+      on_host("callee", 5, 15),
+      on_host("inner", 6, 10),
+      on_host("callee", 20, 25),
+      on_host(ops::gemm_span(1000, 2000, 500), 50, 70),
+      on_host("aten::mm", 51, 69),
+      on_host(
+          "autograd::engine::evaluate_function: torch::autograd::CppNode<longhaul::ops::(anonymous namespace)::LinearFunction>",
+          75, 80),
+      on_host("elsewhere", 0, 5, 0, /*thread=*/2)};
 }
 
 TEST(TimeTable, OperatorsCountWithoutTheirCallees) {
@@ -57,10 +59,10 @@ TEST(TimeTable, OperatorsCountWithoutTheirCallees) {
 
 TEST(TimeTable, ShowsSharesAndRates) {
   const std::string text = time_table(time_use(host_spans(), 0.1), 2e11);
-  EXPECT_CONTAINS(text, "25.0 %");   // caller
-  EXPECT_CONTAINS(text, "0.1");      // 2 GFLOP in 20 ms: 0.1 TFLOP/s
-  EXPECT_CONTAINS(text, "50 %");     // of 0.2
-  EXPECT_CONTAINS(text, "30.0 %");   // outside operators
+  EXPECT_CONTAINS(text, "25.0 %");  // caller
+  EXPECT_CONTAINS(text, "0.1");     // 2 GFLOP in 20 ms: 0.1 TFLOP/s
+  EXPECT_CONTAINS(text, "50 %");    // of 0.2
+  EXPECT_CONTAINS(text, "30.0 %");  // outside operators
 }
 
 TEST(TimeTable, BeyondTenThereAreOthers) {
@@ -77,7 +79,7 @@ TEST(TimeTable, OnAGpuKernelsCountAndProductsKnowTheirWork) {
                                        on_host("norm_forward", 2, 3, /*id=*/9),
                                        on_gpu("void big_kernel", 10, 20, /*cause=*/8),
                                        on_gpu("split_k_sum", 20, 22, /*cause=*/8),
-                                       on_gpu("norm", 18, 26, /*cause=*/9),   // beside the others
+                                       on_gpu("norm", 18, 26, /*cause=*/9),  // beside the others
                                        on_gpu("Memcpy HtoD", 30, 31, /*cause=*/0)};
   const TimeUse use = time_use(spans, 0.040);
   EXPECT_TRUE(use.on_gpu);
