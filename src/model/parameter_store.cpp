@@ -31,6 +31,22 @@ int64_t align(int64_t elements) {
   return (elements + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+// Of blocks of rows, what lies in `count` rows from `first` on, counted in the tensor that they make up.
+std::vector<Block> cut_rows(const std::vector<Block>& blocks, int64_t first, int64_t count) {
+  std::vector<Block> cut;
+  int64_t at = 0;
+  for (const Block& block : blocks) {
+    const int64_t begin = std::max(first, at), end = std::min(first + count, at + block.length);
+    if (begin < end) {
+      cut.push_back(block);
+      cut.back().begin += begin - at;
+      cut.back().length = end - begin;
+    }
+    at += block.length;
+  }
+  return cut;
+}
+
 }  // namespace
 
 FlatRange intersection(FlatRange a, FlatRange b) {
@@ -150,14 +166,36 @@ size_t ParameterStore::unit_of(std::string_view name) const {
   return unit_of_[found->second];
 }
 
-std::vector<Parameter> ParameterStore::views_of(size_t unit, const at::Tensor& buffer) const {
+FlatRange ParameterStore::whole_rows(FlatRange range) const {
+  FlatRange widened = range;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& p = parameters_[i];
+    const FlatRange all{offsets_[i], offsets_[i] + p.value.numel()}, within = intersection(all, range);
+    if (within.count() == 0) continue;
+    const int64_t row = p.blocks[0].dim == 0 ? p.value.numel() / p.value.size(0) : all.count();
+    widened.begin = std::min(widened.begin, all.begin + (within.begin - all.begin) / row * row);
+    widened.end = std::max(widened.end, all.begin + (within.end - all.begin + row - 1) / row * row);
+  }
+  return widened;
+}
+
+std::vector<Parameter> ParameterStore::views_of(FlatRange rows, const at::Tensor& buffer) const {
   std::vector<Parameter> views;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    if (unit_of_[i] != unit) continue;
-    Parameter& view = views.emplace_back(parameters_[i]);
-    const at::Tensor& value = parameters_[i].value;
-    view.value = buffer.narrow(0, offsets_[i] - units_[unit].range.begin, value.numel()).view(value.sizes());
-    view.main_grad.reset();
+    const Parameter& p = parameters_[i];
+    const FlatRange all{offsets_[i], offsets_[i] + p.value.numel()}, within = intersection(all, rows);
+    if (within.count() == 0) continue;
+    const int64_t row = all.count() / p.value.size(0);
+    const int64_t first = (within.begin - all.begin) / row, count = within.count() / row;
+    std::vector<Block> blocks = first == 0 && count == p.value.size(0) ? p.blocks : cut_rows(p.blocks, first, count);
+    if (blocks.empty()) continue;  // padding
+    std::vector<int64_t> shape = p.value.sizes().vec();
+    shape[0] = count;
+    views.push_back({.name = p.name,
+                     .value = buffer.narrow(0, within.begin - rows.begin, within.count()).view(shape),
+                     .main_grad = {},
+                     .shard = p.shard,
+                     .blocks = std::move(blocks)});
   }
   return views;
 }

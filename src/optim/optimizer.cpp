@@ -41,11 +41,13 @@ void Optimizer::fill(const std::function<void(std::vector<Parameter>& parameters
   c10::AutoGradMode no_grad(false);
   for (size_t u = 0; u < states_.size(); ++u) {
     const at::Tensor& master = states_[u].master;
-    const FlatRange unit = store_.units()[u].range, share = data_.shares()[u].range;
-    const at::Tensor whole = data_.sharded() ? at::zeros({unit.count()}, master.options()) : master;
-    std::vector<Parameter> parameters = store_.views_of(u, whole);
+    const FlatRange share = data_.shares()[u].range, rows = store_.whole_rows(share);
+    const at::Tensor values = rows == share ? master : at::zeros({rows.count()}, master.options());
+    std::vector<Parameter> parameters = store_.views_of(rows, values);
     fill(parameters);
-    if (data_.sharded()) at::Tensor(master).copy_(whole.narrow(0, share.begin - unit.begin, share.count()));
+    if (!values.is_same(master)) {
+      at::Tensor(master).copy_(values.narrow(0, share.begin - rows.begin, share.count()));
+    }
   }
 }
 

@@ -73,8 +73,11 @@ class ParameterStore {
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   int64_t parameter_count() const;  // elements of the global tensors, without padding
-  // A unit's parameters as views into another buffer of its length (the optimiser's masters, say).
-  std::vector<Parameter> views_of(size_t unit, const at::Tensor& buffer) const;
+  // `range` widened to whole rows of the parameters that it cuts, or all of a parameter whose blocks are columns.
+  FlatRange whole_rows(FlatRange range) const;
+  // What lies in `rows`, which cuts none, as parameters that are views into another buffer of that length (the
+  // optimiser's masters, say). Of a parameter that lies in part within, they are the blocks within.
+  std::vector<Parameter> views_of(FlatRange rows, const at::Tensor& buffer) const;
 
   const std::vector<ParameterUnit>& units() const { return units_; }
   size_t unit_of(size_t index) const { return unit_of_[index]; }  // of parameter `index`

@@ -249,5 +249,44 @@ TEST(DataParallel, EvaluatesWhateverTheNumberOfSamples) {
   }
 }
 
+// What a rank is to fill, and so to read or to draw: what it keeps, and of each unit at most the rest of two rows.
+TEST(DataParallel, ARankFillsTheRowsThatItsShareReachesInto) {
+  for (const int tensor : {1, 2}) {
+    for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::parameters}) {
+      const Recipe recipe =
+          resolved(recipe_of({.family = Family::llama, .tensor = tensor, .data = 4, .sharding = sharding}));
+      comm::run_thread_ranks(4 * tensor, [&](comm::Communicator& world) {
+        const ParallelLayout layout(recipe, &world);
+        Transformer model(recipe.model, layout.store_options(at::kFloat, at::kCPU), decoder_layer_spec(),
+                          layout.stages());
+        Optimizer optimizer(model.parameters(), recipe.optimizer, layout.optimizer_ranks(recipe.model.tied_embeddings));
+        const std::vector<ParameterUnit>& units = model.parameters().units();
+        size_t unit = 0;
+        optimizer.fill([&](std::vector<Parameter>& parameters) {
+          int64_t asked = 0, row = 0, by_columns = 0;
+          for (const Parameter& p : parameters) {
+            EXPECT_FALSE(p.blocks.empty());
+            for_each_block(p, [&](const at::Tensor& value, const Block& block) {
+              asked += value.numel();
+              row = std::max(row, value.numel() / value.size(0));
+              if (block.dim == 1) by_columns += value.numel();
+              EXPECT_LE(block.begin + block.length, p.shard.global_shape[block.dim]) << p.name;
+            });
+            p.value.detach().fill_(1);
+          }
+          const int64_t all = units[unit++].range.count(), share = sharding == Sharding::none ? all : all / 4;
+          EXPECT_LE(asked, share + 2 * row + by_columns);
+        });
+        EXPECT_EQ(unit, units.size());
+        // Nothing of the model is left out.
+        optimizer.publish();
+        for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::owned)) {
+          EXPECT_TRUE(piece.master.eq(1).all().item<bool>()) << piece.name;
+        }
+      });
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longhaul
