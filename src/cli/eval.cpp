@@ -7,7 +7,9 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "data/build_blend.h"
+#include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/comm/rendezvous.h"
+#include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
@@ -22,7 +24,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::string data, split = "all", shares = "969,30,1";
+  std::string data, split = "all", shares;
   int64_t sequence_length = 0, micro_batch = 4, samples = 0, seed = 1234;
   bool json = false, any_tokenizer = false;
 };
@@ -38,7 +40,18 @@ Blend blend_of(const Options& options) {
   return blend;
 }
 
-std::shared_ptr<const Dataset> open_data(const Options& options, const Blend& blend, int64_t sequence_length) {
+// How --split cuts the data: as --shares says, else as the run did whose model this is, else as training does by
+// itself.
+std::string shares_of(const Options& options, const ModelFolder& folder) {
+  if (!options.shares.empty()) return options.shares;
+  if (!folder.is_checkpoint()) return DataConfig().split;
+  Recipe recipe;
+  read_config(recipe, folder.checkpoint().config(), folder.path().string());
+  return recipe.data.split;
+}
+
+std::shared_ptr<const Dataset> open_data(const Options& options, const std::string& shares, const Blend& blend,
+                                         int64_t sequence_length) {
   GptDatasetOptions data;
   data.sequence_length = sequence_length;
   data.seed = static_cast<uint32_t>(options.seed);
@@ -48,7 +61,7 @@ std::shared_ptr<const Dataset> open_data(const Options& options, const Blend& bl
   if (blend.weights && blend.prefixes.size() > 1) data.samples = options.samples;
   if (options.split != "all") {
     data.split = options.split == "train" ? Split::train : options.split == "valid" ? Split::valid : Split::test;
-    data.split_string = options.shares;
+    data.split_string = shares;
   } else {
     data.split = Split::valid;  // a dataset that is used whole
   }
@@ -84,7 +97,8 @@ void eval(const Options& options) {
   for (const std::string& prefix : blend.prefixes) check_data(options, prefix, folder);
   const auto model = load_model(folder, options.model);
   const int64_t length = options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, positions);
-  const auto dataset = open_data(options, blend, length);
+  const std::string shares = options.split == "all" ? "" : shares_of(options, folder);
+  const auto dataset = open_data(options, shares, blend, length);
   const int64_t samples = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
   ProgressBar bar("evaluating", static_cast<double>(samples), "sequences");
   const Evaluation result = evaluate(
@@ -98,8 +112,10 @@ void eval(const Options& options) {
   }
   TextTable table({"model", "data", "split", "tokens", "loss", "perplexity"});
   for (size_t column = 3; column <= 5; ++column) table.align(column, TextTable::Align::right);
-  table.add({options.model.folder, options.data, options.split, group_digits(result.tokens),
-             fmt::format("{:.4f}", result.loss), fmt::format("{:.3f}", std::exp(result.loss))});
+  table.add({options.model.folder, options.data,
+             shares.empty() ? options.split : fmt::format("{} of {}", options.split, shares),
+             group_digits(result.tokens), fmt::format("{:.4f}", result.loss),
+             fmt::format("{:.3f}", std::exp(result.loss))});
   fmt::print("{}", table.str());
 }
 
@@ -113,7 +129,10 @@ void add_eval_command(const Command& app) {
   command.option("--split", options->split, "which part: train, valid, test (as training cuts it), or all")
       .one_of({"train", "valid", "test", "all"})
       .show_default();
-  command.option("--shares", options->shares, "shares of train, valid and test, as data.split").show_default();
+  command.option("--shares", options->shares,
+                 fmt::format("shares of train, valid and test, as data.split; left out: those of the run that "
+                             "the model comes from, else {}",
+                             DataConfig().split));
   command.option("--sequence-length", options->sequence_length, "tokens; 0: 1024 or the model's positions, if fewer")
       .not_negative();
   command.option("--micro-batch", options->micro_batch, "sequences at once").positive().show_default();

@@ -9,7 +9,7 @@ import tokenizers
 import torch
 import transformers
 
-from cli_support import fails, make_model, make_tokenizer, ok, prepare, pretrain, run, snapshot, write_dataset
+from cli_support import fails, make_model, make_tokenizer, ok, prepare, pretrain, run, snapshot, write_dataset, write_jsonl
 
 FAMILIES = ["llama", "gpt2", "nemotron"]
 
@@ -148,6 +148,25 @@ def test_a_checkpoint_serves_wherever_a_folder_does(llama, data, tmp_path):
     for command in [["eval", "--data", data, "--json"], ["generate", "--prompt", "The", "--max-new-tokens", 5]]:
         assert ok(command[0], "--model", llama, *command[1:]).stdout == ok(command[0], "--model", checkpoint, *command[1:]).stdout
     assert "loss" in ok("eval", "--model", tmp_path / "a", "--data", data, "--samples", 2).stdout
+
+
+def test_eval_cuts_the_data_as_the_run_did(llama, data, tmp_path):
+    ok(*pretrain(llama, data, tmp_path / "run", "data.split=80,20,0"))
+
+    def tokens(model, *more):
+        result = ok("eval", "--model", model, "--data", data, "--sequence-length", 32, "--split", "valid", "--json", *more)
+        return json.loads(result.stdout)["tokens"]
+
+    assert tokens(tmp_path / "run") == tokens(llama, "--shares", "80,20,0") > tokens(llama, "--shares", "90,10,0")
+    assert tokens(tmp_path / "run", "--shares", "90,10,0") == tokens(llama, "--shares", "90,10,0")
+    table = ok("eval", "--model", tmp_path / "run", "--data", data, "--split", "valid", "--samples", 1).stdout
+    assert "valid of 80,20,0" in table
+
+
+def test_prepare_says_that_it_replaces(llama, tmp_path):
+    arguments = ["prepare", "--input", write_jsonl(tmp_path / "c.jsonl", ["one"]), "--tokenizer", llama, "--output-prefix", tmp_path / "c"]
+    assert "exists" not in ok(*arguments).stderr
+    assert f"{tmp_path}/c_text_document exists" in ok(*arguments).stderr
 
 
 def test_inspect_a_hugging_face_folder(model):

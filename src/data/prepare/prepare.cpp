@@ -123,8 +123,11 @@ class Preparation {
       }
     }
     for (const std::string& key : options_.json_keys) {
-      outputs_.push_back(
-          std::make_unique<KeyOutput>(work_, type, key, fmt::format("{}_{}_{}", prefix_, key, level()), most_hashes()));
+      const std::string prefix = fmt::format("{}_{}_{}", prefix_, key, level());
+      if (std::filesystem::exists(prefix + ".idx")) {
+        log::warning("{} exists: the new one replaces it once it is complete. Stop here (Ctrl-C) to keep it", prefix);
+      }
+      outputs_.push_back(std::make_unique<KeyOutput>(work_, type, key, prefix, most_hashes()));
     }
     quarantine(0, 0);
     done_.identity = identity_of(options_, tokenizer_, files_);
