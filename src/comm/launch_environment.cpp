@@ -22,6 +22,10 @@ Number number(const GetVariable& get, const char* name) {
   return value;
 }
 
+int number_or(const GetVariable& get, const char* name, int absent) {
+  return get(name) ? number(get, name) : absent;
+}
+
 LaunchEnvironment checked(LaunchEnvironment found, const char* rank_name, const char* size_name) {
   if (found.size < 1 || found.rank < 0 || found.rank >= found.size)
     throw UserError("{}={} and {}={} do not fit together: ranks go from 0 to one less than the size.", rank_name,
@@ -68,8 +72,7 @@ bool is_task_of_slurm_step(const GetVariable& get) {
 // without srun is none of the ranks, and would train alone on what was asked for all.
 void refuse_a_job_without_a_step(const GetVariable& get) {
   if (!get("SLURM_JOB_ID")) return;
-  const int tasks = get("SLURM_NTASKS") ? number(get, "SLURM_NTASKS") : 1,
-            nodes = get("SLURM_JOB_NUM_NODES") ? number(get, "SLURM_JOB_NUM_NODES") : 1;
+  const int tasks = number_or(get, "SLURM_NTASKS", 1), nodes = number_or(get, "SLURM_JOB_NUM_NODES", 1);
   if (tasks <= 1 && nodes <= 1) return;
   throw UserError(
       "this Slurm job has {}, but nothing has started its tasks, and this process would be the only rank: put "
@@ -105,7 +108,7 @@ int launched_ranks(const GetVariable& get) {
     if (get(name)) return number(get, name);
   }
   if (is_task_of_slurm_step(get)) return number(get, "SLURM_STEP_NUM_TASKS");
-  return get("PMI_SIZE") ? number(get, "PMI_SIZE") : 1;
+  return number_or(get, "PMI_SIZE", 1);
 }
 
 std::string first_host(const std::string& list) {

@@ -97,13 +97,21 @@ class MpiTransport final : public Transport {
 
 }  // namespace
 
-MpiSession::MpiSession() {
+MpiSession::MpiSession(int launched) {
   int provided = MPI_THREAD_SINGLE;
   if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
     throw EnvironmentError("MPI cannot start. Start the ranks with mpirun or `llm-pretrain launch local`.");
   }
   if (provided < MPI_THREAD_MULTIPLE) {
     throw EnvironmentError("this MPI gives no MPI_THREAD_MULTIPLE. Install Open MPI 4.1 or newer (libopenmpi-dev).");
+  }
+  if (const int known = size(); known < launched) {
+    MPI_Finalize();
+    throw EnvironmentError(
+        "the environment tells of {} ranks, but MPI knows of {}: start the ranks with the mpirun of the Open MPI that "
+        "this program was built with (`llm-pretrain doctor` names it), with `srun --mpi=pmix`, or with `llm-pretrain "
+        "launch local`; where no launcher is meant, unset the variables that start with OMPI_ and PMIX_",
+        launched, known);
   }
 }
 

@@ -10,7 +10,9 @@ namespace longhaul::comm {
 
 class MpiSession {
  public:
-  MpiSession();  // throws EnvironmentError when MPI cannot start
+  // `launched`: as many ranks as the launcher has started, if it tells. Throws EnvironmentError when MPI cannot start
+  // or knows of fewer, as where Open MPI does not understand the launcher and makes every process the only rank.
+  explicit MpiSession(int launched = 1);
   // Ends MPI once all ranks have come here; after an error it does not wait for them.
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
