@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "longhaul/core/config/field_table.h"
-#include "longhaul/core/json_text.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/batch_schedule.h"
@@ -80,38 +77,6 @@ std::string recipe_report(const Recipe& recipe, const Recipe& r) {
         memory_table(r, r.parallel));
   }
   return out + "\nSettings that differ from the defaults:\n" + setting_lines(recipe);
-}
-
-std::string starter_file_text(const Recipe& r) {
-  const auto quoted = [](const std::string& text) { return lenient_json_text(nlohmann::json(text)); };
-  return fmt::format(
-      R"(// A recipe: starts from "{0}"; what stands here differs from it. `llm-pretrain recipes show {0}` shows the rest,
-// `llm-pretrain schema --text` all keys.
-{{
-  "base": "{0}",
-  "data": {{
-    "train": {1},  // prefix of .bin/.idx files, as `llm-pretrain prepare` makes them
-    "mock": {2},  // made-up data instead
-    "sequence_length": {3}
-  }},
-  "batch": {{
-    "global": {4},  // sequences a step
-    "micro": {5}  // sequences a forward pass: more need more memory
-  }},
-  "optimizer": {{
-    "lr": {6},
-    "min_lr": {7}
-  }},
-  "trainer": {{
-    "max_steps": {8}
-  }},
-  "checkpoint": {{
-    "every": {9}  // steps
-  }}
-}}
-)",
-      r.name, quoted(r.data.train), r.data.mock, r.data.sequence_length, r.batch.global, r.batch.micro, r.optimizer.lr,
-      r.optimizer.min_lr, r.trainer.max_steps, r.checkpoint.every);
 }
 
 }  // namespace longhaul::cli

@@ -11,7 +11,4 @@ namespace longhaul::cli {
 // recipe with the shape of the model that it continues from, where it does.
 std::string recipe_report(const Recipe& recipe, const Recipe& shaped);
 
-// A commented recipe file with `recipe` as its base and the settings that most users change.
-std::string starter_file_text(const Recipe& recipe);
-
 }  // namespace longhaul::cli

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/recipe_report.h"
+#include "cli/starter_file.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/progress.h"
@@ -78,33 +79,51 @@ void add_show(const Command& recipes) {
   });
 }
 
+struct InitOptions {
+  std::string recipe, model, data, output;
+  int64_t epochs = 1;
+  bool force = false;
+};
+
+void init(const InitOptions& options) {
+  if (options.recipe.empty() == options.model.empty()) {
+    throw UserError(
+        "say what to start from: a recipe's name, for a model from scratch, or --model HF_DIR, to continue");
+  }
+  const std::string& path = options.output;
+  const std::string text = options.model.empty()
+                               ? starter_file_text(find_recipe(options.recipe))
+                               : continued_file_text(ModelFolder(options.model), options.data, options.epochs);
+  if (path.empty()) {
+    fmt::print("{}", text);
+    return;
+  }
+  if (!path.ends_with(".json")) throw UserError("--output {}: the name of a recipe file must end in .json", path);
+  if (!options.force && std::filesystem::exists(path))
+    throw UserError("{} is there already; choose another --output, or add --force to replace it", path);
+  write_text(path, text);
+  fmt::print("wrote {}; look at it with: llm-pretrain recipes show {}\n", path, path);
+}
+
 void add_init(const Command& recipes) {
-  struct Options {
-    std::string recipe, output;
-    bool force = false;
-  };
-  auto options = std::make_shared<Options>();
-  const Command command = recipes.subcommand("init", "Write a recipe file of your own that starts from a recipe");
-  command.option("RECIPE", options->recipe, "the recipe's name").required();
+  auto options = std::make_shared<InitOptions>();
+  const Command command = recipes.subcommand("init", "Write a recipe file of your own to start from");
+  const Option recipe = command.option("RECIPE", options->recipe, "the recipe that it is based on");
+  const Option model = command.option("--model", options->model,
+                                      "a Hugging Face folder, a checkpoint or a run to continue from, instead");
+  model.excludes(recipe);
+  const Option data =
+      command.option("--data", options->data, "what to train on, as data.train: its size gives the steps");
+  data.needs(model);
+  command.option("--epochs", options->epochs, "times that the data is read").positive().show_default().needs(data);
   command.option("-o,--output", options->output, "the file to write; default: standard output");
   command.flag("--force", options->force, "replace the file when it is there");
   command.examples(
       "Examples:\n"
       "  llm-pretrain recipes init llama32_1b > my_run.json\n"
-      "  llm-pretrain recipes init llama32_1b --output my_run.json");
-  command.run([options] {
-    const std::string& path = options->output;
-    const std::string text = starter_file_text(find_recipe(options->recipe));
-    if (path.empty()) {
-      fmt::print("{}", text);
-      return;
-    }
-    if (!path.ends_with(".json")) throw UserError("--output {}: the name of a recipe file must end in .json", path);
-    if (!options->force && std::filesystem::exists(path))
-      throw UserError("{} is there already; choose another --output, or add --force to replace it", path);
-    write_text(path, text);
-    fmt::print("wrote {}; look at it with: llm-pretrain recipes show {}\n", path, path);
-  });
+      "  llm-pretrain recipes init llama32_1b --output my_run.json\n"
+      "  llm-pretrain recipes init --model HF_DIR --data data/corpus_text_document --output mine.json");
+  command.run([options] { init(*options); });
 }
 
 }  // namespace

@@ -6,8 +6,10 @@ The program is build/bin/llm-pretrain, or what LLM_PRETRAIN says.
 import json
 import os
 import pathlib
+import re
 import subprocess
 
+import cli_support
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -119,6 +121,29 @@ def test_init_writes_a_file_that_means_the_recipe(name, tmp_path):
     assert again.returncode == 2 and "--force" in again.stderr
     written = run("recipes", "init", name, "--output", mine, "--force")
     assert written.returncode == 0 and mine.read_text() == printed.stdout and str(mine) in written.stdout
+
+
+def test_init_writes_a_file_that_continues_a_model(hf, tmp_path):
+    data = cli_support.prepare(tmp_path, hf, [f"Document {i}: " + " ".join(cli_support.TEXT) for i in range(40)])
+    tokens = cli_support.ok("inspect", data).stdout
+    tokens = int(re.search(r"tokens +([0-9,]+)", tokens)[1].replace(",", ""))
+    mine = tmp_path / "mine.json"
+    cli_support.ok("recipes", "init", "--model", hf, "--data", data, "--epochs", 3, "--output", mine)
+    shown = json.loads(run("recipes", "show", mine, "--json").stdout)
+    assert shown["model"]["from"] == str(hf) and shown["data"]["train"] == str(data) and shown["data"]["sequence_length"] == 256
+    a_step = shown["batch"]["global"] * 256
+    assert shown["trainer"]["max_steps"] == int(tokens * 0.98 * 3 / a_step) >= 10
+    trained = cli_support.ok("pretrain", mine, "trainer.max_steps=2", "trainer.device=cpu", "trainer.precision=fp32",
+                             f"trainer.run_dir={tmp_path / 'run'}")
+    assert "warning" not in trained.stderr, trained.stderr
+
+    place = run("recipes", "init", "--model", hf).stdout
+    assert "data/mine_text_document" in place and '"max_steps": 1000' in place
+    few = cli_support.prepare(tmp_path, hf, ["a few words"], name="few")
+    cli_support.fails(2, ["few_text_document has", "less than one step"], "recipes", "init", "--model", hf, "--data", few)
+    cli_support.fails(2, "say what to start from", "recipes", "init")
+    assert run("recipes", "init", "llama_tiny", "--model", hf).returncode == 2
+    assert run("recipes", "init", "llama_tiny", "--data", data).returncode == 2
 
 
 def test_the_schema_is_one_and_accepts_what_the_program_accepts():
