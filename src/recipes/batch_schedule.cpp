@@ -116,9 +116,9 @@ std::vector<Stage> stages_of(const BatchConfig& b, int64_t sequence_length) {
 
 }  // namespace
 
-int64_t fitting_micro_batch(int64_t wanted, int64_t sequences) {
+int64_t largest_micro_batch(int64_t most, int64_t sequences) {
   constexpr int64_t kLargest = 1 << 20;  // worth a search
-  int64_t micro = std::min({wanted, sequences, kLargest});
+  int64_t micro = std::min({most, sequences, kLargest});
   while (sequences % micro != 0) --micro;
   return micro;
 }
@@ -132,7 +132,7 @@ BatchSchedule::BatchSchedule(const BatchConfig& batch, int64_t sequence_length) 
   }
   for (const Stage& stage : stages_) {
     if (stage.batch % batch.micro == 0) continue;
-    const int64_t micro = fitting_micro_batch(batch.micro, common());
+    const int64_t micro = largest_micro_batch(batch.micro, common());
     if (stages_.size() == 1) {
       throw UserError(
           "batch.global {} does not divide by batch.micro {}: choose batch.micro={}, or a batch.global that is a multiple of {}",

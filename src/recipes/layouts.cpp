@@ -250,7 +250,7 @@ int64_t fitting_micro_batch(const ParallelConfig& layout, const LayoutNeeds& nee
   const int64_t data = needs.ranks / layout.model_ranks(), sequences = needs.micro_batches * needs.micro;
   if (data == 0 || sequences == 0 || !divides(data, sequences)) return 0;
   LayoutNeeds smaller = needs;
-  smaller.micro = fitting_micro_batch(needs.micro, sequences / data);
+  smaller.micro = largest_micro_batch(needs.micro, sequences / data);
   smaller.micro_batches = sequences / smaller.micro;
   return smaller.micro < needs.micro && layout_problems(layout, smaller).empty() ? smaller.micro : 0;
 }

@@ -41,7 +41,7 @@ class BatchSchedule {
   std::vector<Stage> stages_;
 };
 
-// The largest micro-batch of at most `wanted` sequences (a million) that divides so many.
-int64_t fitting_micro_batch(int64_t wanted, int64_t sequences);
+// The largest micro-batch of at most `most` sequences (a million) that divides so many.
+int64_t largest_micro_batch(int64_t most, int64_t sequences);
 
 }  // namespace longhaul

@@ -1,5 +1,6 @@
 #include "data/tokenizer/matcher.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "data/tokenizer/unicode.h"
@@ -41,7 +42,7 @@ TEST(KnownMatchers, MatchWhatTheExpressionsMatch) {
 }
 
 TEST(KnownMatchers, AreOnlyForExactlyTheirPatterns) {
-  EXPECT_FALSE(make_known_matcher(std::string(kPatterns[0]) + "|x"));
+  EXPECT_FALSE(make_known_matcher(fmt::format("{}|x", kPatterns[0])));
   EXPECT_TRUE(make_regex_matcher(R"(\p{L}+)", "test"));
 }
 
