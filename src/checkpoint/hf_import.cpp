@@ -172,9 +172,8 @@ HfImportReport HfWeights::load(std::span<Parameter> parameters) const {
                  parameters.size());
   if (report.zero_embedding_rows > 0) {
     log::warning_here(
-        "{}: {} of {} rows of the token embedding are zero throughout, so those tokens were never trained. "
-        "Such a "
-        "row's first gradients can be huge: use a trained token as the separator of documents",
+        "{}: of the token embedding's rows {} of the {} that are read here are zero throughout, so those tokens were "
+        "never trained. Such a row's first gradients can be huge: use a trained token as the separator of documents",
         folder_.path().string(), report.zero_embedding_rows, embedding_rows);
   }
   return report;

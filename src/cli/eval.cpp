@@ -41,12 +41,23 @@ Blend blend_of(const Options& options) {
 }
 
 // How --split cuts the data: as --shares says, else as the run did whose model this is, else as training does by
-// itself.
+// itself. Empty: --split takes all of it.
 std::string shares_of(const Options& options, const ModelFolder& folder) {
+  if (options.split == "all") {
+    if (!options.shares.empty())
+      throw UserError("--shares {} cuts nothing with --split all: add --split valid", options.shares);
+    return "";
+  }
   if (!options.shares.empty()) return options.shares;
   if (!folder.is_checkpoint()) return DataConfig().split;
   Recipe recipe;
-  read_config(recipe, folder.checkpoint().config(), folder.path().string());
+  read_config(recipe, folder.checkpoint().config(), (folder.checkpoint().path() / "manifest.json").string());
+  if (!recipe.data.valid.empty() || !recipe.data.test.empty()) {
+    throw UserError(
+        "the run of {} read data.train whole, and cut nothing off, since data.valid or data.test named other data: take "
+        "--split all with the data that you held out, or say how to cut with --shares",
+        options.model.folder);
+  }
   return recipe.data.split;
 }
 
@@ -94,10 +105,10 @@ void eval(const Options& options) {
                     positions);
   }
   const Blend blend = blend_of(options);
+  const std::string shares = shares_of(options, folder);
   for (const std::string& prefix : blend.prefixes) check_data(options, prefix, folder);
   const auto model = load_model(folder, options.model);
   const int64_t length = options.sequence_length > 0 ? options.sequence_length : std::min<int64_t>(1024, positions);
-  const std::string shares = options.split == "all" ? "" : shares_of(options, folder);
   const auto dataset = open_data(options, shares, blend, length);
   const int64_t samples = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
   ProgressBar bar("evaluating", static_cast<double>(samples), "sequences");
@@ -106,8 +117,8 @@ void eval(const Options& options) {
       [&](int64_t done, int64_t) { bar.update(static_cast<double>(done)); });
   bar.finish();
   if (options.json) {
-    fmt::print("{{\"loss\": {:.8f}, \"perplexity\": {:.6f}, \"tokens\": {}}}\n", result.loss, std::exp(result.loss),
-               result.tokens);
+    fmt::print("{{\"loss\": {:.8f}, \"perplexity\": {:.6f}, \"tokens\": {}, \"split\": \"{}\", \"shares\": \"{}\"}}\n",
+               result.loss, std::exp(result.loss), result.tokens, options.split, shares);
     return;
   }
   TextTable table({"model", "data", "split", "tokens", "loss", "perplexity"});

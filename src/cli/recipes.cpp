@@ -91,9 +91,8 @@ void init(const InitOptions& options) {
         "say what to start from: a recipe's name, for a model from scratch, or --model HF_DIR, to continue");
   }
   const std::string& path = options.output;
-  const std::string text = options.model.empty()
-                               ? starter_file_text(find_recipe(options.recipe))
-                               : continued_file_text(ModelFolder(options.model), options.data, options.epochs);
+  const std::string text = options.model.empty() ? starter_file_text(find_recipe(options.recipe))
+                                                 : continued_file_text(options.model, options.data, options.epochs);
   if (path.empty()) {
     fmt::print("{}", text);
     return;
@@ -113,9 +112,12 @@ void add_init(const Command& recipes) {
                                       "a Hugging Face folder, a checkpoint or a run to continue from, instead");
   model.excludes(recipe);
   const Option data =
-      command.option("--data", options->data, "what to train on, as data.train: its size gives the steps");
+      command.option("--data", options->data, "prefix of the .bin/.idx files to train on: their size gives the steps");
   data.needs(model);
-  command.option("--epochs", options->epochs, "times that the data is read").positive().show_default().needs(data);
+  command.option("--epochs", options->epochs, "times that the data is read")
+      .between(int64_t{1}, int64_t{1000})
+      .show_default()
+      .needs(data);
   command.option("-o,--output", options->output, "the file to write; default: standard output");
   command.flag("--force", options->force, "replace the file when it is there");
   command.examples(

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "longhaul/core/error.h"
@@ -11,53 +12,104 @@
 #include "longhaul/core/table.h"
 #include "longhaul/data/blend.h"
 #include "longhaul/data/indexed_dataset.h"
+#include "longhaul/data/prepared_info.h"
+#include "longhaul/data/split.h"
+#include "longhaul/train/model_folder.h"
+#include "longhaul/train/tokenizer_check.h"
 
 namespace longhaul::cli {
 namespace {
 
-constexpr double kTrainShare = 0.98;  // of the data; the rest is held out
-
 std::string quoted(const std::string& text) {
-  return lenient_json_text(nlohmann::json(text));
+  return json_text(nlohmann::json(text));
 }
 
-int64_t tokens_of(const std::string& data) {
-  const Blend blend = parse_blend(data, "--data");
+// Where in a recipe what kind of run it is decides.
+struct ContinuedRun {
+  int64_t sequence_length = 0, global_batch = 0, steps = 0;
+  std::string split, split_note, steps_note;
+  bool evaluated = true;
+
+  int64_t tokens_a_step() const { return global_batch * sequence_length; }
+  int64_t eval_every() const { return evaluated ? std::clamp<int64_t>(steps / 10, 5, 500) : 0; }
+  // Evaluations take a third of a training step's time a batch: together at most a tenth of it.
+  int64_t eval_steps() const { return std::clamp<int64_t>(eval_every() * 3 / 10, 1, 16); }
+  int64_t warmup_steps() const { return std::min(std::max<int64_t>(1, steps / 100), steps - 1); }
+};
+
+// A step of 32,768 tokens for a small model, of half a million for a large one, and at least of 8 sequences.
+ContinuedRun run_for(const ModelConfig& model) {
+  const bool large = model.parameter_count() >= 1'000'000'000;
+  ContinuedRun run;
+  run.sequence_length = std::min<int64_t>(large ? 2048 : 1024, model.max_positions);
+  while (run.global_batch == 0 || run.tokens_a_step() * 2 <= (large ? 524'288 : 32'768)) {
+    run.global_batch = std::max<int64_t>(8, run.global_batch * 2);
+  }
+  run.steps = 1000;
+  run.steps_note = "tokens x epochs / (batch.global x data.sequence_length)";
+  run.split = "98,2,0";
+  run.split_note = "the last 2 % of the documents are held out, and evaluated";
+  return run;
+}
+
+int64_t tokens_in(const IndexedDatasetReader& data, SequenceRange range) {
   int64_t tokens = 0;
-  for (const std::string& prefix : blend.prefixes) tokens += IndexedDatasetReader(prefix).tokens();
+  for (int64_t i = range.begin; i < range.end; ++i) tokens += data.length(i);
   return tokens;
 }
 
-struct Amount {
-  int64_t sequence_length = 0, global_batch = 0, steps = 0;
-  std::string steps_note;
-};
-
-// A step of some 32,000 tokens for a small model, of half a million for a large one; fewer where the data would make
-// few steps of them.
-Amount amount_for(const ModelConfig& model, const std::string& data, int64_t epochs) {
-  const bool large = model.parameter_count() >= 1'000'000'000;
-  Amount amount{.sequence_length = std::min<int64_t>(large ? 2048 : 1024, model.max_positions),
-                .global_batch = large ? 256 : 32,
-                .steps = 1000,
-                .steps_note = "tokens x epochs / (batch.global x data.sequence_length)"};
-  if (data.empty()) return amount;
-  const int64_t tokens = tokens_of(data);
-  const double read = static_cast<double>(tokens) * kTrainShare * static_cast<double>(epochs);
-  const auto steps = [&] {
-    return static_cast<int64_t>(read / static_cast<double>(amount.global_batch * amount.sequence_length));
+// Holds out the least that makes some samples, or nothing where the data is too little or one document; a step becomes
+// smaller where the data would make few of them.
+void fit(ContinuedRun& run, const IndexedDatasetReader& data, int64_t epochs) {
+  constexpr std::array<std::array<const char*, 2>, 4> kShares{
+      {{"98,2,0", "2"}, {"95,5,0", "5"}, {"90,10,0", "10"}, {"80,20,0", "20"}}};
+  constexpr int64_t kSamples = 4;
+  const auto part = [&](Split split, const char* shares) {
+    return tokens_in(data, selected_range(split, shares, data.sequences()));
   };
-  while (steps() < 100 && amount.global_batch > 8) amount.global_batch /= 2;
-  amount.steps = steps();
-  if (amount.steps == 0) {
+  const auto found = std::find_if(kShares.begin(), kShares.end(), [&](const auto& shares) {
+    return part(Split::valid, shares[0]) > kSamples * run.sequence_length;
+  });
+  run.evaluated = found != kShares.end();
+  run.split = run.evaluated ? (*found)[0] : "100,0,0";
+  run.split_note =
+      run.evaluated ? fmt::format("the last {} % of the documents are held out, and evaluated", (*found)[1])
+                    : "too few documents to hold some out: prepare others, name them in data.valid, and leave this out";
+  const int64_t tokens = part(Split::train, run.split.c_str());
+  const double read = static_cast<double>(tokens) * static_cast<double>(epochs);
+  const auto steps = [&] { return static_cast<int64_t>(read / static_cast<double>(run.tokens_a_step())); };
+  while (steps() < 100 && run.global_batch > 8) run.global_batch /= 2;
+  run.steps = steps();
+  if (run.steps == 0) {
     throw UserError(
-        "{} has {} tokens, less than one step of {} sequences of {}: prepare more text, or write the recipe by hand",
-        data, group_digits(tokens), amount.global_batch, amount.sequence_length);
+        "{} has {} tokens to train on, and a step of {} sequences of {} takes {}: prepare more text, or read it more often, "
+        "with --epochs {}",
+        data.prefix(), group_digits(tokens), run.global_batch, run.sequence_length, group_digits(run.tokens_a_step()),
+        tokens > 0 ? group_digits(run.tokens_a_step() / tokens + 1) : "N");
   }
-  amount.steps_note =
-      fmt::format("{} of the data's {} tokens", epochs == 1 ? "one epoch" : fmt::format("{} epochs", epochs),
-                  format_count(static_cast<double>(tokens)));
-  return amount;
+  run.steps_note = fmt::format("{} of {} tokens", epochs == 1 ? "one epoch" : fmt::format("{} epochs", epochs),
+                               format_count(static_cast<double>(tokens)));
+}
+
+// The one corpus that --data names, made with the model's tokenizer.
+IndexedDatasetReader open_corpus(const std::string& data, const ModelFolder& model, const std::string& folder) {
+  const Blend blend = parse_blend(data, "data.train");
+  if (blend.prefixes.size() != 1) {
+    throw UserError(
+        "--data {} names {} corpora: name one, whose size gives the steps, and write the others into data.train of the "
+        "file, with their weights",
+        data, blend.prefixes.size());
+  }
+  IndexedDatasetReader corpus(blend.prefixes[0]);
+  if (const auto info = read_prepared_info(corpus.prefix())) {
+    check_tokenizer({.vocab_size = model.config().vocab_size,
+                     .side_car = model.side_car(),
+                     .folder = folder,
+                     .check_tokenizer = true,
+                     .way_out = "leave --data out"},
+                    corpus.prefix(), *info);
+  }
+  return corpus;
 }
 
 }  // namespace
@@ -93,9 +145,10 @@ std::string starter_file_text(const Recipe& r) {
       r.optimizer.min_lr, r.trainer.max_steps, r.checkpoint.every);
 }
 
-std::string continued_file_text(const ModelFolder& model, const std::string& data, int64_t epochs) {
-  const Amount amount = amount_for(model.config(), data, epochs);
-  const int64_t often = std::clamp<int64_t>(amount.steps / 10, 1, 500);  // evaluation takes about a tenth of the time
+std::string continued_file_text(const std::string& folder, const std::string& data, int64_t epochs) {
+  const ModelFolder model(folder);
+  ContinuedRun run = run_for(model.config());
+  if (!data.empty()) fit(run, open_corpus(data, model, folder), epochs);
   return fmt::format(
       R"(// Continued pre-training. `llm-pretrain recipes show` lists what differs from the defaults, `llm-pretrain schema --text`
 // all keys; docs/tutorial.md tells how to choose. Paths are relative to the folder in which llm-pretrain is started.
@@ -105,12 +158,12 @@ std::string continued_file_text(const ModelFolder& model, const std::string& dat
   }},
   "data": {{
     "train": {2},  // prefix of .bin/.idx files, as `llm-pretrain prepare` makes them
-    "split": "98,2,0",  // the last 2 % of the documents are held out, and evaluated
-    "sequence_length": {3}  // of at most {4}
+    "split": "{3}",  // {4}
+    "sequence_length": {5}  // of at most {6}
   }},
   "batch": {{
-    "global": {5},  // sequences a step
-    "micro": {6}  // sequences a forward pass: more need more memory
+    "global": {7},  // sequences a step
+    "micro": 2  // sequences a forward pass: more need more memory
   }},
   "optimizer": {{
     "lr": 3e-5,  // a tenth of a usual peak; with the original peak at hand, 3 to 10 % of that
@@ -118,23 +171,23 @@ std::string continued_file_text(const ModelFolder& model, const std::string& dat
   }},
   "schedule": {{
     "kind": "cosine",
-    "warmup_steps": {7}
+    "warmup_steps": {8}
   }},
   "trainer": {{
-    "max_steps": {8},  // {9}
-    "eval_every": {10},  // steps
-    "eval_steps": {11}  // batches
+    "max_steps": {9},  // {10}
+    "eval_every": {11},  // steps; 0: never
+    "eval_steps": {12}  // batches
   }},
   "checkpoint": {{
-    "every": {10},  // steps
+    "every": {13},  // steps
     "keep_last": 2
   }}
 }}
 )",
-      quoted(model.path().string()), format_count(static_cast<double>(model.config().parameter_count())),
-      quoted(data.empty() ? "data/mine_text_document" : data), amount.sequence_length, model.config().max_positions,
-      amount.global_batch, std::min<int64_t>(2, amount.global_batch), std::max<int64_t>(1, amount.steps / 100),
-      amount.steps, amount.steps_note, often, std::clamp<int64_t>(often / 4, 1, 16));
+      quoted(folder), format_count(static_cast<double>(model.config().parameter_count())),
+      quoted(data.empty() ? "data/mine_text_document" : data), run.split, run.split_note, run.sequence_length,
+      model.config().max_positions, run.global_batch, run.warmup_steps(), run.steps, run.steps_note, run.eval_every(),
+      run.eval_steps(), std::clamp<int64_t>(run.steps / 10, 50, 500));
 }
 
 }  // namespace longhaul::cli

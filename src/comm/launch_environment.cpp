@@ -35,7 +35,7 @@ LaunchEnvironment checked(LaunchEnvironment found, const char* rank_name, const 
 
 LaunchEnvironment from_torch_style_variables(const GetVariable& get) {
   LaunchEnvironment found{
-      LaunchEnvironment::Kind::tcp, number(get, "RANK"), number(get, "WORLD_SIZE"), {}, number(get, "MASTER_PORT")};
+      LaunchEnvironment::Kind::tcp, number(get, "WORLD_SIZE"), number(get, "RANK"), {}, number(get, "MASTER_PORT")};
   found.host = get("MASTER_ADDR").value_or("");
   if (found.host.empty())
     throw UserError("the environment variable MASTER_ADDR is not set. It names the machine of rank 0.");
@@ -47,7 +47,7 @@ LaunchEnvironment from_torch_style_variables(const GetVariable& get) {
 
 LaunchEnvironment from_slurm(const GetVariable& get) {
   LaunchEnvironment found{
-      LaunchEnvironment::Kind::tcp, number(get, "SLURM_PROCID"), number(get, "SLURM_STEP_NUM_TASKS"), {}, 0};
+      LaunchEnvironment::Kind::tcp, number(get, "SLURM_STEP_NUM_TASKS"), number(get, "SLURM_PROCID"), {}, 0};
   found.host =
       get("MASTER_ADDR").value_or(first_host(get("SLURM_STEP_NODELIST").value_or(get("SLURM_NODELIST").value_or(""))));
   if (found.host.empty())
@@ -58,6 +58,18 @@ LaunchEnvironment from_slurm(const GetVariable& get) {
                                                               number<int64_t>(get, "SLURM_STEP_ID") % 16) %
                                                              12000);
   return checked(std::move(found), "SLURM_PROCID", "SLURM_STEP_NUM_TASKS");
+}
+
+// mpirun, or what starts processes with PMIx: of the latter Slurm tells of how many.
+std::optional<LaunchEnvironment> from_mpi_launcher(const GetVariable& get) {
+  LaunchEnvironment found{LaunchEnvironment::Kind::mpi, 1, 0, {}, 0};
+  if (get("OMPI_COMM_WORLD_SIZE")) {
+    found.size = number(get, "OMPI_COMM_WORLD_SIZE");
+    return found;
+  }
+  if (!get("PMIX_RANK") || !get("PMIX_NAMESPACE")) return std::nullopt;
+  if (get("PMIX_NAMESPACE")->starts_with("slurm.")) found.size = number_or(get, "SLURM_STEP_NUM_TASKS", 1);
+  return found;
 }
 
 // Whether srun has started this process as one of a step's tasks. A batch script has no step's number, or a reserved
@@ -94,8 +106,8 @@ void refuse_another_mpi(const GetVariable& get) {
 }  // namespace
 
 LaunchEnvironment launch_environment(const GetVariable& get) {
-  using Kind = LaunchEnvironment::Kind;
-  if (get("OMPI_COMM_WORLD_SIZE") || (get("PMIX_RANK") && get("PMIX_NAMESPACE"))) return {Kind::mpi, 0, 1, {}, 0};
+  if (get("TORCHELASTIC_RUN_ID")) return from_torch_style_variables(get);  // torchrun, whoever started that
+  if (const auto found = from_mpi_launcher(get)) return *found;
   if (get("RANK") || get("WORLD_SIZE")) return from_torch_style_variables(get);
   if (is_task_of_slurm_step(get)) return from_slurm(get);
   refuse_another_mpi(get);
@@ -104,6 +116,7 @@ LaunchEnvironment launch_environment(const GetVariable& get) {
 }
 
 int launched_ranks(const GetVariable& get) {
+  if (get("TORCHELASTIC_RUN_ID")) return number(get, "WORLD_SIZE");
   for (const char* const name : {"OMPI_COMM_WORLD_SIZE", "WORLD_SIZE"}) {
     if (get(name)) return number(get, name);
   }

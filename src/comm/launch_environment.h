@@ -14,8 +14,9 @@ struct LaunchEnvironment {
     tcp,     // anything that sets RANK and WORLD_SIZE, or srun without PMIx
   };
   Kind kind = Kind::single;
+  int size = 1;  // for mpi: as far as the launcher tells
   // For tcp.
-  int rank = 0, size = 1;
+  int rank = 0;
   std::string host;  // of rank 0
   int port = 0;
 };

@@ -103,14 +103,16 @@ MpiSession::MpiSession(int launched) {
     throw EnvironmentError("MPI cannot start. Start the ranks with mpirun or `llm-pretrain launch local`.");
   }
   if (provided < MPI_THREAD_MULTIPLE) {
+    MPI_Finalize();
     throw EnvironmentError("this MPI gives no MPI_THREAD_MULTIPLE. Install Open MPI 4.1 or newer (libopenmpi-dev).");
   }
   if (const int known = size(); known < launched) {
     MPI_Finalize();
     throw EnvironmentError(
-        "the environment tells of {} ranks, but MPI knows of {}: start the ranks with the mpirun of the Open MPI that "
-        "this program was built with (`llm-pretrain doctor` names it), with `srun --mpi=pmix`, or with `llm-pretrain "
-        "launch local`; where no launcher is meant, unset the variables that start with OMPI_ and PMIX_",
+        "the launcher tells of {} ranks (OMPI_COMM_WORLD_SIZE, or with PMIx SLURM_STEP_NUM_TASKS), but MPI knows of {}: "
+        "start the ranks with the mpirun of the Open MPI that this program was built with (`llm-pretrain doctor` names "
+        "it), with `srun --mpi=pmix`, or with `llm-pretrain launch local`; where no launcher is meant, unset the "
+        "variables that start with OMPI_ and PMIX_",
         launched, known);
   }
 }

@@ -36,7 +36,7 @@ World join_world(const RendezvousOptions& options) {
   World world;
   switch (found.kind) {
     case LaunchEnvironment::Kind::mpi:
-      world.mpi = std::make_unique<MpiSession>(launched_ranks(variable));
+      world.mpi = std::make_unique<MpiSession>(found.size);
       world.communicator = world.mpi->world();
       world.backend = "mpi";
       break;

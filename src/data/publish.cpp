@@ -5,6 +5,7 @@
 #include "core/system_reason.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul {
 
@@ -23,6 +24,12 @@ void publish_dataset(const fs::path& bin, const fs::path& idx, const std::string
   if (fs::exists(idx, ignored)) fs::remove(prefix + ".idx", ignored);
   publish_file(bin, prefix + ".bin");
   publish_file(idx, prefix + ".idx");
+}
+
+void warn_of_replacement(const std::string& prefix) {
+  if (!fs::exists(prefix + ".idx")) return;
+  log::warning("{} exists: the new dataset replaces it once it is complete. To keep it, choose another --output-prefix",
+               prefix);
 }
 
 }  // namespace longhaul

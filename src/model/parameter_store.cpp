@@ -180,6 +180,8 @@ FlatRange ParameterStore::whole_rows(FlatRange range) const {
 }
 
 std::vector<Parameter> ParameterStore::views_of(FlatRange rows, const at::Tensor& buffer) const {
+  LONGHAUL_CHECK(whole_rows(rows) == rows && buffer.numel() == rows.count(), "[{}, {}) are no whole rows", rows.begin,
+                 rows.end);
   std::vector<Parameter> views;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& p = parameters_[i];

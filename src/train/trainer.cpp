@@ -158,7 +158,7 @@ Trainer::~Trainer() = default;
 
 void Trainer::State::fill() {
   int64_t held = 0;
-  for (const Parameter& p : model.parameters().parameters()) held += p.value.numel();
+  for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::all)) held += piece.master.numel();
   if (resumed) {
     checkpoints.load(*resumed, optimizer);
     log::info("resuming {} after step {} ({} samples)", recipe.trainer.run_dir, progress.step,

@@ -161,6 +161,9 @@ def test_eval_cuts_the_data_as_the_run_did(llama, data, tmp_path):
     assert tokens(tmp_path / "run", "--shares", "90,10,0") == tokens(llama, "--shares", "90,10,0")
     table = ok("eval", "--model", tmp_path / "run", "--data", data, "--split", "valid", "--samples", 1).stdout
     assert "valid of 80,20,0" in table
+    fails(2, "--shares 80,20,0 cuts nothing", "eval", "--model", llama, "--data", data, "--shares", "80,20,0")
+    ok(*pretrain(llama, data, tmp_path / "whole", f"data.valid={data}"))
+    fails(2, "read data.train whole", "eval", "--model", tmp_path / "whole", "--data", data, "--split", "valid")
 
 
 def test_prepare_says_that_it_replaces(llama, tmp_path):

@@ -56,7 +56,7 @@ def test_ranks_without_a_launchers_share_divide_the_cores(tmp_path):
 
 
 def test_a_rank_that_mpi_takes_for_the_only_one_does_not_train_alone(tmp_path):
-    cli_support.fails(1, ["the environment tells of 2 ranks, but MPI knows of 1", "mpirun"], "pretrain", "llama_tiny", "data.mock=true",
+    cli_support.fails(1, ["the launcher tells of 2 ranks (OMPI_COMM_WORLD_SIZE", "but MPI knows of 1", "mpirun"], "pretrain", "llama_tiny", "data.mock=true",
                       f"trainer.run_dir={tmp_path / 'run'}", env={"OMPI_COMM_WORLD_SIZE": "2"})
     assert not (tmp_path / "run").exists()
 

@@ -123,27 +123,40 @@ def test_init_writes_a_file_that_means_the_recipe(name, tmp_path):
     assert written.returncode == 0 and mine.read_text() == printed.stdout and str(mine) in written.stdout
 
 
-def test_init_writes_a_file_that_continues_a_model(hf, tmp_path):
-    data = cli_support.prepare(tmp_path, hf, [f"Document {i}: " + " ".join(cli_support.TEXT) for i in range(40)])
-    tokens = cli_support.ok("inspect", data).stdout
-    tokens = int(re.search(r"tokens +([0-9,]+)", tokens)[1].replace(",", ""))
+def tokens_in(data):
+    return int(re.search(r"tokens +([0-9,]+)", cli_support.ok("inspect", data).stdout)[1].replace(",", ""))
+
+
+# Documents, lines of each, epochs, and the share that is held out: four samples of it at least.
+@pytest.mark.parametrize("documents, lines, epochs, share", [(400, 60, 1, 2), (40, 12, 3, 10), (3, 100, 2, 20), (1, 120, 1, 0)])
+def test_init_writes_a_file_that_continues_a_model(hf, tmp_path, documents, lines, epochs, share):
+    data = cli_support.prepare(tmp_path, hf, [f"Document {i}: " + " ".join((cli_support.TEXT * 2)[:lines]) for i in range(documents)])
     mine = tmp_path / "mine.json"
-    cli_support.ok("recipes", "init", "--model", hf, "--data", data, "--epochs", 3, "--output", mine)
+    cli_support.ok("recipes", "init", "--model", hf, "--data", data, "--epochs", epochs, "--output", mine)
     shown = json.loads(run("recipes", "show", mine, "--json").stdout)
     assert shown["model"]["from"] == str(hf) and shown["data"]["train"] == str(data) and shown["data"]["sequence_length"] == 256
-    a_step = shown["batch"]["global"] * 256
-    assert shown["trainer"]["max_steps"] == int(tokens * 0.98 * 3 / a_step) >= 10
-    trained = cli_support.ok("pretrain", mine, "trainer.max_steps=2", "trainer.device=cpu", "trainer.precision=fp32",
-                             f"trainer.run_dir={tmp_path / 'run'}")
-    assert "warning" not in trained.stderr, trained.stderr
+    assert shown["data"]["split"] == f"{100 - share},{share},0" and (shown["trainer"]["eval_every"] > 0) == (share > 0)
+    kept = tokens_in(data) * round(documents * (100 - share) / 100) // documents  # documents are about as long as each other
+    steps = kept * epochs / (shown["batch"]["global"] * 256)
+    assert shown["trainer"]["max_steps"] == pytest.approx(steps, abs=1 + 0.01 * steps)
+    trained = cli_support.ok("pretrain", mine, f"trainer.max_steps={min(3, shown['trainer']['max_steps'])}", "schedule.warmup_steps=0",
+                             "trainer.device=cpu", "trainer.precision=fp32", f"trainer.run_dir={tmp_path / 'run'}")
+    assert "warning" not in trained.stderr and ("valid" in trained.stderr + trained.stdout) == (share > 0), trained.stderr
 
+
+def test_init_refuses_what_it_cannot_write_a_recipe_for(hf, tmp_path):
     place = run("recipes", "init", "--model", hf).stdout
     assert "data/mine_text_document" in place and '"max_steps": 1000' in place
     few = cli_support.prepare(tmp_path, hf, ["a few words"], name="few")
-    cli_support.fails(2, ["few_text_document has", "less than one step"], "recipes", "init", "--model", hf, "--data", few)
+    cli_support.fails(2, ["few_text_document has", "tokens to train on, and a step of 8 sequences of 256 takes 2,048", "--epochs "], "recipes",
+                      "init", "--model", hf, "--data", few)
+    cli_support.fails(2, "names 2 corpora: name one", "recipes", "init", "--model", hf, "--data", f"{few} {few}")
+    cli_support.make_tokenizer(tmp_path / "other", size=350)
+    other = cli_support.prepare(tmp_path, tmp_path / "other", cli_support.TEXT * 9, name="other")
+    cli_support.fails(2, "tokenizer", "recipes", "init", "--model", hf, "--data", other)
     cli_support.fails(2, "say what to start from", "recipes", "init")
     assert run("recipes", "init", "llama_tiny", "--model", hf).returncode == 2
-    assert run("recipes", "init", "llama_tiny", "--data", data).returncode == 2
+    assert run("recipes", "init", "llama_tiny", "--data", few).returncode == 2
 
 
 def test_the_schema_is_one_and_accepts_what_the_program_accepts():

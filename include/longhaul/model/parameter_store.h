@@ -75,8 +75,8 @@ class ParameterStore {
   int64_t parameter_count() const;  // elements of the global tensors, without padding
   // `range` widened to whole rows of the parameters that it cuts, or all of a parameter whose blocks are columns.
   FlatRange whole_rows(FlatRange range) const;
-  // What lies in `rows`, which cuts none, as parameters that are views into another buffer of that length (the
-  // optimiser's masters, say). Of a parameter that lies in part within, they are the blocks within.
+  // What lies in `rows`, which whole_rows gave, as parameters that are views into another buffer of that length (the
+  // optimiser's masters, say). Of a parameter that lies in part within they have those rows: their `blocks` tell which.
   std::vector<Parameter> views_of(FlatRange rows, const at::Tensor& buffer) const;
 
   const std::vector<ParameterUnit>& units() const { return units_; }

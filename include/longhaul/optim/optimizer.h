@@ -40,7 +40,7 @@ class Optimizer {
   ~Optimizer();
 
   // Sets the masters: `fill` is called for each unit, and writes this rank's parameters of it, in FP32, but their
-  // padding. Sharded, these are the rows of them that its share of the unit reaches into.
+  // padding. Sharded, these are the rows of them that its share of the unit reaches into, perhaps none: go by `blocks`.
   void fill(const std::function<void(std::vector<Parameter>& parameters)>& fill);
 
   // Masters and moments as rectangles of the global tensors. `all`: what this rank holds, to be loaded; `owned`: what

@@ -33,8 +33,8 @@ class ModelFolder {
   const HfSideCar& side_car() const { return side_car_; }
 
   // What fills parameters of a model of `config()`, or of one that differs only in what weights don't depend on, a few
-  // or all at a time, and returns the bytes that it read for them. The folder outlives it. UserError where the weights
-  // are not those that its configuration describes.
+  // or all at a time, or some rows of them as their `blocks` say, and returns the bytes that it read for them. The
+  // folder outlives it. UserError where the weights are not those that its configuration describes.
   WeightReader weights() const;
   // The weights by parameter name, without a model; the folder must outlive it. UserError for a Hugging Face
   // folder, whose tensors are others.

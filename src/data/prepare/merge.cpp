@@ -7,6 +7,7 @@
 #include <set>
 #include <system_error>
 
+#include "data/publish.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/unfinished.h"
@@ -89,6 +90,7 @@ MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::st
     }
   }
   check_partitions(prefixes, infos);
+  warn_of_replacement(output);
 
   if (const auto parent = fs::path(output).parent_path(); !parent.empty()) make_folder(parent);
   remove_stale_partials(output);

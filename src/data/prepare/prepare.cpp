@@ -64,6 +64,7 @@ class Preparation {
   }
 
   PrepareReport run() {
+    for (const std::string& key : options_.json_keys) warn_of_replacement(dataset(key));
     try {
       if (!work_.journal() || !work_.journal()->complete) tokenize();
       publish();
@@ -93,6 +94,7 @@ class Preparation {
                                                          : "fail";
   }
   const char* level() const { return options_.sentences ? "sentence" : "document"; }
+  std::string dataset(const std::string& key) const { return fmt::format("{}_{}_{}", prefix_, key, level()); }
   size_t most_hashes() const { return std::max<size_t>(1024, kMostHashes / options_.json_keys.size()); }
   std::filesystem::path quarantine_file() const { return work_.file("quarantine.jsonl"); }
 
@@ -123,11 +125,7 @@ class Preparation {
       }
     }
     for (const std::string& key : options_.json_keys) {
-      const std::string prefix = fmt::format("{}_{}_{}", prefix_, key, level());
-      if (std::filesystem::exists(prefix + ".idx")) {
-        log::warning("{} exists: the new one replaces it once it is complete. Stop here (Ctrl-C) to keep it", prefix);
-      }
-      outputs_.push_back(std::make_unique<KeyOutput>(work_, type, key, prefix, most_hashes()));
+      outputs_.push_back(std::make_unique<KeyOutput>(work_, type, key, dataset(key), most_hashes()));
     }
     quarantine(0, 0);
     done_.identity = identity_of(options_, tokenizer_, files_);

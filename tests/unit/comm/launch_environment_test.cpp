@@ -40,6 +40,29 @@ TEST(LaunchEnvironment, KnowsWhoStartedIt) {
   EXPECT_EQ(with({{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}}).kind, Kind::single);
 }
 
+TEST(LaunchEnvironment, OfSeveralLaunchersTheOneThatStartedTheRanksCounts) {
+  const Variables slurm{{"PMIX_RANK", "0"}, {"PMIX_NAMESPACE", "slurm.pmix.7.0"}, {"SLURM_STEP_NUM_TASKS", "4"}};
+  const auto size = [](Variables all, const Variables& more) {
+    all.insert(more.begin(), more.end());
+    return with(all).size;
+  };
+  EXPECT_EQ(size(slurm, {}), 4);
+  EXPECT_EQ(size(slurm, {{"WORLD_SIZE", "8"}}), 4) << "which a job script exports";
+  EXPECT_EQ(size(slurm, {{"OMPI_COMM_WORLD_SIZE", "2"}}), 2) << "mpirun in a step of srun";
+  Variables prun = slurm;
+  prun["PMIX_NAMESPACE"] = "prterun-a-7@1";
+  EXPECT_EQ(size(prun, {}), 1) << "not told";
+  const LaunchEnvironment torchrun = with({{"OMPI_COMM_WORLD_SIZE", "1"},
+                                           {"TORCHELASTIC_RUN_ID", "none"},
+                                           {"RANK", "3"},
+                                           {"WORLD_SIZE", "8"},
+                                           {"MASTER_ADDR", "a"},
+                                           {"MASTER_PORT", "29500"}});
+  EXPECT_EQ(torchrun.kind, Kind::tcp) << "mpirun -n 1 torchrun";
+  EXPECT_EQ(torchrun.size, 8);
+  EXPECT_EQ(torchrun.rank, 3);
+}
+
 // A batch script is no rank, though Slurm numbers it 0; what it starts by other means than srun is.
 TEST(LaunchEnvironment, RefusesABatchScriptOfSeveralTasks) {
   const Variables script{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}};
