@@ -1,6 +1,11 @@
 #include "train/run_checkpoints.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "longhaul/comm/exchange.h"
 #include "longhaul/core/config/json.h"
@@ -33,6 +38,30 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
         "the run {} was started with another model: model.{} is now {}. {}, or choose another trainer.run_dir",
         recipe.trainer.run_dir, key, lenient_json_text(value), way_out);
   }
+}
+
+// The settings that decide in which order data is read, where they are others than the checkpoint's run had.
+std::string what_changed_the_order(const Recipe& recipe, const CheckpointReader& resumed) {
+  Recipe before;
+  read_config(before, resumed.config(), (resumed.path() / "manifest.json").string());
+  std::vector<std::string> changes;
+  const auto compare = [&](const std::string& key, const nlohmann::ordered_json& was,
+                           const nlohmann::ordered_json& is) {
+    if (was != is)
+      changes.push_back(fmt::format("{} was {}, is {}", key, lenient_json_text(was), lenient_json_text(is)));
+  };
+  const auto was = write_json(fields<DataConfig>(), &before.data), is = write_json(fields<DataConfig>(), &recipe.data);
+  for (const char* const key : {"train", "replay", "replay_fraction", "split", "seed", "sequence_length", "fim",
+                                "stable_order", "sampler", "sampler_sharding", "mock"}) {
+    compare(fmt::format("data.{}", key), was.at(key), is.at(key));
+  }
+  compare("batch.global", before.batch.global, recipe.batch.global);
+  compare("trainer.max_steps", before.trainer.max_steps, recipe.trainer.max_steps);
+  if (recipe.data.sampler != SamplerKind::sequential) compare("batch.micro", before.batch.micro, recipe.batch.micro);
+  if (!changes.empty()) return fmt::format("{}", fmt::join(changes, "; "));
+  return recipe.data.sampler == SamplerKind::sequential
+             ? "no setting did: the files are others"
+             : "no setting did: the files are others, or the data-parallel ranks";
 }
 
 }  // namespace
@@ -68,10 +97,8 @@ void RunCheckpoints::load(const CheckpointReader& resumed, Optimizer& optimizer)
   const std::string order = resumed.state().value(kDataOrder, data_order_);
   if (order != data_order_) {
     log::warning(
-        "the training data or its order changed since {} was saved (the files, the weights of a blend, data.split, data.seed, "
-        "data.sequence_length, data.fim, data.stable_order, data.sampler, with data.sampler=cyclic batch.micro and the data-parallel ranks, or the "
-        "number of samples or epochs): the run goes on at sample {} of the new order",
-        resumed.path().string(), resumed.consumed_samples());
+        "the training data or its order changed since {} was saved ({}): the run goes on at sample {} of the new order",
+        resumed.path().string(), what_changed_the_order(recipe_, resumed), resumed.consumed_samples());
   }
   for (const Optimizer::Piece& piece : optimizer.pieces(PieceChoice::all)) {
     const auto read = [&](const char* group, const at::Tensor& into) {

@@ -1,6 +1,7 @@
 #include "train/run_data.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -29,6 +30,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
   std::map<std::string, std::string> corpus_of;  // by fingerprint of its tokenizer
   for (const std::string& prefix : corpora(recipe.data)) {
     const auto info = read_prepared_info(prefix);
+    if (!info && !std::filesystem::exists(prefix + ".idx")) continue;  // opening it says so
     if (!info) {
       why_none = fmt::format("{}, which would name it, is missing", prepared_info_path(prefix));
       log::warning("{} is missing, so the ids of {} are not checked against the model's tokenizer",

@@ -7,11 +7,17 @@
 namespace longhaul {
 
 void check_tokenizer(const TokenizerOwner& owner, const std::string& prefix, const PreparedInfo& info) {
+  if (info.largest_id >= owner.vocab_size && owner.folder.empty()) {
+    throw UserError(
+        "{} holds token id {}, but the model's vocabulary has {} entries: set model.vocab_size=0, and data.tokenizer to "
+        "the folder of the tokenizer that the text was prepared with",
+        prefix, info.largest_id, owner.vocab_size);
+  }
   if (info.largest_id >= owner.vocab_size) {
     throw UserError(
         "{} holds token id {}, but the model's vocabulary has {} entries: prepare the text with the model's "
         "own tokenizer (llm-pretrain prepare --tokenizer {})",
-        prefix, info.largest_id, owner.vocab_size, owner.folder.empty() ? "HF_DIR" : owner.folder);
+        prefix, info.largest_id, owner.vocab_size, owner.folder);
   }
   const auto tokenizer = owner.side_car.files.find("tokenizer.json");
   if (!owner.check_tokenizer) return;

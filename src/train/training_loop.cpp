@@ -89,7 +89,7 @@ TrainResult Trainer::State::run() {
   const auto start = Clock::now();
   int64_t tokens_before = progress.consumed_tokens;
 
-  const StopSignal stop_signal;
+  const StopSignal stop_signal(/*tell=*/layout.leads());
   std::optional<MetricsLog> metrics_log;
   std::optional<ProgressPanel> panel;
   if (layout.leads()) {

@@ -168,6 +168,21 @@ def test_damaged_checkpoint_falls_back(uninterrupted, tmp_path):
     assert_same(run_dir, uninterrupted)
 
 
+def test_a_signal_in_a_long_step_is_answered_at_once(tmp_path):
+    """And a second one, an impatient user's, ends the run."""
+    arguments = command(tmp_path / "run", "data.mock=true", "batch.global=400000", "trainer.eval_every=0")
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert any("tokens a step" in line for line in process.stderr)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    assert any("SIGTERM came: the run ends after this step" in line for line in process.stderr)
+    time.sleep(3.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == -signal.SIGINT
+    process.stderr.close()
+
+
 # What may change between a run's beginning and its end.
 
 
@@ -184,7 +199,7 @@ def test_a_smaller_batch_has_data_enough(corpus, tmp_path):
     run_dir, data = tmp_path / "run", f"data.train={corpus}"
     resume(run_dir, data, "batch.global=32", "trainer.max_steps=6")
     error = resume(run_dir, data, "batch.global=2")
-    assert "order changed" in error  # more epochs than were planned for
+    assert "order changed" in error and "(batch.global was 32, is 2; trainer.max_steps was 6, is " in error  # more epochs than were planned for
     assert manifest(run_dir, STEPS)["consumed_samples"] == 6 * 32 + (STEPS - 6) * 2
 
 

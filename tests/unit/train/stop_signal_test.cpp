@@ -15,11 +15,13 @@ TEST(StopSignalTest, TheHostsHandlersComeBack) {
   host.sa_handler = [](int number) { hosts = number; };
   sigaction(SIGTERM, &host, &before);
   {
-    const StopSignal stop;
+    const StopSignal stop(/*tell=*/false);
     EXPECT_FALSE(StopSignal::raised());
     std::raise(SIGTERM);
     EXPECT_TRUE(StopSignal::raised());
     EXPECT_STREQ(StopSignal::name(), "SIGTERM");
+    std::raise(SIGINT);  // at the same time: a launcher's way of passing on one Ctrl-C
+    EXPECT_TRUE(StopSignal::raised());
     EXPECT_EQ(hosts, 0);
   }
   std::raise(SIGTERM);
