@@ -50,6 +50,10 @@ void generate(const Options& options) {
     print_now(options.prompt);
     for (const int32_t id : prompt) decoder.push(id);
   }
+  if (options.generate.temperature == 0 && options.generate.top_p < 1) {
+    log::warning("--top-p {} has no effect with --temperature 0, which takes the likeliest token",
+                 options.generate.top_p);
+  }
   const auto made =
       longhaul::generate(*model, prompt, generate_options, [&](int32_t id) { print_now(decoder.push(id)); });
   print_now(decoder.finish());

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "cli/other_work.h"
 #include "longhaul/train/device.h"
 #include "longhaul/train/model_folder.h"
 
@@ -19,8 +20,9 @@ std::unique_ptr<Transformer> load_model(const ModelFolder& folder, const ModelOp
   const DeviceChoice choice = options.device == "cpu"    ? DeviceChoice::cpu
                               : options.device == "cuda" ? DeviceChoice::cuda
                                                          : DeviceChoice::automatic;
-  return longhaul::load_model(folder, options.precision == "bf16" ? at::kBFloat16 : at::kFloat,
-                              resolve_device(choice, 0, "--device cpu"));
+  const c10::Device device = resolve_device(choice, 0, "--device cpu");
+  if (device.is_cpu() && options.threads == 0) tell_of_other_work(at::get_num_threads(), "--threads ");
+  return longhaul::load_model(folder, options.precision == "bf16" ? at::kBFloat16 : at::kFloat, device);
 }
 
 }  // namespace longhaul::cli

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/other_work.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/comm/exchange.h"
 #include "longhaul/comm/rendezvous.h"
@@ -22,6 +23,17 @@
 
 namespace longhaul::cli {
 namespace {
+
+// Quoted where a shell would cut it.
+std::string shell_word(const std::string& path) {
+  const bool plain =
+      path.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") ==
+      std::string::npos;
+  if (plain) return path;
+  std::string quoted = "'";
+  for (const char c : path) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
 
 void print_summary(const Trainer& trainer, const TrainResult& result) {
   const Recipe& recipe = trainer.recipe();
@@ -40,7 +52,7 @@ void print_summary(const Trainer& trainer, const TrainResult& result) {
   fmt::print("\n{}", table.str());
   fmt::print("run folder   {}\n", recipe.trainer.run_dir);
   fmt::print("checkpoint   {}\n", result.checkpoint);
-  fmt::print("next         llm-pretrain export --checkpoint {} --output OUT_HF_DIR\n", result.checkpoint);
+  fmt::print("next         llm-pretrain export --checkpoint {} --output OUT_HF_DIR\n", shell_word(result.checkpoint));
 }
 
 // Ranks whose launcher gives them no share of their machine's cores would each take all of them.
@@ -90,6 +102,9 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
   });
   Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
   const Recipe& recipe = trainer.recipe();
+  if (alone && recipe.trainer.threads == 0 && trainer.model().parameters().options().device.is_cpu()) {
+    tell_of_other_work(at::get_num_threads(), "trainer.threads=");
+  }
   if (!names_a_model(name, overrides)) {
     log::warning(
         "{} has no \"model\" section: this trains a model of default sizes from random weights. To go on from a Hugging Face "
