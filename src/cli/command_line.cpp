@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 
@@ -165,6 +166,31 @@ std::vector<std::string> names_of(const CLI::App& app) {
   return names;
 }
 
+// What others call a command or an option: "" where nothing of `known` is meant.
+std::string known_by_another_name(const std::string& word, const std::vector<std::string>& known) {
+  static constexpr std::array<std::array<const char*, 2>, 11> kNames{{{"train", "pretrain"},
+                                                                      {"finetune", "pretrain"},
+                                                                      {"preprocess", "prepare"},
+                                                                      {"preprocess_data", "prepare"},
+                                                                      {"tokenize", "prepare"},
+                                                                      {"--model", "--checkpoint"},
+                                                                      {"--checkpoint", "--model"},
+                                                                      {"--load", "--model"},
+                                                                      {"--tokenizer-model", "--tokenizer"},
+                                                                      {"--tokenizer-name-or-path", "--tokenizer"},
+                                                                      {"--output", "--output-prefix"}}};
+  for (const auto& [other, ours] : kNames) {
+    if (word == other && std::find(known.begin(), known.end(), ours) != known.end()) return ours;
+  }
+  return "";
+}
+
+// The nearest of `known` to a word, or the one that others call so.
+std::string meant(const std::string& word, const std::vector<std::string>& known) {
+  const std::string ours = known_by_another_name(word, known);
+  return ours.empty() ? nearest(word, known) : ours;
+}
+
 // The commands below `command` that have an option of that name.
 std::vector<std::string> subcommands_with(const CLI::App& command, const std::string& option) {
   std::vector<std::string> owners;
@@ -191,7 +217,7 @@ std::string wrong_word(const CLI::App& app) {
   for (const std::string& word : command->remaining()) {
     if (word == "--") continue;
     if (word.starts_with("--")) {
-      const std::string option = word.substr(0, word.find('=')), close = nearest(option, options);
+      const std::string option = word.substr(0, word.find('=')), close = meant(option, options);
       const auto owners = subcommands_with(*command, option);
       if (owners.size() == 1) {
         return fmt::format("`{0}` has no option {1}, but `{0} {2}` has: write `{0} {2} {1} …`", command->get_name(),
@@ -212,7 +238,7 @@ std::string wrong_word(const CLI::App& app) {
       return text(fmt::format("`{}` has no option {}", command->get_name(), word), close);
     }
     if (commands.empty() || !needs_command) continue;
-    const std::string close = nearest(word, commands), above = command == &app ? "" : command->get_name() + " ";
+    const std::string close = meant(word, commands), above = command == &app ? "" : command->get_name() + " ";
     const std::string others =
         close.empty() && command != &app ? fmt::format(", but {}", fmt::join(commands, ", ")) : "";
     return text(fmt::format("there is no command \"{}{}\"{}", above, word, others),

@@ -24,7 +24,7 @@ std::string quoted(const std::string& text) {
   return json_text(nlohmann::json(text));
 }
 
-// Where in a recipe what kind of run it is decides.
+// What of a recipe depends on the model and the data.
 struct ContinuedRun {
   int64_t sequence_length = 0, global_batch = 0, steps = 0;
   std::string split, split_note, steps_note;
@@ -123,6 +123,7 @@ std::string starter_file_text(const Recipe& r) {
   "data": {{
     "train": {1},  // prefix of .bin/.idx files, as `llm-pretrain prepare` makes them
     "mock": {2},  // made-up data instead
+    // "tokenizer": "HF_DIR",  // the folder of the data's tokenizer, with "model": {{"vocab_size": 0}}: as many as it has
     "sequence_length": {3}
   }},
   "batch": {{
@@ -133,16 +134,19 @@ std::string starter_file_text(const Recipe& r) {
     "lr": {6},
     "min_lr": {7}
   }},
+  "schedule": {{
+    "warmup_steps": {8}  // fewer than max_steps
+  }},
   "trainer": {{
-    "max_steps": {8}
+    "max_steps": {9}
   }},
   "checkpoint": {{
-    "every": {9}  // steps
+    "every": {10}  // steps
   }}
 }}
 )",
       r.name, quoted(r.data.train), r.data.mock, r.data.sequence_length, r.batch.global, r.batch.micro, r.optimizer.lr,
-      r.optimizer.min_lr, r.trainer.max_steps, r.checkpoint.every);
+      r.optimizer.min_lr, r.schedule.warmup_steps, r.trainer.max_steps, r.checkpoint.every);
 }
 
 std::string continued_file_text(const std::string& folder, const std::string& data, int64_t epochs) {
@@ -157,7 +161,7 @@ std::string continued_file_text(const std::string& folder, const std::string& da
     "from": {0}  // {1} parameters; the shape comes from there
   }},
   "data": {{
-    "train": {2},  // prefix of .bin/.idx files, as `llm-pretrain prepare` makes them
+    "train": {2},  // {14}
     "split": "{3}",  // {4}
     "sequence_length": {5}  // of at most {6}
   }},
@@ -187,7 +191,9 @@ std::string continued_file_text(const std::string& folder, const std::string& da
       quoted(folder), format_count(static_cast<double>(model.config().parameter_count())),
       quoted(data.empty() ? "data/mine_text_document" : data), run.split, run.split_note, run.sequence_length,
       model.config().max_positions, run.global_batch, run.warmup_steps(), run.steps, run.steps_note, run.eval_every(),
-      run.eval_steps(), std::clamp<int64_t>(run.steps / 10, 50, 500));
+      run.eval_steps(), std::clamp<int64_t>(run.steps / 10, 50, 500),
+      data.empty() ? "to fill in: prefix of .bin/.idx files, as `llm-pretrain prepare` makes them"
+                   : "prefix of .bin/.idx files");
 }
 
 }  // namespace longhaul::cli

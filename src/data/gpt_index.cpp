@@ -80,8 +80,8 @@ EpochPlan plan_epochs(const IndexedDatasetReader& reader, const GptOrder& order,
   for (int64_t i = order.sequences.begin; i < order.sequences.end; ++i) plan.tokens_per_epoch += reader.length(i);
   if (plan.tokens_per_epoch == 0) {
     throw UserError(
-        "{} has no tokens: {} of its {} documents fall in it; give it a larger share in data.split, or "
-        "more data",
+        "{} has no tokens: {} of its {} documents fall in it; give it a larger share (data.split, eval's --shares), "
+        "other data of its own (data.valid), or more data",
         what, order.sequences.count(), reader.sequences());
   }
   const int64_t S = order.sequence_length;

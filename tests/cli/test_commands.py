@@ -1,7 +1,11 @@
 """inspect, verify, import, generate and eval on small models of each family, against transformers and tokenizers."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 import safetensors.torch
@@ -164,6 +168,25 @@ def test_eval_cuts_the_data_as_the_run_did(llama, data, tmp_path):
     fails(2, "--shares 80,20,0 cuts nothing", "eval", "--model", llama, "--data", data, "--shares", "80,20,0")
     ok(*pretrain(llama, data, tmp_path / "whole", f"data.valid={data}"))
     fails(2, "read data.train whole", "eval", "--model", tmp_path / "whole", "--data", data, "--split", "valid")
+
+
+def test_other_work_on_the_machine_is_told(llama):
+    """Threads that wait for one another crawl beside other programs."""
+    asked = ["generate", "--model", llama, "--prompt", "The", "--max-new-tokens", 2]
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
+    try:
+        time.sleep(0.5)
+        told = ok(*asked).stderr
+        assert os.cpu_count() == 1 or "busy, and" in told and "--threads 1 may be much faster" in told, told
+        assert "busy, and" not in ok(*asked, "--threads", 1).stderr
+    finally:
+        for program in busy:
+            program.kill()
+            program.wait()
+
+
+def test_a_probability_without_a_temperature_is_told(llama):
+    assert "--top-p 0.5 has no effect" in ok("generate", "--model", llama, "--prompt", "The", "--max-new-tokens", 2, "--top-p", 0.5).stderr
 
 
 def test_prepare_says_that_it_replaces(llama, tmp_path):

@@ -144,6 +144,13 @@ def test_init_writes_a_file_that_continues_a_model(hf, tmp_path, documents, line
     assert "warning" not in trained.stderr and ("valid" in trained.stderr + trained.stdout) == (share > 0), trained.stderr
 
 
+@pytest.mark.parametrize("words, ours", [("train llama_tiny", '"pretrain"'), ("preprocess --input a", '"prepare"'), ("export --model a --output b", "--checkpoint"),
+                                          ("generate --checkpoint a", "--model"), ("prepare --input a --tokenizer-model b --output-prefix c", "--tokenizer")])
+def test_what_others_call_it_is_understood(words, ours):
+    result = run(*words.split())
+    assert result.returncode == 2 and f"Did you mean {ours}?" in result.stderr, result.stderr
+
+
 def test_init_refuses_what_it_cannot_write_a_recipe_for(hf, tmp_path):
     place = run("recipes", "init", "--model", hf).stdout
     assert "data/mine_text_document" in place and '"max_steps": 1000' in place

@@ -38,11 +38,19 @@ class Scanner {
           "here a list begins that goes on in the next line, but each line must hold one object. Of a file that is one list, "
           "`jq -c '.[]' FILE > FILE.jsonl` makes such lines");
     }
+    if (peek() == '{' && line_.find_first_not_of(" \t\r\n", at_ + 1) == std::string_view::npos) {
+      ++at_;
+      fail(
+          "here an object begins that goes on in the next line, but each line must hold one object. `jq -c . FILE > "
+          "FILE.jsonl` makes such lines");
+    }
     if (peek() != '{') {
       const std::string_view kind = kind_of_value();
       skip_value();
       finish();
-      outermost_ = fmt::format("the line is {}, not an object with the key \"{}\"", kind, keys_.front());
+      outermost_ = fmt::format(
+          "the line is {}, not an object with the key \"{}\"{}", kind, keys_.front(),
+          kind == "a list" ? "; of a file that is one list, `jq -c '.[]' FILE > FILE.jsonl` makes such lines" : "");
       return;
     }
     scan_object();
