@@ -12,8 +12,19 @@
 namespace longhaul::cli {
 namespace {
 
+// Layouts that can be drawn but not trained with are let through; what can't be drawn is refused with what fits
+// `ranks`.
+Recipe drawable(const std::string& name, const std::vector<std::string>& overrides, int64_t ranks) {
+  try {
+    return with_shape_of_model(load_recipe(name, overrides));
+  } catch (const UserError&) {
+    if (ranks > 0) with_shape_of_model(load_recipe(name, overrides, ranks), ranks);
+    throw;
+  }
+}
+
 void plan_layout(const std::string& name, const std::vector<std::string>& overrides, int64_t ranks, bool all) {
-  const Recipe recipe = with_shape_of_model(load_recipe(name, overrides));
+  const Recipe recipe = drawable(name, overrides, ranks);
   if (recipe.model.vocab_size == 0) throw UserError("the size of the vocabulary is not known: add model.vocab_size=N");
   if (ranks == 0) ranks = recipe.parallel.model_ranks();
   const std::string report = layout_report(recipe, ranks, all);  // or it throws

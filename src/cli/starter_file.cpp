@@ -85,7 +85,7 @@ void fit(ContinuedRun& run, const IndexedDatasetReader& data, int64_t epochs) {
         "{} has {} tokens to train on, and a step of {} sequences of {} takes {}: prepare more text, or read it more often, "
         "with --epochs {}",
         data.prefix(), group_digits(tokens), run.global_batch, run.sequence_length, group_digits(run.tokens_a_step()),
-        tokens > 0 ? group_digits(run.tokens_a_step() / tokens + 1) : "N");
+        tokens > 0 ? fmt::format("{}", run.tokens_a_step() / tokens + 1) : "N");
   }
   run.steps_note = fmt::format("{} of {} tokens", epochs == 1 ? "one epoch" : fmt::format("{} epochs", epochs),
                                format_count(static_cast<double>(tokens)));

@@ -10,10 +10,13 @@ namespace {
 template <typename Number = int>
 Number number(const GetVariable& get, const char* name) {
   const auto text = get(name);
-  if (!text)
+  if (!text) {
     throw UserError(
-        "the environment variable {} is not set. A launcher must set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.",
-        name);
+        "the environment variable {} is not set. {}", name,
+        std::string_view(name).starts_with("SLURM_")
+            ? "Slurm's srun sets it; without Slurm, set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT instead."
+            : "A launcher must set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.");
+  }
   Number value = 0;
   const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), value);
   if (end != text->data() + text->size() || failed == std::errc::invalid_argument)

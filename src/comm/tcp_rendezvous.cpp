@@ -50,6 +50,11 @@ std::string missing_ranks(const std::vector<Hello>& hellos, const MeetingPlace& 
                      fmt::join(present, ", "));
 }
 
+// The end of a message about waiting.
+std::string unknown_name(const std::string& host) {
+  return is_known(host) ? "" : fmt::format(" This machine knows no {}: is MASTER_ADDR right?", host);
+}
+
 std::vector<Socket> gather_all(const MeetingPlace& place, const Hello& mine, Deadline deadline) {
   const Socket listener = listen_on(place.port);
   std::vector<Socket> sockets(place.size);
@@ -61,8 +66,8 @@ std::vector<Socket> gather_all(const MeetingPlace& place, const Hello& mine, Dea
     Socket socket = accept_from(listener, std::min(deadline, notice));
     Hello hello;
     if (!socket && notice < deadline) {
-      log::warning_here("rank 0 on {} still waits for {} of {} ranks to come to {}:{}", mine.host, place.size - present,
-                        place.size, place.host, place.port);
+      log::warning_here("rank 0 on {} still waits for {} of {} ranks to come to {}:{}.{}", mine.host,
+                        place.size - present, place.size, place.host, place.port, unknown_name(place.host));
       notice = deadline;
     } else if (!socket) {
       problem = missing_ranks(hellos, place);
@@ -98,8 +103,8 @@ std::vector<Socket> join(const MeetingPlace& place, Hello mine, Deadline deadlin
   if (!sockets[0] && Clock::now() < deadline) {
     log::warning_here(
         "rank {} on {} has not found rank 0 at {}:{} yet, and goes on trying: does rank 0 run there, and can MASTER_ADDR be "
-        "reached from here?",
-        place.rank, mine.host, place.host, place.port);
+        "reached from here?{}",
+        place.rank, mine.host, place.host, place.port, unknown_name(place.host));
     sockets[0] = connect_to(place.host, place.port, deadline);
   }
   if (!sockets[0]) {

@@ -113,8 +113,10 @@ Socket listen_on(int port) {
   address.sin_port = htons(static_cast<uint16_t>(port));
   if (::bind(socket.descriptor(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(socket.descriptor(), SOMAXCONN) != 0) {
-    throw EnvironmentError("cannot listen on port {}: {}. Choose another with MASTER_PORT.", port,
-                           std::strerror(errno));
+    throw EnvironmentError(
+        "cannot listen on port {}: {}. Choose another with MASTER_PORT, unless it is a second process with RANK=0 that "
+        "listens there: each rank has a RANK of its own.",
+        port, std::strerror(errno));
   }
   return socket;
 }
@@ -127,6 +129,15 @@ Socket accept_from(const Socket& listener, Deadline deadline) {
     return socket;
   }
   return {};
+}
+
+bool is_known(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  ::freeaddrinfo(found);
+  return true;
 }
 
 Socket connect_to(const std::string& host, int port, Deadline deadline) {

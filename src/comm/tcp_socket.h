@@ -38,6 +38,8 @@ class Socket {
 Socket listen_on(int port);
 // An empty socket when the deadline passes.
 Socket accept_from(const Socket& listener, Deadline deadline);
+// Whether the name, or the address in digits, is known to this machine.
+bool is_known(const std::string& host);
 // Tries until it succeeds; an empty socket when the deadline passes. Sockets never block (O_NONBLOCK).
 Socket connect_to(const std::string& host, int port, Deadline deadline);
 

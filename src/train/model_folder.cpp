@@ -134,11 +134,11 @@ std::vector<int32_t> ModelFolder::stop_ids() const {
   return ids;
 }
 
-Recipe with_shape_of_model(const Recipe& recipe) {
+Recipe with_shape_of_model(const Recipe& recipe, int64_t ranks) {
   if (recipe.model.from.empty()) return resolved(recipe);
   Recipe shaped = recipe;
   shaped.model = continue_from(recipe.model, ModelFolder(recipe.model.from).config());
-  validate_shape(shaped);
+  validate_shape(shaped, ranks);
   return resolved(shaped);
 }
 

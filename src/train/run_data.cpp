@@ -11,6 +11,7 @@
 #include "longhaul/data/blend.h"
 #include "longhaul/data/datasets.h"
 #include "longhaul/data/gpt_dataset.h"
+#include "longhaul/data/indexed_dataset.h"
 #include "longhaul/data/prepared_info.h"
 #include "longhaul/recipes/batch_schedule.h"
 #include "longhaul/train/tokenizer_check.h"
@@ -30,7 +31,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
   std::map<std::string, std::string> corpus_of;  // by fingerprint of its tokenizer
   for (const std::string& prefix : corpora(recipe.data)) {
     const auto info = read_prepared_info(prefix);
-    if (!info && !std::filesystem::exists(prefix + ".idx")) continue;  // opening it says so
+    if (!info && !std::filesystem::exists(dataset_prefix(prefix) + ".idx")) continue;  // opening it says so
     if (!info) {
       why_none = fmt::format("{}, which would name it, is missing", prepared_info_path(prefix));
       log::warning("{} is missing, so the ids of {} are not checked against the model's tokenizer",

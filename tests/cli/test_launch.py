@@ -61,6 +61,20 @@ def test_a_rank_that_mpi_takes_for_the_only_one_does_not_train_alone(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_machine_that_nobody_knows_is_named_soon(tmp_path):
+    for rank in (0, 1):
+        environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
+        process = subprocess.Popen([cli_support.PROGRAM, "pretrain", "llama_tiny", "data.mock=true", f"trainer.run_dir={tmp_path / 'run'}"],
+                                   stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                                   env=environment | {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "no-such-host.invalid", "MASTER_PORT": "29765"})
+        try:
+            assert any("This machine knows no no-such-host.invalid: is MASTER_ADDR right?" in line for line in process.stderr)
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+
 def test_the_first_failure_is_shown_last_and_its_exit_code_returned():
     result = launch(3, "[ $OMPI_COMM_WORLD_RANK = 2 ] && { echo the reason >&2; exit 7; }; sleep 50")
     assert result.returncode == 7

@@ -58,6 +58,17 @@ def test_what_does_not_fit_is_refused_with_what_does():
     assert run("plan").returncode == 2
 
 
+def test_what_is_proposed_fits_the_ranks():
+    for ranks, key in [(3, "parallel.tensor=3"), (6, "parallel.tensor=6"), (2, "parallel.first_stage_layers=9")]:
+        layout = ["llama_tiny", "--ranks", str(ranks), "model.layers=8", "batch.global=12", "batch.micro=1", "parallel.pipeline=1"]
+        refused = run("plan", "layout", *layout, key, *(["parallel.pipeline=2"] if "stage" in key else []))
+        assert refused.returncode == 2, refused.stdout
+        proposals = re.findall(r"((?:parallel\.\w+=\w+ )+)\(with", refused.stderr)
+        assert proposals, refused.stderr
+        for proposal in proposals:
+            plan(*layout, *proposal.split())
+
+
 def test_the_order_of_the_axes():
     layout = ["llama3_8b", "--ranks", "16", "parallel.context=1", "parallel.tensor=2", "parallel.pipeline=4"]
     text = plan(*layout, "parallel.order=tensor-context-expert-pipeline-data")
@@ -91,6 +102,7 @@ def test_stages_of_different_sizes():
     assert refused.returncode == 2
     assert refused.stderr == (
         "error: parallel.first_stage_layers 16 + parallel.last_stage_layers 15 of model.layers 32 leave 1 for the 2 pieces of the other "
-        "stages: 30 at most would do. What fits: parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0 parallel.last_stage_layers=0; "
-        "parallel.tensor=1 parallel.pipeline=3; "
-        "parallel.tensor=1 parallel.pipeline=5 parallel.first_stage_layers=0 parallel.last_stage_layers=0\n"), refused.stderr
+        "stages: 30 at most would do. What fits: parallel.tensor=1 parallel.pipeline=4 parallel.first_stage_layers=0 parallel.last_stage_layers=0 "
+        "(with 1 data-parallel rank); "
+        "parallel.tensor=1 parallel.pipeline=2 parallel.first_stage_layers=0 parallel.last_stage_layers=0 (with 2 data-parallel ranks); "
+        "parallel.tensor=2 parallel.pipeline=2 parallel.first_stage_layers=0 parallel.last_stage_layers=0 (with 1 data-parallel rank)\n"), refused.stderr

@@ -56,8 +56,9 @@ class ModelFolder {
   HfSideCar side_car_;
 };
 
-// The recipe resolved and checked; with model.from its model has that folder's shape.
-Recipe with_shape_of_model(const Recipe& recipe);
+// The recipe resolved and checked; with model.from its model has that folder's shape. `ranks`: of the run, which the
+// layout must fit; 0: not known.
+Recipe with_shape_of_model(const Recipe& recipe, int64_t ranks = 0);
 
 // A model for evaluation and generation, without gradients, filled from `folder`.
 std::unique_ptr<Transformer> load_model(const ModelFolder& folder, c10::ScalarType dtype, c10::Device device);
