@@ -9,7 +9,6 @@
 #include "data/build_blend.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/comm/rendezvous.h"
-#include "longhaul/core/config/json.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
@@ -18,6 +17,7 @@
 #include "longhaul/train/evaluator.h"
 #include "longhaul/train/model_folder.h"
 #include "longhaul/train/tokenizer_check.h"
+#include "train/run_checkpoints.h"
 
 namespace longhaul::cli {
 namespace {
@@ -50,8 +50,7 @@ std::string shares_of(const Options& options, const ModelFolder& folder) {
   }
   if (!options.shares.empty()) return options.shares;
   if (!folder.is_checkpoint()) return DataConfig().split;
-  Recipe recipe;
-  read_config(recipe, folder.checkpoint().config(), (folder.checkpoint().path() / "manifest.json").string());
+  const Recipe recipe = recipe_of(folder.checkpoint());
   if (!recipe.data.valid.empty() || !recipe.data.test.empty()) {
     throw UserError(
         "the run of {} read data.train whole, and cut nothing off, since data.valid or data.test named other data: take "

@@ -17,12 +17,13 @@ namespace {
 // tell. The load average would count what has just ended.
 int others_running() {
   std::array<int, 5> seen{};
-  for (int& running : seen) {
+  for (size_t look = 0; look < seen.size(); ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    int& running = seen[look];
     std::FILE* const file = std::fopen("/proc/loadavg", "r");
     if (file == nullptr) return 0;
     if (std::fscanf(file, "%*f %*f %*f %d/", &running) != 1) running = 0;
     std::fclose(file);
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   std::sort(seen.begin(), seen.end());
   return std::max(0, seen[seen.size() / 2] - 1);

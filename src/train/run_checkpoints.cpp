@@ -42,8 +42,7 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
 
 // The settings that decide in which order data is read, where they are others than the checkpoint's run had.
 std::string what_changed_the_order(const Recipe& recipe, const CheckpointReader& resumed) {
-  Recipe before;
-  read_config(before, resumed.config(), (resumed.path() / "manifest.json").string());
+  const Recipe before = recipe_of(resumed);
   std::vector<std::string> changes;
   const auto compare = [&](const std::string& key, const nlohmann::ordered_json& was,
                            const nlohmann::ordered_json& is) {
@@ -65,6 +64,12 @@ std::string what_changed_the_order(const Recipe& recipe, const CheckpointReader&
 }
 
 }  // namespace
+
+Recipe recipe_of(const CheckpointReader& checkpoint) {
+  Recipe recipe;
+  read_config(recipe, checkpoint.config(), (checkpoint.path() / "manifest.json").string());
+  return recipe;
+}
 
 std::optional<CheckpointReader> find_resumed(const Recipe& recipe, comm::Communicator* ranks) {
   // The first rank looks and verifies; the others open what it found, and check what they read.

@@ -13,6 +13,9 @@
 
 namespace longhaul {
 
+// The recipe of the run that a checkpoint is of; the defaults where it is of none.
+Recipe recipe_of(const CheckpointReader& checkpoint);
+
 // The newest good checkpoint in the recipe's run folder, which the run goes on from; empty when there is none.
 // UserError when it is another model's. A collective call over `ranks`; null: one process.
 std::optional<CheckpointReader> find_resumed(const Recipe& recipe, comm::Communicator* ranks);

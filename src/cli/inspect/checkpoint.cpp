@@ -12,10 +12,10 @@
 #include "cli/inspect/model_table.h"
 #include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/checkpoint/safetensors_dtype.h"
-#include "longhaul/core/config/json.h"
 #include "longhaul/core/progress.h"
 #include "longhaul/core/table.h"
 #include "longhaul/recipes/recipe.h"
+#include "train/run_checkpoints.h"
 
 namespace longhaul::cli {
 namespace {
@@ -62,8 +62,7 @@ std::string tensor_table(const CheckpointReader& reader) {
 }
 
 std::string summary(const CheckpointReader& reader) {
-  Recipe recipe;
-  read_config(recipe, reader.config(), (reader.path() / "manifest.json").string());
+  const Recipe recipe = recipe_of(reader);
   TextTable table;
   table.add({"step", group_digits(reader.step())});
   table.add({"consumed", fmt::format("{} tokens, {} sequences", group_digits(reader.consumed_tokens()),
