@@ -213,7 +213,9 @@ def kernels(arguments, scratch):
 def kernel_table(found):
     lines = [f"copy {found['copy_bytes_per_second'] / 1e9:,.0f} GB/s, products {found['matmul_flops_per_second'] / 1e12:,.0f} TFLOP/s",
              "| kernel | microseconds | share of its roof |", "|---|---|---|"]
-    return "\n".join(lines + [f"| {k['name']} | {1e6 * k['seconds']:,.1f} | {100 * k['share']:.0f} % |" for k in found["kernels"]])
+    rows = [f"| {k['name']} | failed: {k['error']} | – |" if "error" in k else f"| {k['name']} | {1e6 * k['seconds']:,.1f} | {100 * k['share']:.0f} % |"
+            for k in found["kernels"]]
+    return "\n".join(lines + rows)
 
 
 def main():

@@ -146,12 +146,13 @@ at::Tensor Transformer::embed(const at::Tensor& tokens, const LayerContext& cont
     const int64_t n = tokens.size(0), begin = context.cache != nullptr ? context.cache->length : 0;
     at::Tensor where = context.positions;
     if (!where.defined()) {
-      where = at::empty({n}, at::TensorOptions().dtype(at::kLong));
+      // Counted on the device: a copy from here would wait for it.
+      where = at::empty({n}, at::TensorOptions().dtype(at::kLong).device(tokens.device()));
       for (size_t i = 1; i < context.cu_seqlens.size(); ++i) {
         const int64_t first = context.cu_seqlens[i - 1], count = context.cu_seqlens[i] - first;
-        where.narrow(0, first, count).copy_(at::arange(begin, begin + count));
+        at::Tensor of_document = where.narrow(0, first, count);
+        at::arange_out(of_document, begin, begin + count, 1);
       }
-      where = where.to(tokens.device());
     }
     where = where.narrow(0, tensor.first_token(n), tensor.held_tokens(n));
     hidden = hidden + ops::embedding(where, store_.weight(kPositionEmbeddings));

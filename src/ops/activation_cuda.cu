@@ -17,18 +17,18 @@ struct ValueAndSlope {
 };
 
 // x · s(v) for the sigmoid s, and its derivative where v' is `inner_slope`; 1 - s(v) without cancellation.
-template <typename A>
+template <typename T, typename A>
 __device__ ValueAndSlope<A> sigmoid_times(A x, A v, A inner_slope) {
-  const A e = exp(-v), s = A(1) / (A(1) + e);
+  const A e = exponential<T>(-v), s = quotient<T>(A(1), A(1) + e);
   const A complement = v < A(-40) ? A(1) : e * s;  // e may be infinite
   return {x * s, s + x * s * complement * inner_slope};
 }
 
 // The formulas are explained in activation_math_cpu.h.
-template <Activation kind, typename A>
+template <Activation kind, typename T, typename A = Compute<T>>
 __device__ ValueAndSlope<A> activate(A x) {
   if constexpr (kind == Activation::silu) {
-    return sigmoid_times(x, x, A(1));
+    return sigmoid_times<T>(x, x, A(1));
   } else if constexpr (kind == Activation::gelu_erf) {
     const A integral = A(0.5) * erfc(-x * A(0.70710678118654752440));
     const A density = A(0.39894228040143267794) * exp(A(-0.5) * x * x);
@@ -36,7 +36,7 @@ __device__ ValueAndSlope<A> activate(A x) {
   } else if constexpr (kind == Activation::gelu_tanh) {
     constexpr A kScale = A(1.5957691216057307118);  // 2 √(2/π)
     constexpr A kCubic = A(0.044715);
-    return sigmoid_times(x, kScale * x * (A(1) + kCubic * x * x), kScale * (A(1) + A(3) * kCubic * x * x));
+    return sigmoid_times<T>(x, kScale * x * (A(1) + kCubic * x * x), kScale * (A(1) + A(3) * kCubic * x * x));
   } else if constexpr (kind == Activation::squared_relu) {
     const A positive = x < A(0) ? A(0) : x;
     return {positive * positive, A(2) * positive};
@@ -56,7 +56,7 @@ __global__ void gated_forward_kernel(const GatedForward a) {
     Pack<T, N> y;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      y.values[k] = narrow<T>(activate<kind>(widen(gate.values[k])).value * widen(up.values[k]));
+      y.values[k] = narrow<T>(activate<kind, T>(widen(gate.values[k])).value * widen(up.values[k]));
     }
     store<N>(static_cast<T*>(a.y), row * a.columns + column, y);
   }
@@ -74,7 +74,7 @@ __global__ void gated_backward_kernel(const GatedBackward a) {
     Pack<T, N> dgate, dup;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      const auto activated = activate<kind>(widen(gate.values[k]));
+      const auto activated = activate<kind, T>(widen(gate.values[k]));
       const auto d = widen(dy.values[k]);
       dgate.values[k] = narrow<T>(d * widen(up.values[k]) * activated.slope);
       dup.values[k] = narrow<T>(d * activated.value);
@@ -105,7 +105,7 @@ __global__ void forward_kernel(const ActivationForward a) {
     const Pack<T, N> x = load<N>(static_cast<const T*>(a.x), offset);
     Pack<T, N> y;
 #pragma unroll
-    for (int k = 0; k < N; ++k) y.values[k] = narrow<T>(activate<kind>(widen(x.values[k]) + bias.values[k]).value);
+    for (int k = 0; k < N; ++k) y.values[k] = narrow<T>(activate<kind, T>(widen(x.values[k]) + bias.values[k]).value);
     store<N>(static_cast<T*>(a.y), offset, y);
   }
 }
@@ -126,7 +126,7 @@ __global__ void backward_kernel(const ActivationBackward a) {
     Pack<T, N> dx;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      const A d = widen(dy.values[k]) * activate<kind>(widen(x.values[k]) + bias.values[k]).slope;
+      const A d = widen(dy.values[k]) * activate<kind, T>(widen(x.values[k]) + bias.values[k]).slope;
       dx.values[k] = narrow<T>(d);
       dbias.values[k] += d;
     }

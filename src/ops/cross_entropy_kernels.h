@@ -13,14 +13,15 @@ enum class CrossEntropyPass {
   finish,      // losses and gradient from the logits as `statistics` left them, and given statistics
 };
 
-// A is FP32, or FP64 where `type` is float64.
+// A is FP32, or FP64 where the logits are.
 struct CrossEntropyArguments {
   CrossEntropyPass pass;
-  ElementType type;  // of the gradient
+  ElementType logits_type;  // BF16 on CUDA alone
+  ElementType type;         // of the gradient: that of the logits, or BF16
   int64_t rows, classes;
   int64_t row_stride;  // of the logits, at least `classes`
   double z_loss, logit_softcap;
-  void* logits;           // [rows, classes] A
+  void* logits;           // [rows, classes]
   const int64_t* labels;  // [rows]; may be none of the classes
   void* top;              // [rows] A each: written or read, as `pass` says
   void* sum;

@@ -12,7 +12,7 @@ CrossEntropyArguments arguments_of(CrossEntropyPass pass, const at::Tensor& logi
                                    const CrossEntropyRows& options, const RowStatistics& statistics) {
   CrossEntropyArguments arguments{};
   arguments.pass = pass;
-  arguments.type = element_type(logits);
+  arguments.logits_type = arguments.type = element_type(logits);
   arguments.rows = logits.size(0);
   arguments.classes = logits.size(1);
   arguments.row_stride = logits.stride(0);
@@ -33,7 +33,8 @@ void run(const at::Tensor& logits, const CrossEntropyArguments& arguments) {
 }  // namespace
 
 RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options) {
-  const auto make = [&] { return at::empty({logits.size(0)}, logits.options()); };
+  const auto wide = logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto make = [&] { return at::empty({logits.size(0)}, logits.options().dtype(wide)); };
   const RowStatistics statistics{make(), make(), make()};
   run(logits, arguments_of(CrossEntropyPass::statistics, logits, labels, options, statistics));
   return statistics;

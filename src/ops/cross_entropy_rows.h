@@ -11,7 +11,7 @@ struct CrossEntropyRows {
   double logit_softcap = 0;
 };
 
-// Of each row's logits: what the loss over a vocabulary needs to know of a part of it. FP32 or FP64, as `logits`.
+// Of each row's logits: what the loss over a vocabulary needs to know of a part of it. FP32, or FP64 where the logits are.
 struct RowStatistics {
   at::Tensor top;          // [rows] the greatest
   at::Tensor sum;          // [rows] Σ exp(logit - top)
@@ -23,11 +23,11 @@ struct RowStatistics {
 // them.
 RowStatistics row_statistics(const at::Tensor& logits, const at::Tensor& labels, const CrossEntropyRows& options);
 
-// `logits` [rows, classes] FP32 or FP64, row-major, overwritten freely, and so is what lies between the end of a row
-// and the next; `labels` [rows] int64; `weights` [rows] of the dtype of `logits`. Writes the plain cross-entropy to
-// `losses` [rows], weight · (cross-entropy
-// + z-loss) to `weighted` [rows], and, if `gradient` [rows, classes] is defined, the gradient of Σ weighted
-// with respect to the raw logits there (`gradient` may be `logits` itself, or BF16, or what gradient_in_place returns).
+// `logits` [rows, classes] FP32 or FP64, on CUDA also BF16, row-major, overwritten freely, and so is what lies between
+// the end of a row and the next; `labels` [rows] int64; `weights` [rows] FP32, or FP64 where the logits are. Writes the
+// plain cross-entropy to `losses` [rows], weight · (cross-entropy + z-loss) to `weighted` [rows], both of the dtype of
+// `weights`, and, if `gradient` [rows, classes] is defined, the gradient of Σ weighted with respect to the raw logits
+// there (`gradient` may be `logits` itself, or BF16, or what gradient_in_place returns).
 // Where the classes are a part of the vocabulary, `statistics` are those of the whole, after row_statistics, and labels
 // may be elsewhere; otherwise they are undefined.
 void cross_entropy_rows(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weights,

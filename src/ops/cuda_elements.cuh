@@ -7,10 +7,12 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <type_traits>
 
 #include "ops/cuda_launch.cuh"
+#include "ops/cuda_words.cuh"
 #include "ops/element_type.h"
 
 namespace longhaul::ops::cuda {
@@ -46,15 +48,43 @@ __device__ T narrow(Compute<T> x) {
   }
 }
 
+// e^x and a / b in the arithmetic of T. For BF16 these are the GPU's approximate instructions, off by up to 1e-5 where
+// |x| is 80, which its rounding to 2⁻⁹ hides; the exact ones would take longer than the memory.
+template <typename T>
+__device__ Compute<T> exponential(Compute<T> x) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    return __expf(x);
+  } else {
+    return exp(x);
+  }
+}
+template <typename T>
+__device__ Compute<T> quotient(Compute<T> a, Compute<T> b) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    return __fdividef(a, b);
+  } else {
+    return a / b;
+  }
+}
+
 // The pack that starts at element `offset`.
 template <int N, typename T>
 __device__ Pack<T, N> load(const T* from, int64_t offset) {
   return *reinterpret_cast<const Pack<T, N>*>(from + offset);
 }
 
+// To global memory. A plain assignment is not enough: where nvcc loses track of an address's alignment, as in loops over
+// rows, it makes one store for every element or two, at a fraction of the speed (tests/kernels looks at the machine code).
 template <int N, typename T>
 __device__ void store(T* to, int64_t offset, const Pack<T, N>& pack) {
-  *reinterpret_cast<Pack<T, N>*>(to + offset) = pack;
+  constexpr int kBytes = sizeof(Pack<T, N>);
+  using Word = std::conditional_t<kBytes % 16 == 0, uint4, std::conditional_t<kBytes == 8, uint2, T>>;
+  constexpr int kWords = kBytes / sizeof(Word);
+  static_assert(kWords * sizeof(Word) == kBytes);
+  Word words[kWords];
+  memcpy(words, &pack, kBytes);
+#pragma unroll
+  for (int i = 0; i < kWords; ++i) store_word(reinterpret_cast<Word*>(to + offset) + i, words[i]);
 }
 
 // The sum over a warp, the same in every lane.

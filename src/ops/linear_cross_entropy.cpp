@@ -79,16 +79,17 @@ struct ChunkMemory {
   at::Tensor gradients;  // [chunk, vocab] of the dtype of `hidden`, undefined without gradients
 };
 
-ChunkMemory chunk_memory(int64_t chunk, int64_t vocab, const at::Tensor& hidden, at::ScalarType wide, bool gradients) {
-  const auto wide_options = hidden.options().dtype(wide);
-  const bool one_type = hidden.scalar_type() == wide;
+ChunkMemory chunk_memory(int64_t chunk, int64_t vocab, const at::Tensor& hidden, at::ScalarType logits_type,
+                         bool gradients) {
+  const auto logits_options = hidden.options().dtype(logits_type);
+  const bool one_type = hidden.scalar_type() == logits_type;
   if (hidden.is_cpu()) {
-    const at::Tensor logits = at::empty({chunk, vocab}, wide_options);
+    const at::Tensor logits = at::empty({chunk, vocab}, logits_options);
     if (!gradients) return {logits, {}};
     return {logits, one_type ? logits : at::empty({chunk, vocab}, hidden.options())};
   }
   // Rows that begin on 16 bytes, for the kernels' sake, whatever the vocabulary.
-  const at::Tensor memory = at::empty({chunk, (vocab + 7) / 8 * 8}, wide_options);
+  const at::Tensor memory = at::empty({chunk, (vocab + 7) / 8 * 8}, logits_options);
   const at::Tensor logits = memory.narrow(1, 0, vocab);
   if (!gradients) return {logits, {}};
   return {logits, one_type ? logits : gradient_in_place(memory, vocab)};
@@ -101,21 +102,25 @@ Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const Vocabulary&
   const auto wide_options = rows.hidden.options().dtype(wide);
   const int64_t count = rows.hidden.size(0);
   const int64_t vocab = weight.size(0);
-  const int64_t chunk = std::min(
-      options.chunk_tokens > 0 ? options.chunk_tokens : cross_entropy_chunk_tokens(vocab, on_cuda(rows.hidden)),
-      std::max<int64_t>(count, 1));
+  const bool cuda = on_cuda(rows.hidden), bf16_logits = options.bf16_logits && rows.hidden.scalar_type() == at::kBFloat16;
+  const int64_t chunk =
+      std::min(options.chunk_tokens > 0 ? options.chunk_tokens : cross_entropy_chunk_tokens(vocab, cuda, bf16_logits),
+               std::max<int64_t>(count, 1));
   Outputs outputs{{}, at::empty({count}, wide_options), {}};
   if (gradients) outputs.dhidden = at::empty_like(rows.hidden);
   const at::Tensor weights = rows.weights.to(wide);
   const at::Tensor weighted = at::empty({count}, wide_options);
   const at::Tensor labels = vocabulary.first == 0 ? rows.labels : rows.labels - vocabulary.first;
-  const ChunkMemory memory = chunk_memory(chunk, vocab, rows.hidden, wide, gradients);
+  // The CPU's kernel reads FP32, from its caches: BF16 would gain nothing there.
+  const ChunkMemory memory =
+      chunk_memory(chunk, vocab, rows.hidden, cuda && bf16_logits ? at::kBFloat16 : wide, gradients);
   for (int64_t begin = 0; begin < count; begin += chunk) {
     const int64_t size = std::min(chunk, count - begin);
     const at::Tensor hidden = rows.hidden.narrow(0, begin, size);
     const at::Tensor logits = memory.logits.narrow(0, 0, size);
     const at::Tensor dlogits = gradients ? memory.gradients.narrow(0, 0, size) : at::Tensor();
     gemm(hidden, weight.t(), logits);
+    if (bf16_logits && !cuda) at::Tensor(logits).copy_(logits.to(at::kBFloat16));
     const CrossEntropyRows row_options{options.z_loss, options.logit_softcap};
     const at::Tensor chunk_labels = labels.narrow(0, begin, size);
     RowStatistics statistics;

@@ -71,12 +71,18 @@ __global__ void __launch_bounds__(1024) forward_kernel(const NormForward a) {
   }
 }
 
+// A pack of sums, in shared memory or in global.
+template <int N, typename A>
+__device__ Pack<A, N>& sums_at(A* sums, int64_t offset) {
+  return *reinterpret_cast<Pack<A, N>*>(sums + offset);
+}
+
 template <int N, typename A>
 __device__ void add(A* to, int64_t offset, const Pack<A, N>& pack) {
-  Pack<A, N> sum = load<N>(to, offset);
+  Pack<A, N> sum = sums_at<N>(to, offset);
 #pragma unroll
   for (int k = 0; k < N; ++k) sum.values[k] += pack.values[k];
-  store<N>(to, offset, sum);
+  sums_at<N>(to, offset) = sum;
 }
 
 // One row of the backward; the formulas are in norm_cpu.cpp. A thread always has the same columns, so it adds
@@ -148,8 +154,8 @@ __global__ void __launch_bounds__(1024) backward_kernel(const NormBackward a, bo
   if (!a.dweight) dweight = nullptr;
   if (!a.dbias) dbias = nullptr;
   for (int64_t i = threadIdx.x * N; i < a.hidden; i += blockDim.x * N) {
-    if (dweight) store<N>(dweight, i, Pack<A, N>{});
-    if (dbias) store<N>(dbias, i, Pack<A, N>{});
+    if (dweight) sums_at<N>(dweight, i) = Pack<A, N>{};
+    if (dbias) sums_at<N>(dbias, i) = Pack<A, N>{};
   }
   const int64_t begin = a.rows * block / a.blocks.count, end = a.rows * (block + 1) / a.blocks.count;
   for (int64_t row = begin + threadIdx.y; row < end; row += slots) backward_row<T, N>(a, row, dweight, dbias);
@@ -167,7 +173,106 @@ __global__ void __launch_bounds__(1024) backward_kernel(const NormBackward a, bo
   }
 }
 
+// Two sums over the threads of a block that takes one row after another, with one barrier: rows write to one half of
+// the memory and the other in turn, and nobody is two rows ahead of another.
+template <typename A>
+struct TwoSums {
+  A first, second;
+};
+
+template <bool kBoth, typename A>
+__device__ TwoSums<A> block_sums(TwoSums<A> own, int64_t row) {
+  __shared__ TwoSums<A> of_warp[2][32];
+  own.second = warp_sum(own.second);
+  if (kBoth) own.first = warp_sum(own.first);
+  TwoSums<A>* const half = of_warp[row % 2];
+  if (threadIdx.x % 32 == 0) half[threadIdx.x / 32] = own;
+  __syncthreads();
+  TwoSums<A> total{};
+  for (int warp = 0; warp < blockDim.x / 32; ++warp) {
+    if (kBoth) total.first += half[warp].first;
+    total.second += half[warp].second;
+  }
+  return total;
+}
+
+// The backward where a thread has one pack of each row: all that a row needs is in registers, the next row's numbers are
+// under way meanwhile, and so are the sums over rows. A thread block takes one block of rows.
+template <bool kLayerNorm>
+constexpr int kRegisterThreads = kLayerNorm ? 512 : 1024;  // with more, LayerNorm's registers would not suffice
+
+template <typename T, int N, bool kLayerNorm>
+__global__ void __launch_bounds__(kRegisterThreads<kLayerNorm>) backward_in_registers_kernel(const NormBackward a) {
+  using A = Compute<T>;
+  const int64_t block = blockIdx.x, column = int64_t{threadIdx.x} * N;
+  const bool active = column < a.hidden;
+  const A inverse_hidden = A(1) / static_cast<A>(a.hidden), weight_offset = a.zero_centered ? 1 : 0;
+  const int64_t begin = a.rows * block / a.blocks.count, end = a.rows * (block + 1) / a.blocks.count;
+  struct Row {
+    Pack<T, N> x, dy, dsum;
+    A rstd, mean;
+  };
+  Row next{};
+  const auto read = [&](int64_t row) {
+    if (row >= end || !active) return;
+    const int64_t first = row * a.hidden + column;
+    next.x = load<N>(static_cast<const T*>(a.x), first);
+    next.dy = load<N>(static_cast<const T*>(a.dy), first);
+    if (a.dsum) next.dsum = load<N>(static_cast<const T*>(a.dsum), first);
+    next.rstd = static_cast<const A*>(a.rstd)[row];
+    if (kLayerNorm) next.mean = static_cast<const A*>(a.mean)[row];
+  };
+  Pack<T, N> weight{};
+  if (active) weight = load<N>(static_cast<const T*>(a.weight), column);
+  Pack<A, N> dweight{}, dbias{};
+  read(begin);
+  for (int64_t row = begin; row < end; ++row) {
+    const Row in = next;
+    read(row + 1);
+    Pack<A, N> n, g;
+    TwoSums<A> own{};
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      n.values[k] = (widen(in.x.values[k]) - (kLayerNorm ? in.mean : A(0))) * in.rstd;
+      const A d = widen(in.dy.values[k]);
+      g.values[k] = d * (widen(weight.values[k]) + weight_offset);
+      own.first += g.values[k];
+      own.second += g.values[k] * n.values[k];
+      dweight.values[k] += d * n.values[k];
+      if (kLayerNorm) dbias.values[k] += d;
+    }
+    const TwoSums<A> sums = block_sums<kLayerNorm>(own, row);
+    if (!active) continue;
+    Pack<T, N> dx;
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      A value = g.values[k] - n.values[k] * (sums.second * inverse_hidden);
+      if (kLayerNorm) value -= sums.first * inverse_hidden;
+      value *= in.rstd;
+      if (a.dsum) value += widen(in.dsum.values[k]);
+      dx.values[k] = narrow<T>(value);
+    }
+    store<N>(static_cast<T*>(a.dx), row * a.hidden + column, dx);
+  }
+  if (!active) return;
+  A* const partials = static_cast<A*>(a.partials) + block * a.hidden;
+  if (a.dweight) store<N>(partials, column, dweight);
+  if (kLayerNorm && a.dbias) store<N>(partials + a.blocks.count * a.hidden, column, dbias);
+}
+
 constexpr int64_t kSharedBytes = 47 * 1024;  // a launch may use 48 KiB, row_sum's included
+
+// The backward of rows of any length.
+template <typename T, int N>
+void start_backward(const NormBackward& a, dim3 threads, void* stream) {
+  const int64_t wanted = (a.dweight ? 1 : 0) + (a.dbias ? 1 : 0);
+  const int64_t bytes_per_slot = wanted * a.hidden * static_cast<int64_t>(sizeof(Compute<T>));
+  while (threads.y > 1 && bytes_per_slot * threads.y > kSharedBytes) threads.y /= 2;
+  const bool in_shared_memory = bytes_per_slot * threads.y <= kSharedBytes;
+  const size_t bytes = in_shared_memory ? bytes_per_slot * threads.y : 0;
+  start("norm_backward", backward_kernel<T, N>, static_cast<unsigned>(a.blocks.count), threads, bytes, stream, a,
+        in_shared_memory);
+}
 
 }  // namespace
 
@@ -185,15 +290,16 @@ void norm_backward(const NormBackward& a, void* stream) {
     using T = decltype(element);
     using A = Compute<T>;
     constexpr int N = decltype(pack)::value;
-    dim3 threads = threads_for_rows(a.hidden / N);
-    const int64_t wanted = (a.dweight ? 1 : 0) + (a.dbias ? 1 : 0);
-    const int64_t bytes_per_slot = wanted * a.hidden * static_cast<int64_t>(sizeof(A));
-    while (threads.y > 1 && bytes_per_slot * threads.y > kSharedBytes) threads.y /= 2;
-    const bool in_shared_memory = bytes_per_slot * threads.y <= kSharedBytes;
-    const size_t bytes = in_shared_memory ? bytes_per_slot * threads.y : 0;
-    const unsigned grid = static_cast<unsigned>(a.blocks.count);
-    start("norm_backward", backward_kernel<T, N>, grid, threads, bytes, stream, a, in_shared_memory);
-    A* partials = static_cast<A*>(a.partials);
+    const dim3 threads = threads_for_rows(a.hidden / N);
+    const int64_t most = a.layer_norm ? kRegisterThreads<true> : kRegisterThreads<false>;
+    if (threads.y == 1 && a.hidden / N <= most && (a.layer_norm || !a.dbias)) {
+      start("norm_backward",
+            a.layer_norm ? backward_in_registers_kernel<T, N, true> : backward_in_registers_kernel<T, N, false>,
+            static_cast<unsigned>(a.blocks.count), threads, 0, stream, a);
+    } else {
+      start_backward<T, N>(a, threads, stream);
+    }
+    A* const partials = static_cast<A*>(a.partials);
     add_partials(partials, a.blocks.count, a.hidden, static_cast<A*>(a.dweight), stream);
     add_partials(partials + a.blocks.count * a.hidden, a.blocks.count, a.hidden, static_cast<A*>(a.dbias), stream);
   });

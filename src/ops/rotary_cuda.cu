@@ -53,9 +53,10 @@ __global__ void __launch_bounds__(kThreads) rotary_kernel(const RotaryArguments 
     const int c = item * N;
     Pack<T, N> first = load<N>(from, c), second = load<N>(from, c + half);
     if (part <= a.per_group) {
+      const Pack<float, N> cosines = load<N>(a.cos, row + c), sines = load<N>(a.sin, row + c);
 #pragma unroll
       for (int k = 0; k < N; ++k) {
-        const A cosine = a.cos[row + c + k], sine = a.back ? -a.sin[row + c + k] : a.sin[row + c + k];
+        const A cosine = cosines.values[k], sine = a.back ? -sines.values[k] : sines.values[k];
         const A x = widen(first.values[k]), y = widen(second.values[k]);
         first.values[k] = narrow<T>(x * cosine - y * sine);
         second.values[k] = narrow<T>(y * cosine + x * sine);
@@ -74,8 +75,8 @@ void rotary(const RotaryArguments& a, void* stream) {
     using T = decltype(element);
     constexpr int N = kFullPack<T>;
     const unsigned grid = static_cast<unsigned>(a.tokens);
-    const bool packs = packs_fit<T, N>(a.head_dim, {a.qkv, a.q, a.k, a.v}) && a.rotary_half % N == 0 &&
-                       a.q_stride % N == 0 && a.k_stride % N == 0 && a.v_stride % N == 0;
+    const bool packs = packs_fit<T, N>(a.head_dim, {a.qkv, a.q, a.k, a.v}) &&
+                       packs_fit<float, N>(a.rotary_half, {a.cos, a.sin}) && a.q_stride % N == 0 && a.k_stride % N == 0 && a.v_stride % N == 0;
     if (packs) {
       start("rotary", rotary_kernel<T, N>, grid, kThreads, 0, stream, a);
     } else {

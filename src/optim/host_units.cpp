@@ -1,5 +1,7 @@
 #include "optim/host_units.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 
 namespace longhaul {
@@ -25,7 +27,10 @@ HostUnits::HostUnits(const std::vector<UnitShare>& shares, c10::Device device)
 }
 
 at::Tensor HostUnits::state(size_t unit) const {
-  return copies_.host_tensor({shares_[unit].range.count()}, gradient_type(shares_));
+  const int64_t count = shares_[unit].range.count();
+  // Pinned memory comes in powers of two bytes: only what travels lies there.
+  if (rounds_) return at::empty({count}, at::TensorOptions().dtype(gradient_type(shares_)));
+  return copies_.host_tensor({count}, gradient_type(shares_));
 }
 
 at::Tensor HostUnits::values(size_t unit) {

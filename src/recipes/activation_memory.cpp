@@ -58,9 +58,13 @@ double logits_memory(const Recipe& recipe, const ParallelConfig& layout, double 
   const ModelConfig& m = recipe.model;
   const bool cuda = recipe.trainer.device != DeviceChoice::cpu;
   const int64_t vocabulary = vocabulary_rows(m.vocab_size, m.vocab_multiple, layout.tensor);
-  const double rows = std::min(tokens, static_cast<double>(ops::cross_entropy_chunk_tokens(vocabulary, cuda)));
-  // FP32 logits, in whose memory the gradient lies; in BF16 it is apart on the CPU.
-  return rows * static_cast<double>(vocabulary) * (recipe.trainer.precision == Precision::bf16 && !cuda ? 6 : 4);
+  const bool bf16 = recipe.trainer.precision == Precision::bf16;
+  const bool bf16_logits = recipe.loss.bf16_logits(recipe.trainer.precision, cuda);
+  const double rows =
+      std::min(tokens, static_cast<double>(ops::cross_entropy_chunk_tokens(vocabulary, cuda, bf16_logits)));
+  // The gradient lies in the logits' memory, but for BF16 on the CPU, whose kernel wants FP32 logits.
+  const int bytes = cuda ? (bf16_logits ? 2 : 4) : (bf16 ? 6 : 4);
+  return rows * static_cast<double>(vocabulary) * bytes;
 }
 
 }  // namespace longhaul

@@ -13,6 +13,12 @@ std::span<const std::string_view> enum_names<Precision>() {
 }
 
 template <>
+std::span<const std::string_view> enum_names<LogitsPrecision>() {
+  static constexpr std::array<std::string_view, 3> names{"auto", "fp32", "bf16"};
+  return names;
+}
+
+template <>
 std::span<const std::string_view> enum_names<DeviceChoice>() {
   static constexpr std::array<std::string_view, 3> names{"auto", "cpu", "cuda"};
   return names;
@@ -239,6 +245,10 @@ const FieldTable& fields<LossConfig>() {
       make_table<C>("The training loss: cross-entropy over the next token",
                     {
                         field<&C::z_loss>("z_loss", "weight of logsumexp(logits)² in the loss; 0: off").at_least(0),
+                        field<&C::logits>(
+                            "logits",
+                            "what a BF16 run trains on: FP32 logits, or BF16 ones as Megatron-LM and transformers, less "
+                            "than half the memory traffic on a GPU; auto: BF16 on GPUs. Evaluations have FP32"),
                     });
   return table;
 }

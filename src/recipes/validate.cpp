@@ -112,6 +112,14 @@ void validate_profile(const Recipe& r) {
   if (!r.trainer.profile.empty()) (void)parse_step_range("trainer.profile", r.trainer.profile);
 }
 
+void validate_loss(const Recipe& r) {
+  if (r.loss.logits == LogitsPrecision::bf16 && r.trainer.precision != Precision::bf16)
+    throw UserError(
+        "loss.logits bf16 rounds the logits of a run in BF16, but trainer.precision is {}: set loss.logits=auto, or "
+        "trainer.precision=bf16",
+        name_of(r.trainer.precision));
+}
+
 void validate_parallel(const Recipe& r) {
   const ParallelConfig& p = r.parallel;
   axis_order(p);  // or it throws
@@ -150,6 +158,7 @@ void validate(const Recipe& r, int64_t ranks) {
   validate_schedule(r);
   validate_recompute(r);
   validate_profile(r);
+  validate_loss(r);
   validate_parallel(r);
   if (r.model.from.empty()) validate_shape(r, ranks);
 }

@@ -96,7 +96,10 @@ at::Tensor GlobalStep::forward(int64_t chunk, const at::Tensor& input, const Dev
   const at::Tensor out = model_.forward_stage(chunk, stage.embedding ? batch.tokens : input, context);
   if (!stage.output) return out;
   const auto result =
-      model_.loss_of_hidden(out, batch.labels, batch.weights, {.z_loss = recipe_.loss.z_loss, .unit_gradient = true});
+      model_.loss_of_hidden(out, batch.labels, batch.weights,
+                            {.z_loss = recipe_.loss.z_loss,
+                             .bf16_logits = recipe_.loss.bf16_logits(recipe_.trainer.precision, device_.is_cuda()),
+                             .unit_gradient = true});
   loss_.add_(at::dot(result.token_losses, batch.weights.to(result.token_losses.scalar_type())));
   return result.loss;
 }

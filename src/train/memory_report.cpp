@@ -69,6 +69,10 @@ MemoryReport::MemoryReport(const Recipe& recipe, const ParallelLayout& layout, c
   reset_tensor_peak(device);
 }
 
+void MemoryReport::first_step_done() const {
+  if (!device_.is_cpu()) reset_tensor_peak(device_);
+}
+
 void MemoryReport::finish() const {
   const double measured = static_cast<double>(tensor_peak(device_) + registered_bytes_);
   const double estimated = estimate_.total() + (device_.is_cpu() ? estimate_.host : 0);

@@ -119,6 +119,7 @@ TrainResult Trainer::State::run() {
       StepMetrics metrics = take_step(loader);
       metrics.save_seconds = std::exchange(save_seconds, 0.0);
       const bool last = metrics.step == recipe.trainer.max_steps;
+      if (metrics.step == result.first_step + 1 && !last) memory.first_step_done();
       if (data.valid && (metrics.step % recipe.trainer.eval_every == 0 || last)) {
         metrics.valid_loss = evaluate(data.valid, on_evaluation).loss;
         result.last_valid_loss = metrics.valid_loss;

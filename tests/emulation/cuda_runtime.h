@@ -20,6 +20,12 @@
 #define __align__(n) alignas(n)
 
 using longhaul::emulation::dim3;
+struct uint2 {
+  unsigned x, y;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
 #define threadIdx (longhaul::emulation::state.thread)
 #define blockIdx (longhaul::emulation::state.block)
 #define blockDim (longhaul::emulation::state.threads)
@@ -44,6 +50,12 @@ inline void __syncthreads() {
   longhaul::emulation::wait_for_block();
 }
 inline void __threadfence_system() {}
+inline float __expf(float x) {
+  return expf(x);
+}
+inline float __fdividef(float a, float b) {
+  return a / b;
+}
 inline long long __double_as_longlong(double x) {
   return std::bit_cast<long long>(x);
 }

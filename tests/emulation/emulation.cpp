@@ -51,6 +51,7 @@ Fiber* running = nullptr;
 ucontext_t scheduler;
 const std::function<void()>* body = nullptr;
 uint64_t progress = 0;  // barriers passed and threads ended
+bool last_thread_first = false;
 
 void wait(Barrier& barrier) {
   const uint64_t before = barrier.generation;
@@ -90,7 +91,7 @@ void run_block(dim3 threads) {
   while (alive > 0) {
     const uint64_t before = progress;
     for (unsigned i = 0; i < count; ++i) {
-      Fiber& fiber = *block.fibers[i];
+      Fiber& fiber = *block.fibers[last_thread_first ? count - 1 - i : i];
       if (fiber.done) continue;
       running = &fiber;
       state.thread = fiber.thread;
@@ -104,6 +105,10 @@ void run_block(dim3 threads) {
 }  // namespace
 
 State state;
+
+void run_last_thread_first(bool last_first) {
+  last_thread_first = last_first;
+}
 
 void run(dim3 grid, dim3 threads, size_t shared_bytes, const std::function<void()>& thread) {
   LONGHAUL_CHECK(threads.x * threads.y * threads.z <= 1024 && grid.y <= 65535 && grid.z <= 65535 && grid.x > 0 &&

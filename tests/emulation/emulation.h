@@ -19,6 +19,9 @@ struct State {
 };
 extern State state;  // of the fiber that runs
 
+// A block's threads run in order, or the last one first: what depends on that lacks a barrier.
+void run_last_thread_first(bool last_first);
+
 // Calls thread() for every thread of every block.
 void run(dim3 grid, dim3 threads, size_t shared_bytes, const std::function<void()>& thread);
 

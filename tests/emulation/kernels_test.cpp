@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "longhaul/core/error.h"
+#include "emulation.h"
 #include "longhaul/core/random.h"
 #include "ops/activation_kernels.h"
 #include "ops/adamw_kernels.h"
@@ -38,16 +39,24 @@ class Emulated : public testing::TestWithParam<at::ScalarType> {
     return at::full(sizes, value, wide(type()));
   }
 
-  // Runs call(on_cuda, tensors) with copies of `tensors` for both, and compares what it leaves in them.
+  // Runs call(on_cuda, tensors) with copies of `tensors` for both, and compares what it leaves in them. In both orders of
+  // a block's threads CUDA's has to leave the same bits.
   template <typename Call>
   void compare(const std::vector<at::Tensor>& tensors, const Call& call) const {
-    std::vector<at::Tensor> cpu, cuda;
+    std::vector<at::Tensor> cpu, cuda, cuda_backwards;
     for (const at::Tensor& x : tensors) {
       cpu.push_back(x.clone());
       cuda.push_back(x.clone());
+      cuda_backwards.push_back(x.clone());
     }
     call(false, cpu);
     call(true, cuda);
+    emulation::run_last_thread_first(true);
+    call(true, cuda_backwards);
+    emulation::run_last_thread_first(false);
+    for (size_t i = 0; i < cuda.size(); ++i) {
+      EXPECT_TRUE(at::equal(cuda[i], cuda_backwards[i])) << "tensor " << i << " depends on the order of threads";
+    }
     for (size_t i = 0; i < cpu.size(); ++i) {
       if (cpu[i].numel() == 0) continue;
       const at::Tensor a = cuda[i].to(at::kDouble), b = cpu[i].to(at::kDouble);
@@ -61,7 +70,7 @@ class Emulated : public testing::TestWithParam<at::ScalarType> {
 
 TEST_P(Emulated, Norm) {
   for (const bool layer_norm : {false, true}) {
-    for (const int64_t hidden : {3, 40, 513, 1536}) {
+    for (const int64_t hidden : {3, 40, 513, 1536, 4104}) {
       for (const int64_t rows : {1, 37}) {
         SCOPED_TRACE(testing::Message() << layer_norm << " " << rows << "x" << hidden);
         const RowBlocks blocks = row_blocks(rows, true);
@@ -166,45 +175,61 @@ TEST(Emulation, ForeignTokenIdsGiveZeros) {
 }
 
 TEST_P(Emulated, CrossEntropy) {
+  struct Case {
+    int64_t classes;
+    double softcap;
+    bool parts;          // of a vocabulary: statistics first
+    bool narrow_logits;  // BF16 on CUDA
+  };
   const bool bf16 = type() == at::kBFloat16;
+  std::vector<Case> cases;
   for (const double softcap : {0.0, 4.0}) {
-    for (const int64_t classes : {1, 5, 515, 5003}) {
+    for (const int64_t classes : {1, 5, 515, 5003, 25003, 66001}) {
       for (const bool parts : {false, true}) {
-        SCOPED_TRACE(testing::Message() << classes << " softcap " << softcap << " parts " << parts);
-        const int64_t rows = 7, stride = (classes + 7) / 8 * 8;
-        const at::Tensor labels = (random({rows}, 5, at::kFloat).abs() * 5000).to(at::kLong).remainder(classes);
-        labels[2] = classes + 3;  // another rank's
-        at::Tensor weights = random({rows}, 6, wide(type())).abs() + 0.1;
-        weights[4] = 0;
-        labels[4] = -100;
-        const at::Tensor logits = random({rows, classes}, 1, wide(type())) * 5;
-        // losses, weighted, gradient
-        compare({statistics({rows}), statistics({rows}), input({rows, classes}, 3)},
-                [&](bool cuda, const std::vector<at::Tensor>& t) {
-                  const at::Tensor memory = at::full({rows, cuda ? stride : classes}, 1e30, logits.options());
-                  const at::Tensor own = memory.narrow(1, 0, classes).copy_(logits);
-                  const at::Tensor gradient = !cuda ? t[2] : bf16 ? gradient_in_place(memory, classes) : own;
-                  const at::Tensor top = statistics({rows}), sum = statistics({rows}), at_label = statistics({rows});
-                  CrossEntropyArguments a{};
-                  a.type = element_type(gradient), a.rows = rows, a.classes = classes, a.row_stride = own.stride(0);
-                  a.z_loss = 0.01, a.logit_softcap = softcap, a.logits = own.data_ptr();
-                  a.labels = labels.data_ptr<int64_t>(), a.weights = weights.data_ptr();
-                  a.top = top.data_ptr(), a.sum = sum.data_ptr(), a.label_logit = at_label.data_ptr();
-                  a.losses = t[0].data_ptr(), a.weighted = t[1].data_ptr();
-                  if (parts) {
-                    CrossEntropyArguments statistics_only = a;
-                    statistics_only.pass = CrossEntropyPass::statistics, statistics_only.type = element_type(own);
-                    cuda ? cuda::cross_entropy_rows(statistics_only, nullptr)
-                         : cpu::cross_entropy_rows(statistics_only);
-                  }
-                  a.pass = parts ? CrossEntropyPass::finish : CrossEntropyPass::whole;
-                  a.gradient = gradient.data_ptr(), a.gradient_stride = gradient.stride(0);
-                  cuda ? cuda::cross_entropy_rows(a, nullptr) : cpu::cross_entropy_rows(a);
-                  t[2].copy_(gradient);
-                  if (!cuda) t[0][4] = 0;  // the CPU is never asked for a token of weight 0
-                });
+        cases.push_back({classes, softcap, parts, false});
+        if (bf16) cases.push_back({classes, softcap, parts, true});
       }
     }
+  }
+  for (const auto& [classes, softcap, parts, narrow_logits] : cases) {
+    SCOPED_TRACE(testing::Message() << classes << " softcap " << softcap << " parts " << parts << " BF16 logits "
+                                    << narrow_logits);
+    const int64_t rows = classes < 20000 ? 7 : 3, stride = (classes + 7) / 8 * 8;
+    const at::Tensor labels = (random({rows}, 5, at::kFloat).abs() * 5000).to(at::kLong).remainder(classes);
+    labels[2] = classes + 3;  // another rank's
+    at::Tensor weights = random({rows}, 6, wide(type())).abs() + 0.1;
+    weights[1] = 0;
+    labels[1] = -100;
+    at::Tensor logits = random({rows, classes}, 1, wide(type())) * 5;
+    if (narrow_logits) logits = logits.to(at::kBFloat16).to(wide(type()));
+    // losses, weighted, gradient
+    compare({statistics({rows}), statistics({rows}), input({rows, classes}, 3)},
+            [&](bool cuda, const std::vector<at::Tensor>& t) {
+              const auto memory_type = cuda && narrow_logits ? at::kBFloat16 : wide(type());
+              const at::Tensor memory = at::full({rows, cuda ? stride : classes}, 1e30, memory_type);
+              const at::Tensor own = memory.narrow(1, 0, classes).copy_(logits);
+              const at::Tensor gradient = !cuda                    ? t[2]
+                                          : bf16 && !narrow_logits ? gradient_in_place(memory, classes)
+                                                                   : own;
+              const at::Tensor top = statistics({rows}), sum = statistics({rows}), at_label = statistics({rows});
+              CrossEntropyArguments a{};
+              a.logits_type = element_type(own), a.type = element_type(gradient);
+              a.rows = rows, a.classes = classes, a.row_stride = own.stride(0);
+              a.z_loss = 0.01, a.logit_softcap = softcap, a.logits = own.data_ptr();
+              a.labels = labels.data_ptr<int64_t>(), a.weights = weights.data_ptr();
+              a.top = top.data_ptr(), a.sum = sum.data_ptr(), a.label_logit = at_label.data_ptr();
+              a.losses = t[0].data_ptr(), a.weighted = t[1].data_ptr();
+              if (parts) {
+                CrossEntropyArguments statistics_only = a;
+                statistics_only.pass = CrossEntropyPass::statistics, statistics_only.type = element_type(own);
+                cuda ? cuda::cross_entropy_rows(statistics_only, nullptr) : cpu::cross_entropy_rows(statistics_only);
+              }
+              a.pass = parts ? CrossEntropyPass::finish : CrossEntropyPass::whole;
+              a.gradient = gradient.data_ptr(), a.gradient_stride = gradient.stride(0);
+              cuda ? cuda::cross_entropy_rows(a, nullptr) : cpu::cross_entropy_rows(a);
+              t[2].copy_(gradient);
+              if (!cuda) t[0][1] = 0;  // the CPU is never asked for a token of weight 0
+            });
   }
 }
 

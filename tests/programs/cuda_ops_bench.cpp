@@ -68,10 +68,19 @@ class Report {
   }
 
   void bytes(const std::string& name, double count, const std::function<void()>& work) {
-    add(name, "bytes", count, copy_rate_, "GB/s", 1e-9, best_seconds(work));
+    measure(name, [&] { add(name, "bytes", count, copy_rate_, "GB/s", 1e-9, best_seconds(work)); });
   }
   void flops(const std::string& name, double count, const std::function<void()>& work) {
-    add(name, "flops", count, matmul_rate_, "TFLOP/s", 1e-12, best_seconds(work));
+    measure(name, [&] { add(name, "flops", count, matmul_rate_, "TFLOP/s", 1e-12, best_seconds(work)); });
+  }
+  // What fails is told, and the rest goes on.
+  void measure(const std::string& name, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      fmt::print("{:34} failed: {}\n", name, error.what());
+      json_["kernels"].push_back({{"name", name}, {"error", error.what()}});
+    }
   }
 
   // The forward without autograd and the backward, which move so many bytes.

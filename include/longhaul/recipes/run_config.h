@@ -91,11 +91,21 @@ struct ParallelConfig {
   bool operator==(const ParallelConfig&) const = default;
 };
 
+enum class LogitsPrecision { automatic, fp32, bf16 };  // "auto", "fp32", "bf16"
+
 struct LossConfig {
   double z_loss = 0;
+  LogitsPrecision logits = LogitsPrecision::automatic;
+  // Whether a run in `precision` rounds the logits that it trains on to BF16.
+  bool bf16_logits(Precision precision, bool on_gpu) const {
+    return precision == Precision::bf16 &&
+           (logits == LogitsPrecision::bf16 || (logits == LogitsPrecision::automatic && on_gpu));
+  }
   bool operator==(const LossConfig&) const = default;
 };
 
+template <>
+std::span<const std::string_view> enum_names<LogitsPrecision>();
 template <>
 std::span<const std::string_view> enum_names<Precision>();
 template <>

@@ -1,5 +1,5 @@
 // gemm() on CUDA. Which of cuBLASLt's ways is the fastest is measured when a product of some shape comes for
-// the first time, on a scratch result, and then remembered.
+// the first time, and then remembered.
 #include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
@@ -39,7 +39,7 @@ StridedMatrix matrix_of(const at::Tensor& x) {
 }
 
 uint32_t alignment_of(const void* pointer) {
-  return 1U << std::min(std::countr_zero(reinterpret_cast<uintptr_t>(pointer)), 4);  // 16 is all that matters
+  return 1U << std::min(std::countr_zero(reinterpret_cast<uintptr_t>(pointer)), 8);  // 256 is what cuBLASLt assumes
 }
 
 cudaDataType_t cuda_type(const at::Tensor& x) {
@@ -52,7 +52,7 @@ std::vector<int64_t> key_of(const ProductSpec& s, c10::DeviceIndex device) {
     key.insert(key.end(), {x.rows, x.columns, x.leading, x.transposed});
   }
   key.insert(key.end(), {s.factors, s.out, s.compute, s.accumulate, s.has_bias, s.alignment_left, s.alignment_right,
-                         s.alignment_out, s.deterministic, device});
+                         s.alignment_out, s.alignment_bias, s.deterministic, device});
   return key;
 }
 
@@ -65,22 +65,33 @@ class Ways {
     const std::vector<int64_t> key = key_of(spec, device.index());
     const std::lock_guard lock(mutex_);  // held while timing: another thread's kernels would be timed along
     if (const auto known = known_.find(key); known != known_.end()) return known->second;
-    const std::vector<cublasLtMatmulAlgo_t> ways = product.ways(spec.deterministic ? 1 : kCandidates);
+    const std::vector<cublasLtMatmulAlgo_t> ways = product.ways(spec.deterministic ? 1 : kCandidates, pointers.bias);
     std::optional<cublasLtMatmulAlgo_t> best;
     if (!ways.empty()) best = ways[0];
     if (ways.size() > 1) {
       if (stream_is_capturing(device)) return best;  // nothing can be timed
-      const at::Tensor scratch = at::empty_strided(out.sizes(), out.strides(), out.options());
-      ProductPointers on_scratch = pointers;
-      on_scratch.out = scratch.mutable_data_ptr();
-      const auto stream = static_cast<cudaStream_t>(current_cuda_stream(device));
-      best = ways[fastest_of(device, ways.size(), [&](size_t i) { product.run(ways[i], on_scratch, stream); })];
+      try {
+        best = ways[fastest(product, ways, spec.accumulate, pointers, out)];
+      } catch (const c10::OutOfMemoryError&) {
+        return best;  // of no memory for a scratch result; the next such product asks again
+      }
     }
     known_.emplace(key, best);
     return best;
   }
 
  private:
+  static size_t fastest(const Product& product, const std::vector<cublasLtMatmulAlgo_t>& ways, bool accumulate,
+                        ProductPointers pointers, const at::Tensor& out) {
+    at::Tensor scratch;
+    if (accumulate) {  // else `out` is written anew afterwards
+      scratch = at::empty_strided(out.sizes(), out.strides(), out.options());
+      pointers.out = scratch.mutable_data_ptr();
+    }
+    const auto stream = static_cast<cudaStream_t>(current_cuda_stream(out.device()));
+    return fastest_of(out.device(), ways.size(), [&](size_t i) { product.run(ways[i], pointers, stream); });
+  }
+
   std::mutex mutex_;
   std::map<std::vector<int64_t>, std::optional<cublasLtMatmulAlgo_t>> known_;
 };
@@ -107,6 +118,7 @@ bool cuda::gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out,
                          alignment_of(pointers.left),
                          alignment_of(pointers.right),
                          alignment_of(pointers.out),
+                         alignment_of(pointers.bias),
                          context.deterministicAlgorithms()};
   const c10::DeviceGuard guard(out.device());
   const Product product(handle_of(out.device().index()), spec);

@@ -41,7 +41,14 @@ Product::Handle<cublasLtMatrixLayout_t> Product::layout_of(const ColumnMajorFact
   return {layout, lt_.layout_destroy};
 }
 
-std::vector<cublasLtMatmulAlgo_t> Product::ways(int count) const {
+void Product::set_bias(const void* bias) const {
+  if (!spec_.has_bias) return;
+  check(lt_.product_set(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
+        "cublasLtMatmulDescSetAttribute");
+}
+
+std::vector<cublasLtMatmulAlgo_t> Product::ways(int count, const void* bias) const {
+  set_bias(bias);
   cublasLtMatmulPreference_t raw = nullptr;
   check(lt_.preference_create(&raw), "cublasLtMatmulPreferenceCreate");
   const Handle<cublasLtMatmulPreference_t> preference(raw, lt_.preference_destroy);
@@ -71,10 +78,7 @@ std::vector<cublasLtMatmulAlgo_t> Product::ways(int count) const {
 }
 
 void Product::run(const cublasLtMatmulAlgo_t& way, const ProductPointers& pointers, cudaStream_t stream) const {
-  if (spec_.has_bias) {
-    check(lt_.product_set(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &pointers.bias, sizeof pointers.bias),
-          "cublasLtMatmulDescSetAttribute");
-  }
+  set_bias(pointers.bias);
   const float one = 1, beta = spec_.accumulate ? 1 : 0;
   check(lt_.multiply(handle_, product_.get(), &one, pointers.left, left_.get(), pointers.right, right_.get(), &beta,
                      pointers.out, out_.get(), pointers.out, out_.get(), &way, pointers.workspace, kProductWorkspace,

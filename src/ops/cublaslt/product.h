@@ -16,7 +16,7 @@ struct ProductSpec {
   cublasComputeType_t compute;
   bool accumulate;                                          // out += the product
   bool has_bias;                                            // of the type of `out`
-  uint32_t alignment_left, alignment_right, alignment_out;  // bytes, of the pointers
+  uint32_t alignment_left, alignment_right, alignment_out, alignment_bias;  // bytes, of the pointers
   bool deterministic;                                       // no sum whose order may change
 };
 
@@ -35,13 +35,15 @@ class Product {
  public:
   Product(cublasLtHandle_t handle, const ProductSpec& spec);
 
-  // At most `count` ways, the one that cuBLASLt thinks fastest first. None: it has no way for this product.
-  std::vector<cublasLtMatmulAlgo_t> ways(int count) const;
+  // At most `count` ways, the one that cuBLASLt thinks fastest first; `bias` is looked at for its alignment. None: it has
+  // no way for this product.
+  std::vector<cublasLtMatmulAlgo_t> ways(int count, const void* bias) const;
   void run(const cublasLtMatmulAlgo_t& way, const ProductPointers& pointers, cudaStream_t stream) const;
 
  private:
   template <typename T>
   using Handle = std::unique_ptr<std::remove_pointer_t<T>, cublasStatus_t (*)(T)>;
+  void set_bias(const void* bias) const;
   Handle<cublasLtMatrixLayout_t> layout_of(const ColumnMajorFactor& factor, cudaDataType_t type) const;
 
   const CublasLtLibrary& lt_;

@@ -84,6 +84,11 @@ TEST(Validate, NamesKeysValuesAndRemedies) {
                "model.heads 4 does not divide by model.kv_heads 3");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.model.vocab_size = 0; }), "data.mock has no tokenizer");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.name = "a/b"; }), "name is \"a/b\"");
+  EXPECT_PRED2(starts, error_after([](Recipe& r) {
+                 r.loss.logits = LogitsPrecision::bf16;
+                 r.trainer.precision = Precision::fp32;
+               }),
+               "loss.logits bf16 rounds the logits of a run in BF16, but trainer.precision is fp32");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.recompute.layers = 1; }),
                "recompute.layers is 1, but recompute.mode is none");
   EXPECT_PRED2(starts, error_after([](Recipe& r) { r.schedule.wsd_decay_steps = 5; }), "schedule.wsd_decay_steps and");

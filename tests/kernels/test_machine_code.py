@@ -1,0 +1,69 @@
+"""The machine code of the CUDA kernels, which needs no GPU to look at: packs move whole, and nothing spills.
+
+A source that reads well can still store a pack of 16 bytes as eight stores of 2: nvcc does that where it loses track of alignment.
+"""
+
+import importlib.util
+import os
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", ROOT / "build")) / "lib" / "liblonghaul.so"
+
+
+def load_tool():
+    spec = importlib.util.spec_from_file_location("kernel_report", ROOT / "tools" / "kernel_report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOL = load_tool()
+pytestmark = pytest.mark.skipif("CUDA code: ON" not in (LIBRARY.parents[1] / "cuda_code.txt").read_text(),
+                                reason="built without CUDA: no machine code of kernels was looked at")
+
+
+@pytest.fixture(scope="module", params=["sm_80", "sm_90a"])
+def kernels(request):
+    assert TOOL.cuobjdump(), "cuobjdump is missing: scripts/setup --test installs it"
+    found = TOOL.kernels(LIBRARY, request.param)
+    assert len(found) > 100
+    return found
+
+
+def elements(kernel):
+    """(type, elements in a pack) of a kernel's template arguments; the widest type that it reads or writes packs of."""
+    match = re.search(r"<(.*)>$", kernel["name"])
+    words = [word.strip() for word in match[1].split(",")] if match else []
+    packs = [int(word) for word in words if word.isdigit()]
+    types = [word for word in words if word in ("float", "double", "__nv_bfloat16")]
+    return types, packs[-1] if packs else None
+
+
+# What a kernel stores beside its packs, in numbers of its own: a row's statistics or losses.
+BESIDE_PACKS = {"norm_cuda": 32, "cross_entropy_rows_cuda": 32}
+SIZES = {"float": 4, "double": 8, "__nv_bfloat16": 2}
+
+
+def test_packs_move_whole(kernels):
+    looked_at = 0
+    for kernel in kernels:
+        types, pack = elements(kernel)
+        if pack is None or pack == 1 or not types:
+            continue
+        looked_at += 1
+        beside = {BESIDE_PACKS.get(kernel["file"]), 64 if "double" in types else None}
+        width = min(128, 8 * pack * min(SIZES[name] for name in types))
+        narrow = {bits for bits in kernel["stores"] if bits < width} - beside
+        assert not narrow, f"{kernel['file']} {kernel['name']}: stores of {narrow} bits, packs have {width}"
+        assert kernel["stores"].get(width, 0) > 0, kernel["name"]
+        assert kernel["loads"].get(128, 0) > 0, kernel["name"]
+    assert looked_at > 40
+
+
+def test_nothing_spills_in_training_types(kernels):
+    spilling = [kernel["name"] for kernel in kernels if kernel["local"] and "double" not in kernel["name"]]
+    assert not spilling
