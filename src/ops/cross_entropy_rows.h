@@ -11,7 +11,8 @@ struct CrossEntropyRows {
   double logit_softcap = 0;
 };
 
-// Of each row's logits: what the loss over a vocabulary needs to know of a part of it. FP32, or FP64 where the logits are.
+// Of each row's logits: what the loss over a vocabulary needs to know of a part of it. FP32, or FP64 where the logits
+// are.
 struct RowStatistics {
   at::Tensor top;          // [rows] the greatest
   at::Tensor sum;          // [rows] Σ exp(logit - top)

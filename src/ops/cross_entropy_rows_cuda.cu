@@ -1,6 +1,6 @@
-// Softmax cross-entropy on CUDA, a thread block a row. The first pass keeps, a thread, the greatest logit so far and the
-// sum of exponentials relative to it; the second writes the gradient, from the row's end to its beginning, whose end
-// the L2 cache still holds. L is the logits' type, T the gradient's, A that of all arithmetic.
+// Softmax cross-entropy on CUDA, a thread block a row. The first pass keeps, a thread, the greatest logit so far and
+// the sum of exponentials relative to it; the second writes the gradient, from the row's end to its beginning, whose
+// end the L2 cache still holds. L is the logits' type, T the gradient's, A that of all arithmetic.
 #include <cfloat>
 
 #include "ops/cross_entropy_kernels.h"
@@ -34,8 +34,8 @@ __device__ TopAndSum<A> merge(TopAndSum<A> a, TopAndSum<A> b) {
 template <typename T, typename A>
 __device__ TopAndSum<A> merge_block(TopAndSum<A> own) {
   for (int lanes = 16; lanes > 0; lanes /= 2) {
-    own = merge<T>(own, TopAndSum<A>{__shfl_xor_sync(0xffffffff, own.top, lanes),
-                                     __shfl_xor_sync(0xffffffff, own.sum, lanes)});
+    own = merge<T>(
+        own, TopAndSum<A>{__shfl_xor_sync(0xffffffff, own.top, lanes), __shfl_xor_sync(0xffffffff, own.sum, lanes)});
   }
   __shared__ A tops[kMaxWarps], sums[kMaxWarps];
   if (threadIdx.x % 32 == 0) {
@@ -87,9 +87,9 @@ __device__ TopAndSum<A> top_and_sum(const L* logits, int64_t classes, A cap) {
   return merge_block<T>(own);
 }
 
-// gradient[i] = (exp(logit[i] - top) · factor - [i = label] · weight) · slope of the cap. Where the gradient lies in the
-// memory of wider logits, a step's logits are all read before its gradients are written, and those lie above all logits
-// that are still to be read (cross_entropy_kernels.h).
+// gradient[i] = (exp(logit[i] - top) · factor - [i = label] · weight) · slope of the cap. Where the gradient lies in
+// the memory of wider logits, a step's logits are all read before its gradients are written, and those lie above all
+// logits that are still to be read (cross_entropy_kernels.h).
 template <bool kCapped, int N, typename L, typename T, typename A>
 __device__ void write_gradient(const L* logits, T* gradient, int64_t classes, int64_t label, A cap, A top, A factor,
                                A weight) {

@@ -73,8 +73,9 @@ __device__ Pack<T, N> load(const T* from, int64_t offset) {
   return *reinterpret_cast<const Pack<T, N>*>(from + offset);
 }
 
-// To global memory. A plain assignment is not enough: where nvcc loses track of an address's alignment, as in loops over
-// rows, it makes one store for every element or two, at a fraction of the speed (tests/kernels looks at the machine code).
+// To global memory. A plain assignment is not enough: where nvcc loses track of an address's alignment, as in loops
+// over rows, it makes one store for every element or two, at a fraction of the speed (tests/kernels looks at the
+// machine code).
 template <int N, typename T>
 __device__ void store(T* to, int64_t offset, const Pack<T, N>& pack) {
   constexpr int kBytes = sizeof(Pack<T, N>);

@@ -102,7 +102,8 @@ Outputs run_chunks(const Rows& rows, const at::Tensor& weight, const Vocabulary&
   const auto wide_options = rows.hidden.options().dtype(wide);
   const int64_t count = rows.hidden.size(0);
   const int64_t vocab = weight.size(0);
-  const bool cuda = on_cuda(rows.hidden), bf16_logits = options.bf16_logits && rows.hidden.scalar_type() == at::kBFloat16;
+  const bool cuda = on_cuda(rows.hidden),
+             bf16_logits = options.bf16_logits && rows.hidden.scalar_type() == at::kBFloat16;
   const int64_t chunk =
       std::min(options.chunk_tokens > 0 ? options.chunk_tokens : cross_entropy_chunk_tokens(vocab, cuda, bf16_logits),
                std::max<int64_t>(count, 1));

@@ -76,7 +76,8 @@ void rotary(const RotaryArguments& a, void* stream) {
     constexpr int N = kFullPack<T>;
     const unsigned grid = static_cast<unsigned>(a.tokens);
     const bool packs = packs_fit<T, N>(a.head_dim, {a.qkv, a.q, a.k, a.v}) &&
-                       packs_fit<float, N>(a.rotary_half, {a.cos, a.sin}) && a.q_stride % N == 0 && a.k_stride % N == 0 && a.v_stride % N == 0;
+                       packs_fit<float, N>(a.rotary_half, {a.cos, a.sin}) && a.q_stride % N == 0 &&
+                       a.k_stride % N == 0 && a.v_stride % N == 0;
     if (packs) {
       start("rotary", rotary_kernel<T, N>, grid, kThreads, 0, stream, a);
     } else {

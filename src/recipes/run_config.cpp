@@ -241,15 +241,15 @@ const FieldTable& fields<ParallelConfig>() {
 template <>
 const FieldTable& fields<LossConfig>() {
   using C = LossConfig;
-  static const FieldTable table =
-      make_table<C>("The training loss: cross-entropy over the next token",
-                    {
-                        field<&C::z_loss>("z_loss", "weight of logsumexp(logits)² in the loss; 0: off").at_least(0),
-                        field<&C::logits>(
-                            "logits",
-                            "what a BF16 run trains on: FP32 logits, or BF16 ones as Megatron-LM and transformers, less "
-                            "than half the memory traffic on a GPU; auto: BF16 on GPUs. Evaluations have FP32"),
-                    });
+  static const FieldTable table = make_table<C>(
+      "The training loss: cross-entropy over the next token",
+      {
+          field<&C::z_loss>("z_loss", "weight of logsumexp(logits)² in the loss; 0: off").at_least(0),
+          field<&C::logits>(
+              "logits",
+              "what a BF16 run trains on: FP32 logits, or BF16 ones as Megatron-LM and transformers, less "
+              "than half the memory traffic on a GPU; auto: BF16 on GPUs. Evaluations have FP32"),
+      });
   return table;
 }
 

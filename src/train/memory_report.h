@@ -16,7 +16,8 @@ class MemoryReport {
   MemoryReport(const Recipe& recipe, const ParallelLayout& layout, const comm::RankHosts& hosts, c10::Device device);
 
   const MemoryEstimate& estimate() const { return estimate_; }
-  // Of a run with more steps. A GPU's first one also tries ways to compute, in memory of their own: it is measured anew.
+  // Of a run with more steps. A GPU's first one also tries ways to compute, in memory of their own: it is measured
+  // anew.
   void first_step_done() const;
   // One line: the estimate beside the peak of tensors since the construction.
   void finish() const;

@@ -146,7 +146,8 @@ Trainer::Trainer(const Recipe& recipe, comm::Communicator* world, const comm::Ra
   if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) {
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-    // It would fill each new tensor with NaN, at the cost of writing everything twice: nothing here reads before it writes.
+    // It would fill each new tensor with NaN, at the cost of writing everything twice: nothing here reads before it
+    // writes.
     at::globalContext().setDeterministicFillUninitializedMemory(false);
   }
   folder_ = std::make_unique<RunFolder>(run_folder(recipe), comm::leads(world));

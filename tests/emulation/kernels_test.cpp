@@ -39,8 +39,8 @@ class Emulated : public testing::TestWithParam<at::ScalarType> {
     return at::full(sizes, value, wide(type()));
   }
 
-  // Runs call(on_cuda, tensors) with copies of `tensors` for both, and compares what it leaves in them. In both orders of
-  // a block's threads CUDA's has to leave the same bits.
+  // Runs call(on_cuda, tensors) with copies of `tensors` for both, and compares what it leaves in them. In both orders
+  // of a block's threads CUDA's has to leave the same bits.
   template <typename Call>
   void compare(const std::vector<at::Tensor>& tensors, const Call& call) const {
     std::vector<at::Tensor> cpu, cuda, cuda_backwards;
@@ -203,33 +203,31 @@ TEST_P(Emulated, CrossEntropy) {
     at::Tensor logits = random({rows, classes}, 1, wide(type())) * 5;
     if (narrow_logits) logits = logits.to(at::kBFloat16).to(wide(type()));
     // losses, weighted, gradient
-    compare({statistics({rows}), statistics({rows}), input({rows, classes}, 3)},
-            [&](bool cuda, const std::vector<at::Tensor>& t) {
-              const auto memory_type = cuda && narrow_logits ? at::kBFloat16 : wide(type());
-              const at::Tensor memory = at::full({rows, cuda ? stride : classes}, 1e30, memory_type);
-              const at::Tensor own = memory.narrow(1, 0, classes).copy_(logits);
-              const at::Tensor gradient = !cuda                    ? t[2]
-                                          : bf16 && !narrow_logits ? gradient_in_place(memory, classes)
-                                                                   : own;
-              const at::Tensor top = statistics({rows}), sum = statistics({rows}), at_label = statistics({rows});
-              CrossEntropyArguments a{};
-              a.logits_type = element_type(own), a.type = element_type(gradient);
-              a.rows = rows, a.classes = classes, a.row_stride = own.stride(0);
-              a.z_loss = 0.01, a.logit_softcap = softcap, a.logits = own.data_ptr();
-              a.labels = labels.data_ptr<int64_t>(), a.weights = weights.data_ptr();
-              a.top = top.data_ptr(), a.sum = sum.data_ptr(), a.label_logit = at_label.data_ptr();
-              a.losses = t[0].data_ptr(), a.weighted = t[1].data_ptr();
-              if (parts) {
-                CrossEntropyArguments statistics_only = a;
-                statistics_only.pass = CrossEntropyPass::statistics, statistics_only.type = element_type(own);
-                cuda ? cuda::cross_entropy_rows(statistics_only, nullptr) : cpu::cross_entropy_rows(statistics_only);
-              }
-              a.pass = parts ? CrossEntropyPass::finish : CrossEntropyPass::whole;
-              a.gradient = gradient.data_ptr(), a.gradient_stride = gradient.stride(0);
-              cuda ? cuda::cross_entropy_rows(a, nullptr) : cpu::cross_entropy_rows(a);
-              t[2].copy_(gradient);
-              if (!cuda) t[0][1] = 0;  // the CPU is never asked for a token of weight 0
-            });
+    compare({statistics({rows}), statistics({rows}), input({rows, classes}, 3)}, [&](bool cuda,
+                                                                                     const std::vector<at::Tensor>& t) {
+      const auto memory_type = cuda && narrow_logits ? at::kBFloat16 : wide(type());
+      const at::Tensor memory = at::full({rows, cuda ? stride : classes}, 1e30, memory_type);
+      const at::Tensor own = memory.narrow(1, 0, classes).copy_(logits);
+      const at::Tensor gradient = !cuda ? t[2] : bf16 && !narrow_logits ? gradient_in_place(memory, classes) : own;
+      const at::Tensor top = statistics({rows}), sum = statistics({rows}), at_label = statistics({rows});
+      CrossEntropyArguments a{};
+      a.logits_type = element_type(own), a.type = element_type(gradient);
+      a.rows = rows, a.classes = classes, a.row_stride = own.stride(0);
+      a.z_loss = 0.01, a.logit_softcap = softcap, a.logits = own.data_ptr();
+      a.labels = labels.data_ptr<int64_t>(), a.weights = weights.data_ptr();
+      a.top = top.data_ptr(), a.sum = sum.data_ptr(), a.label_logit = at_label.data_ptr();
+      a.losses = t[0].data_ptr(), a.weighted = t[1].data_ptr();
+      if (parts) {
+        CrossEntropyArguments statistics_only = a;
+        statistics_only.pass = CrossEntropyPass::statistics, statistics_only.type = element_type(own);
+        cuda ? cuda::cross_entropy_rows(statistics_only, nullptr) : cpu::cross_entropy_rows(statistics_only);
+      }
+      a.pass = parts ? CrossEntropyPass::finish : CrossEntropyPass::whole;
+      a.gradient = gradient.data_ptr(), a.gradient_stride = gradient.stride(0);
+      cuda ? cuda::cross_entropy_rows(a, nullptr) : cpu::cross_entropy_rows(a);
+      t[2].copy_(gradient);
+      if (!cuda) t[0][1] = 0;  // the CPU is never asked for a token of weight 0
+    });
   }
 }
 

@@ -14,10 +14,10 @@ struct ProductSpec {
   ProductLayout layout;
   cudaDataType_t factors, out;
   cublasComputeType_t compute;
-  bool accumulate;                                          // out += the product
-  bool has_bias;                                            // of the type of `out`
+  bool accumulate;                                                          // out += the product
+  bool has_bias;                                                            // of the type of `out`
   uint32_t alignment_left, alignment_right, alignment_out, alignment_bias;  // bytes, of the pointers
-  bool deterministic;                                       // no sum whose order may change
+  bool deterministic;                                                       // no sum whose order may change
 };
 
 struct ProductPointers {
@@ -35,8 +35,8 @@ class Product {
  public:
   Product(cublasLtHandle_t handle, const ProductSpec& spec);
 
-  // At most `count` ways, the one that cuBLASLt thinks fastest first; `bias` is looked at for its alignment. None: it has
-  // no way for this product.
+  // At most `count` ways, the one that cuBLASLt thinks fastest first; `bias` is looked at for its alignment. None: it
+  // has no way for this product.
   std::vector<cublasLtMatmulAlgo_t> ways(int count, const void* bias) const;
   void run(const cublasLtMatmulAlgo_t& way, const ProductPointers& pointers, cudaStream_t stream) const;
 
