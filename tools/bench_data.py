@@ -71,14 +71,13 @@ def compare(options, folder, kind):
     tokenizer.mkdir()
     bench_tokenizers.KINDS[kind](texts[: len(texts) // 3]).save(str(tokenizer / "tokenizer.json"))
     megabytes = path.stat().st_size / 1e6
-    ours_only = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
     ours = [options.program, "prepare", "--input", path, "--tokenizer", tokenizer, "--output-prefix", folder / "ours",
             "--workers", options.workers]
     theirs = [sys.executable, ROOT / "tests/parity/prepare_reference.py", "--input", path, "--tokenizer", tokenizer,
               "--output-prefix", folder / "theirs", "--workers", options.workers]
     rounds = []
     for _ in range(options.rounds):
-        rounds.append((measured(ours, ours_only), measured(theirs, os.environ | {"TOKENIZERS_PARALLELISM": "false"})))
+        rounds.append((measured(ours, os.environ), measured(theirs, os.environ | {"TOKENIZERS_PARALLELISM": "false"})))
     for half in (".bin", ".idx"):
         if (folder / f"ours_text_document{half}").read_bytes() != (folder / f"theirs_text_document{half}").read_bytes():
             sys.exit(f"{kind}: the {half} differ: not the same work")

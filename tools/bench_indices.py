@@ -35,8 +35,7 @@ GOAL = 2.0
 
 
 def ours(*arguments):
-    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
-    done = subprocess.run([BUILD / "bin" / "index_bench", *map(str, arguments)], capture_output=True, text=True, env=environment)
+    done = subprocess.run([BUILD / "bin" / "index_bench", *map(str, arguments)], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"index_bench failed: {done.stderr}")
     return json.loads(done.stdout)

@@ -5,7 +5,6 @@ Same machine, cores, model and global batch. Prints a table and writes a JSON fi
 
 import argparse
 import json
-import os
 import pathlib
 import platform
 import statistics
@@ -42,11 +41,9 @@ def layouts(ranks, micro):
 def run(arguments, ranks, overrides, folder):
     threads = arguments.ranks if ranks == 1 else 1
     launch = ["launch", "local", "--ranks", str(ranks), "--"] if ranks > 1 else []
-    keep = dict(os.environ)
-    keep.pop("LD_LIBRARY_PATH", None)  # the interpreter's libraries are no business of the program's
     subprocess.run([arguments.program, *launch, "pretrain", arguments.recipe, f"trainer.precision={arguments.precision}",
                     f"batch.global={arguments.batch}", f"trainer.max_steps={arguments.steps}", f"trainer.threads={threads}",
-                    f"trainer.run_dir={folder}", *overrides], check=True, capture_output=True, env=keep)
+                    f"trainer.run_dir={folder}", *overrides], check=True, capture_output=True)
     metrics = [json.loads(line) for line in (pathlib.Path(folder) / "metrics.jsonl").read_text().splitlines()]
     return metrics
 

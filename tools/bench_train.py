@@ -19,33 +19,26 @@ WARMUP = 3  # steps that are not counted
 LEAST_STEPS = 9  # of which the checkpoint's stall needs two saves after its first
 
 
-def environment(oracle):
-    keep = dict(os.environ)
-    if not oracle:
-        keep.pop("LD_LIBRARY_PATH", None)
-    return keep
-
-
 def run_ours(arguments, precision, folder, *more):
     run_dir = pathlib.Path(folder)
     subprocess.run([arguments.program, "pretrain", arguments.recipe, f"trainer.precision={precision}",
                     f"trainer.max_steps={arguments.steps}", f"trainer.threads={arguments.threads}",
-                    f"trainer.run_dir={run_dir}", *more], check=True, capture_output=True, env=environment(False))
+                    f"trainer.run_dir={run_dir}", *more], check=True, capture_output=True)
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
 def run_reference(arguments, precision):
     result = subprocess.run([sys.executable, ROOT / "tools" / "bench_reference.py", arguments.recipe, "--precision",
                              precision, "--steps", str(arguments.steps), "--threads", str(arguments.threads)],
-                            check=True, capture_output=True, text=True, env=environment(True))
+                            check=True, capture_output=True, text=True)
     return json.loads(result.stdout.splitlines()[-1])
 
 
 def best_product(arguments):
     """FLOP/s of the fastest matrix product of the model's shapes, by precision: Longhaul's products and LibTorch's alike."""
     program = pathlib.Path(arguments.program).with_name("gemm_ops_bench")
-    keep = environment(False) | {"OMP_NUM_THREADS": str(arguments.threads)}
-    text = subprocess.run([program, "gemm"], check=True, capture_output=True, text=True, env=keep).stdout
+    threads = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
+    text = subprocess.run([program, "gemm"], check=True, capture_output=True, text=True, env=threads).stdout
     best = {}
     for line in text.splitlines():
         rates = [float(rate) * 1e9 for rate in re.findall(r"([0-9.]+) GFLOP/s", line)]

@@ -51,10 +51,5 @@ run_logged() {
   with_ticks "$log" "$@" || { tail -n 40 "$log" >&2; die "failed: $* (full output: $log)"; }
 }
 
-# The Python of the oracle environment, with the CUDA libraries that its torch wants on the loader's path.
-oracle_python() {
-  local site
-  site=$(echo "$DEPS"/oracle/lib/python3.*/site-packages)
-  LD_LIBRARY_PATH="$(find "$site/nvidia" -maxdepth 2 -name lib -type d 2>/dev/null | tr '\n' ':')${LD_LIBRARY_PATH:-}" \
-    "$DEPS/oracle/bin/python" "$@"
-}
+# The Python of the oracle environment.
+oracle_python() { "$DEPS/oracle/bin/python" "$@"; }

@@ -17,7 +17,8 @@ std::string find_problem() {
   // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
     return fmt::format(
-        "LibTorch's CUDA library does not load ({}): install the nvidia-* wheels that the torch wheel asks for",
+        "LibTorch's CUDA library does not load ({}): scripts/setup --gpu puts NVIDIA's libraries beside LibTorch; for another LibTorch "
+        "install the nvidia-* wheels that its torch wheel asks for",
         dlerror());
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA) ||
@@ -28,7 +29,7 @@ std::string find_problem() {
 }
 #else
 std::string find_problem() {
-  return "this build has no CUDA code: configure with -DLONGHAUL_CUDA=ON and build again";
+  return "this build has no CUDA code: run scripts/setup --gpu, which fetches a CUDA compiler where there is none, and scripts/build";
 }
 #endif
 

@@ -19,9 +19,7 @@ TEXT = [f"Line {i}: the quick brown fox jumps over {i * 37 % 101} lazy dogs, na√
 
 
 def run(*arguments, text=True, env=None, **more):
-    """Runs the program without the loader path that only the oracle's own torch needs."""
-    clean = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"} | (env or {})
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=text, timeout=300, env=clean, **more)
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=text, timeout=300, env=os.environ | (env or {}), **more)
 
 
 def ok(*arguments, **more):

@@ -19,9 +19,8 @@ def start(folder, prefixes, samples=300_000):
     """A process that builds the training data of a blend and prints its first samples."""
     data = {"train": f"0.3 {prefixes[0]} 0.7 {prefixes[1]}", "split": "1,0,0", "sequence_length": 4, "cache_dir": str(folder)}
     request = [{"do": "datasets", "data": data, "requested": [samples, 0, 0], "tokenizer": "null", "first": 50}]
-    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
     process = subprocess.Popen([BUILD / "bin" / "blend_tool"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=environment)
+                               stderr=subprocess.PIPE, text=True)
     process.stdin.write(json.dumps(request))
     process.stdin.close()
     return process

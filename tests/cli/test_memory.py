@@ -25,8 +25,7 @@ SLACK = 24 * MIB  # allocator, threads, buffers of files
 
 def peak_of(*arguments):
     """The greatest RssAnon, in bytes, of a run of the program."""
-    clean = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"} | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([PROGRAM, *map(str, arguments)], env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([PROGRAM, *map(str, arguments)], env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     status, peak = pathlib.Path(f"/proc/{process.pid}/status"), 0
     while process.poll() is None:
         try:
@@ -41,9 +40,8 @@ def peak_of(*arguments):
 
 def peaks_of_loading(ranks, folder, *arguments):
     """The same of each rank of a run in `folder`, until its first step begins."""
-    clean = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
     process = subprocess.Popen([PROGRAM, "launch", "local", "--ranks", str(ranks), "--threads-per-rank", "1", "--", "pretrain",
-                                *map(str, arguments), f"trainer.run_dir={folder}"], env=clean, stdout=subprocess.PIPE,
+                                *map(str, arguments), f"trainer.run_dir={folder}"], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
     output, begun = [], threading.Event()
 

@@ -19,9 +19,8 @@ def free_port():
 def two_ranks(settings, more, folders):
     """Each rank's exit code and standard error; `more` and `folders` are each rank's own."""
     port = str(free_port())
-    environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
     ranks = [subprocess.Popen([cli_support.PROGRAM, "pretrain", *map(str, settings), *more[rank]], cwd=folders[rank], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=environment | {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost",
+                              stderr=subprocess.PIPE, env=os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost",
                                                                         "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}) for rank in (0, 1)]
     errors = [rank.communicate(timeout=120)[1] for rank in ranks]
     return [rank.returncode for rank in ranks], errors

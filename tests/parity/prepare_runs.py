@@ -1,10 +1,11 @@
 """Runs of `llm-pretrain prepare`, and what comes out of them."""
 
+import os
 import pathlib
 import subprocess
 import sys
 
-from support import BUILD, environment
+from support import BUILD
 
 KEYS = ["text", "title"]
 # Where the oracle's environment has NLTK's models; NLTK looks there of its own accord.
@@ -18,7 +19,7 @@ def command(inputs, tokenizer, prefix, *more):
 
 
 def call(arguments, **more):
-    return subprocess.run(arguments, capture_output=True, env=environment() | {"NLTK_DATA": str(NLTK_DATA)}, **more)
+    return subprocess.run(arguments, capture_output=True, env=os.environ | {"NLTK_DATA": str(NLTK_DATA)}, **more)
 
 
 def prepare(inputs, tokenizer, prefix, *more, **keywords):

@@ -8,15 +8,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", REPOSITORY / "build"))
 
 
-def environment():
-    """The environment without the loader path that only the oracle's own torch needs."""
-    return {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
-
-
 def run_tool(name, *arguments, input=None, check=True):
     """Runs a program of the build and returns what it printed; its errors become the test's."""
-    result = subprocess.run([BUILD / "bin" / name, *map(str, arguments)], input=input, capture_output=True, text=True,
-                            env=environment())
+    result = subprocess.run([BUILD / "bin" / name, *map(str, arguments)], input=input, capture_output=True, text=True)
     if check:
         assert result.returncode == 0, f"{name} ended with {result.returncode}: {result.stderr[-2000:]}"
     return result

@@ -16,7 +16,7 @@ import pytest
 import prepare_corpora as corpora
 from prepare_reference import preprocess
 from prepare_runs import KEYS, as_python_reads, call, command, outputs, prepare
-from support import BUILD, environment
+from support import BUILD
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tokenizers, tmp_path, large):
         arguments = command(inputs, tokenizers / "plain", prefix, "--on-bad-line", "quarantine", "--seal-every", 1, "--workers", 2)
         # Killed several times, each time a while after it began to write.
         for _ in range(rng.choice([1, 2, 3])):
-            process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
+            process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             while process.poll() is None and not prefix.with_name(prefix.name + ".preparing").exists():
                 time.sleep(0.005)
             time.sleep(rng.random() * 0.25)
@@ -168,7 +168,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tokenizers, tmp_path, large):
 def interrupted(arguments, prefix):
     """Stops a run after it has sealed something."""
     folder = prefix.with_name(prefix.name + ".preparing")
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment())
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while process.poll() is None and not (folder / "journal.json").exists():
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
@@ -204,7 +204,7 @@ def test_sealed_work_of_another_run_is_not_used(tokenizers, tmp_path, large):
 def test_two_at_once_are_refused(tokenizers, tmp_path, large):
     prefix = tmp_path / "out"
     first = subprocess.Popen(command(["-"], tokenizers / "plain", prefix), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             stdout=subprocess.DEVNULL, env=environment())
+                             stdout=subprocess.DEVNULL)
     while not (tmp_path / "out.preparing" / "text_document.bin").exists():
         time.sleep(0.002)
     result = call(command(large[0], tokenizers / "plain", prefix))
@@ -228,7 +228,7 @@ def test_damaged_archives(tokenizers, tmp_path, extension):
 
 def peak_memory(arguments):
     """In MiB. What the system tells of an ended child includes the time before it became the program."""
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
         status = open(f"/proc/{process.pid}/status").read()

@@ -1,6 +1,7 @@
 """Kill a run at many moments, also while it saves; restart it; the end must be bit-equal to an uninterrupted run."""
 
 import json
+import os
 import pathlib
 import random
 import signal
@@ -12,7 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from support import BUILD, environment, run_tool
+from support import BUILD, run_tool
 
 STEPS = 24
 
@@ -31,7 +32,7 @@ def write_corpus(folder):
 
 
 # Threads that wait must not spin: there may be fewer cores than threads.
-ENVIRONMENT = environment() | {"OMP_WAIT_POLICY": "passive"}
+ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "passive"}
 
 
 def command(run_dir, *more, recipe="gpt_tiny"):

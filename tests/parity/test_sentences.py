@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import shutil
 import signal
@@ -14,7 +15,7 @@ import prepare_corpora as corpora
 import sentence_texts
 from prepare_reference import preprocess, sentence_splitter
 from prepare_runs import KEYS, NLTK_DATA, SENTENCE_MODELS, as_python_reads, call, command, outputs, prepare
-from support import BUILD, environment, run_tool
+from support import BUILD, run_tool
 
 LANGUAGES = sorted(folder.name for folder in SENTENCE_MODELS.iterdir() if folder.is_dir())
 
@@ -140,7 +141,7 @@ def test_bad_lines_and_killed_runs(tokenizers, tmp_path):
     arguments = command([tmp_path / "a.jsonl"], tokenizers / "plain", tmp_path / "ours", "--split-sentences", "--on-bad-line", "quarantine",
                         "--seal-every", 1, "--workers", 1)
     journal = tmp_path / "ours.preparing" / "journal.json"
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment() | {"NLTK_DATA": str(NLTK_DATA)})
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ | {"NLTK_DATA": str(NLTK_DATA)})
     while process.poll() is None and not journal.exists():
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -150,7 +151,7 @@ def test_bad_lines_and_killed_runs(tokenizers, tmp_path):
     assert outputs(tmp_path / "ours", ["text"], "sentence") == truth
     assert len((tmp_path / "ours.quarantine.jsonl").read_text().splitlines()) == len(lines) - len(good)
     # Work of a run that split otherwise is of no use.
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment() | {"NLTK_DATA": str(NLTK_DATA)})
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ | {"NLTK_DATA": str(NLTK_DATA)})
     while process.poll() is None and not journal.exists():
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -174,7 +175,7 @@ def test_what_a_user_can_get_wrong(tokenizers, tmp_path, monkeypatch):
 
     def refused(*more, data=NLTK_DATA):
         result = subprocess.run([*arguments, *map(str, more)], capture_output=True, text=True,
-                                env=environment() | {"NLTK_DATA": str(data), "HOME": str(tmp_path)})
+                                env=os.environ | {"NLTK_DATA": str(data), "HOME": str(tmp_path)})
         assert result.returncode == 2 and not list(tmp_path.glob("out*")), result.stderr
         return result.stderr
 
