@@ -77,15 +77,16 @@ install_cuda_libraries() {
 install_nvcc() {
   [ -z "$(system_nvcc)" ] && [ ! -e "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION" ] || return 0
   say "fetching NVIDIA's CUDA compiler"
-  fetch_nvidia +nvcc +cudart +cublas nvidia-nccl-cu13==2.28.9
+  # nvcc's own wheel would take any version of its parts, but they only fit each other.
+  fetch_nvidia nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 +cudart +cublas nvidia-nccl-cu13==2.28.9
   # As linkers and CMake look for them.
   ln -sf libcudart.so.13 "$NVIDIA/cu13/lib/libcudart.so"
   ln -sfn lib "$NVIDIA/cu13/lib64"
   touch "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION"
 }
 
-# For cmake: the compiler from wheels, where the machine has none of its own.
+# For cmake: the compiler from wheels, where the machine has none of its own. Fails where there is none of either.
 use_fetched_nvcc() {
-  [ -z "$(system_nvcc)" ] && [ -e "$NVIDIA/cu13/bin/nvcc" ] || return 0
+  [ -z "$(system_nvcc)" ] && [ -e "$NVIDIA/cu13/bin/nvcc" ] || return 1
   export CUDACXX="$NVIDIA/cu13/bin/nvcc" NCCL_HOME="$NVIDIA/nccl"
 }

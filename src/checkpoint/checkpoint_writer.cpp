@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <chrono>
@@ -254,6 +255,7 @@ void CheckpointWriter::settle() {
 void CheckpointWriter::snapshot(CheckpointContent& content) {
   const at::NoGradGuard no_grad;
   std::map<std::string, at::Tensor> kept;
+  std::optional<c10::Device> device;
   for (auto& tensor : content.tensors) {
     const std::string key = fmt::format("{}@{}", tensor.name, fmt::join(tensor.offsets, ","));
     auto old = buffers_.extract(key);
@@ -262,9 +264,14 @@ void CheckpointWriter::snapshot(CheckpointContent& content) {
     if (!buffer.defined() || buffer.scalar_type() != value.scalar_type() || buffer.sizes() != value.sizes()) {
       buffer = at::empty(value.sizes(), at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
     }
-    buffer.copy_(value.detach(), /*non_blocking=*/false);
+    buffer.copy_(value.detach(), /*non_blocking=*/true);
+    if (value.is_cuda()) device = value.device();
     tensor.value = buffer;
     kept.emplace(key, std::move(buffer));
+  }
+  if (device) {  // one wait for all copies
+    const c10::impl::VirtualGuardImpl guard(device->type());
+    guard.synchronizeStream(guard.getStream(*device));
   }
   buffers_ = std::move(kept);
 }

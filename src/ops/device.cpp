@@ -14,6 +14,8 @@ namespace {
 std::string find_problem() {
   // LibTorch's cuBLAS repeats its results only with a workspace of fixed size; the program's user may have set another.
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  // Streams have hardware queues of their own: an exchange that waits for other ranks holds up nothing else.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", /*overwrite=*/0);
   // It registers its operators and its device as it loads. It lies beside libtorch_cpu.so.
   if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) {
     return fmt::format(

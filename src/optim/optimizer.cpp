@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "ops/host_copies.h"
 #include "ops/tensor_buffer.h"
 #include "optim/host_units.h"
 
@@ -24,6 +25,7 @@ Optimizer::Optimizer(ParameterStore& store, const OptimizerConfig& config, const
       config_(config),
       ranks_(ranks),
       data_(store, ranks.data, ranks.sharding, ranks.gradient_reduction),
+      copies_(std::make_unique<const ops::HostCopies>(store.options().device)),
       sums_(store, data_.shares(), ranks.ends) {
   c10::AutoGradMode no_grad(false);
   if (config.offload) host_ = std::make_unique<HostUnits>(data_.shares(), store.options().device);
@@ -130,10 +132,16 @@ void Optimizer::update(size_t unit, ops::AdamWOptions options) {
 double Optimizer::step(double learning_rate) {
   c10::AutoGradMode no_grad(false);
   at::Tensor square = sum_gradients();
-  const auto norm_of = [&] { return std::sqrt(square.item<double>()); };  // waits for the device
+  // On its way to the host before the values change: while they do, the host learns the norm and goes on.
+  const at::Tensor square_on_host = copies_->host_tensor({1}, at::kDouble);
+  ops::HostCopies::Ticket arriving = copies_->to_host(square, square_on_host);
+  const auto norm_of = [&] {
+    arriving.wait();
+    return std::sqrt(square_on_host.item<double>());
+  };
   if (host_) {  // the CPU steps, and has to wait for the gradients in any case
-    square = square.cpu();
     if (const double norm = norm_of(); !std::isfinite(norm)) return norm;
+    square = square_on_host;
   }
   ops::AdamWOptions options;
   options.lr = learning_rate;

@@ -20,6 +20,9 @@
 namespace longhaul {
 
 class HostUnits;
+namespace ops {
+class HostCopies;
+}
 
 // The ranks that a step is shared with; null: none. They outlive the optimiser.
 struct OptimizerRanks {
@@ -60,7 +63,8 @@ class Optimizer {
 
   // One step with the gradients in the store, which are summed over the ranks and cleared. Returns the global norm of
   // the gradient before clipping, the same on all ranks. A norm that is not finite leaves masters and moments as they
-  // were and is returned; the caller decides. Only reading the norm, at the end, waits for a GPU. A collective call.
+  // were and is returned; the caller decides. It waits for a GPU's norm alone, while the GPU goes on with the new
+  // values. A collective call.
   double step(double learning_rate);
 
   int64_t steps_taken() const { return steps_taken_; }
@@ -82,6 +86,7 @@ class Optimizer {
   DataParallel data_;
   std::vector<State> states_;        // by unit
   std::unique_ptr<HostUnits> host_;  // with OptimizerConfig::offload
+  const std::unique_ptr<const ops::HostCopies> copies_;
   GradientSums sums_;
   int64_t steps_taken_ = 0;
 };

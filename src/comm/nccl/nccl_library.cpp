@@ -1,5 +1,7 @@
 #include "comm/nccl/nccl_library.h"
 
+#include <cstdlib>
+
 #include "longhaul/core/error.h"
 #include "longhaul/core/shared_library.h"
 
@@ -14,6 +16,9 @@ constexpr const char* kRemedy =
 
 NcclLibrary open() {
   const SharedLibrary library("libnccl.so.2");
+  // Several groups' operations run in the order in which the host starts them: two ranks that ran those of two groups
+  // in different orders would wait for each other (NCCL 2.26 and later).
+  setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);
   if (!library.loaded())
     throw EnvironmentError("GPUs exchange data over NCCL, which cannot be loaded: {}. {}", library.problem(), kRemedy);
   const auto load = [&](const char* name, auto*& function) { library.require(name, function, kRemedy); };
