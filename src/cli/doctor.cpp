@@ -47,17 +47,17 @@ constexpr const char* kCompiler = "GCC " __VERSION__;
 struct Tool {
   const char* program;
   const char* purpose;
-  const char* package;  // of Debian and Ubuntu
+  const char* remedy;  // for Debian and Ubuntu
 };
 
 constexpr Tool kTools[] = {
-    {"g++", "builds Longhaul", "g++"},
-    {"cmake", "builds Longhaul", "cmake"},
-    {"ninja", "builds Longhaul", "ninja-build"},
-    {"ccache", "makes builds quicker", "ccache"},
-    {"nvcc", "builds the GPU code", "cuda-toolkit, from NVIDIA's repository"},
-    {"git", "fetches and records sources", "git"},
-    {"mpirun", "starts several ranks (`launch local`)", "openmpi-bin"},
+    {"g++", "builds Longhaul", "apt install g++"},
+    {"cmake", "builds Longhaul", "apt install cmake"},
+    {"ninja", "builds Longhaul", "apt install ninja-build"},
+    {"ccache", "makes builds quicker", "apt install ccache"},
+    {"nvcc", "builds the GPU code", "scripts/setup --gpu, or apt install cuda-toolkit, from NVIDIA's repository"},
+    {"git", "fetches and records sources", "apt install git"},
+    {"mpirun", "starts several ranks (`launch local`)", "apt install openmpi-bin"},
 };
 
 void report() {
@@ -77,8 +77,7 @@ void report() {
   TextTable tools({"tool", "found", "purpose", "to install"});
   for (const Tool& tool : kTools) {
     const std::string path = find_program(tool.program);
-    tools.add({tool.program, path.empty() ? "missing" : path, tool.purpose,
-               path.empty() ? fmt::format("apt install {}", tool.package) : ""});
+    tools.add({tool.program, path.empty() ? "missing" : path, tool.purpose, path.empty() ? tool.remedy : ""});
   }
   const std::string python = find_reference_python();
   tools.add({"transformers", python.empty() ? "missing" : "in the Python " + python,

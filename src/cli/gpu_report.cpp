@@ -27,7 +27,7 @@ std::string this_build() {
 #if LONGHAUL_HAS_CUDA
   return "yes, for " LONGHAUL_CUDA_ARCHITECTURES;
 #else
-  return "no: this program trains on the CPU; a build with a CUDA toolkit uses GPUs";
+  return "no: this program trains on the CPU; scripts/setup --gpu, then scripts/build, make one that uses GPUs";
 #endif
 }
 
