@@ -78,7 +78,7 @@ install_nvcc() {
   [ -z "$(system_nvcc)" ] && [ ! -e "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION" ] || return 0
   say "fetching NVIDIA's CUDA compiler"
   # nvcc's own wheel would take any version of its parts, but they only fit each other.
-  fetch_nvidia nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 +cudart +cublas nvidia-nccl-cu13==2.28.9
+  fetch_nvidia nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85 +cudart +cublas nvidia-nccl-cu13==2.28.9
   # As linkers and CMake look for them.
   ln -sf libcudart.so.13 "$NVIDIA/cu13/lib/libcudart.so"
   ln -sfn lib "$NVIDIA/cu13/lib64"
