@@ -8,21 +8,26 @@ lower triangle, which is what is computed.
 """
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PEAK = 989.4e12  # dense BF16 of an H100 SXM, FLOP/s; a H200 has the same
-WARMUP = 3       # steps that are not counted
+WARMUP = 3         # steps that are not counted
+LEAST_SECONDS = 5  # with less left nothing is started
 
 # Settings by model; the micro-batch at sequences of 2048 halves with each doubling, and again where memory does not suffice.
 MODELS = {
@@ -36,44 +41,67 @@ TINY = {"llama_tiny": {"tokens": 256}}
 GOALS = {"llama32_1b": "72,000 tokens/s", "tinyllama_1b": "80,000 tokens/s", "llama_1_5b": "60 %"}
 
 
-def no_library_path():
-    return {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
-
-
 def gpu_facts():
-    """The first GPU's name, memory and driver as nvidia-smi tells them; None without a GPU."""
+    """The GPU's name, memory and driver as nvidia-smi tells them; None without a GPU."""
     if shutil.which("nvidia-smi") is None:
         return None
     fields = "name,memory.total,driver_version,power.limit,clocks.max.sm"
-    found = subprocess.run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"], capture_output=True, text=True)
+    found = subprocess.run(["nvidia-smi", f"--id={first_gpu()}", f"--query-gpu={fields}", "--format=csv,noheader"], capture_output=True, text=True)
     lines = found.stdout.strip().splitlines()
     return dict(zip(fields.split(","), (cell.strip() for cell in lines[0].split(",")))) if found.returncode == 0 and lines else None
 
 
+def first_gpu():
+    """As nvidia-smi's --id wants it: an index or a UUID."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
+
+
 class PowerMeter:
-    """The GPU's power, sampled twice a second until told to stop; watts."""
+    """The GPU's power, which one nvidia-smi tells twice a second until the end; watts."""
 
-    def __init__(self, enabled):
-        self.samples, self._stop = [], threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True) if enabled else None
-        if self._thread:
-            self._thread.start()
+    def __init__(self):
+        self.samples = []
+        command = ["nvidia-smi", f"--id={first_gpu()}", "--query-gpu=power.draw", "--format=csv,noheader,nounits", "--loop-ms=500"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
 
-    def _sample(self):
-        while not self._stop.wait(0.5):
-            out = subprocess.run(["nvidia-smi", "--id=0", "--query-gpu=power.draw", "--format=csv,noheader,nounits"], capture_output=True,
-                                 text=True).stdout
+    def _read(self):
+        for line in self._process.stdout:
             try:
-                self.samples.append((time.monotonic(), float(out)))
+                self.samples.append((time.monotonic(), float(line)))
             except ValueError:
-                pass
+                pass  # "[N/A]"
 
-    def mean_since(self, begin):
-        self._stop.set()
-        if self._thread:
-            self._thread.join()
-        values = [watts for when, watts in self.samples if when >= begin]
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        self._process.stdout.close()
+
+    def mean(self, began, ended):
+        values = [watts for when, watts in list(self.samples) if began <= when <= ended]
         return statistics.mean(values) if values else None
+
+
+class Clock:
+    """What is left of the time for everything together."""
+
+    def __init__(self, seconds=None):
+        self._end = time.monotonic() + seconds if seconds else math.inf
+
+    def left(self):
+        return self._end - time.monotonic()
+
+    def limit(self, seconds):
+        return min(seconds, self.left())
+
+    def too_late(self):
+        """Whether nothing that is worth starting would end in time."""
+        return self.left() < LEAST_SECONDS
 
 
 def flops_per_token(model, length, causal):
@@ -99,18 +127,37 @@ def read_metrics(path):
     return metrics
 
 
+def late(arguments, limit, done):
+    """What a run was that did not end in its time; where all of that is used up, it is nobody's fault."""
+    return {"no_time": True} if arguments.clock.too_late() else {"error": f"{done} in {limit:.0f} s"}
+
+
+def failed(log):
+    text = log.read_text(errors="replace")
+    return {"out_of_memory": True} if "out of memory" in text.lower() else {"error": text[-2000:] or "it said nothing"}
+
+
+def ended(process):
+    """Ends a process and what it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
 def run_ours(arguments, name, settings, folder):
     """The metrics of the steps. The run is ended after them, before it would write a checkpoint of many GB."""
+    if arguments.clock.too_late():
+        return {"no_time": True}
     command = [arguments.program, "pretrain", name, "data.mock=true", "trainer.precision=bf16", f"trainer.device={arguments.device}",
                "trainer.eval_every=0", "schedule.warmup_steps=0", f"trainer.max_steps={arguments.steps + 1000}", "checkpoint.every=0",
                f"trainer.run_dir={folder}", *settings]
-    log = pathlib.Path(f"{folder}.log")
-    meter = PowerMeter(arguments.device == "cuda")
-    begin = None
+    log, limit, begin = pathlib.Path(f"{folder}.log"), arguments.clock.limit(arguments.limit), None
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=no_library_path())
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         try:
-            deadline = time.monotonic() + arguments.limit
+            deadline = time.monotonic() + limit
             while True:
                 metrics = read_metrics(pathlib.Path(folder) / "metrics.jsonl")
                 if begin is None and len(metrics) >= WARMUP:
@@ -118,32 +165,69 @@ def run_ours(arguments, name, settings, folder):
                 if len(metrics) >= arguments.steps:
                     break
                 if process.poll() is not None:
-                    text = log.read_text()
-                    return {"out_of_memory": True} if "out of memory" in text.lower() else {"error": text[-2000:]}
+                    return failed(log)
                 if time.monotonic() > deadline:
-                    return {"error": f"{len(metrics)} steps in {arguments.limit} s"}
+                    return late(arguments, limit, f"{len(metrics)} steps")
                 time.sleep(0.05)
+            end = time.monotonic()
         finally:
-            process.kill()
-            process.wait()
+            ended(process)
     metrics = metrics[:arguments.steps]
     return {"step_seconds": [m["step_seconds"] for m in metrics], "memory_bytes": max(m["memory_bytes"] for m in metrics),
-            "losses": [m["loss"] for m in metrics], "watts": meter.mean_since(begin or 0)}
+            "losses": [m["loss"] for m in metrics], "watts": arguments.power(begin, end)}
+
+
+def reference_environment():
+    """Expandable segments, as Longhaul's allocator has them, unless the user says otherwise."""
+    said = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys()
+    return os.environ | ({} if said else {"PYTORCH_ALLOC_CONF": "expandable_segments:True"})
 
 
 def run_reference(arguments, recipe_file, micro, batch, length, plan):
+    if arguments.clock.too_late():
+        return {"no_time": True}
     command = [sys.executable, ROOT / "tools" / "bench_gpu_reference.py", recipe_file, "--micro", micro, "--global", batch, "--length", length,
-               "--steps", arguments.steps, "--device", arguments.device]
+               "--steps", arguments.steps, "--warmup", WARMUP, "--device", arguments.device]
     command += ["--eager"] if arguments.eager else []
+    command += ["--backend", "aot_eager"] if arguments.dry_run else []  # as torch.compile sees the model, without a compiler
     command += ["--recompute"] if plan.get("recompute") else []
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    if result.returncode != 0:
-        return {"error": result.stderr[-2000:]}
-    return json.loads(result.stdout.splitlines()[-1])
+    log, limit = recipe_file.parent.with_suffix(".peer.log"), arguments.clock.limit(arguments.limit)
+    with log.open("w") as errors:
+        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=errors, text=True, env=reference_environment(),
+                                   start_new_session=True)
+        try:
+            text = process.communicate(timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            return late(arguments, limit, "not done")
+        finally:
+            ended(process)
+    if process.returncode != 0:
+        return failed(log)
+    run = json.loads(text.splitlines()[-1])
+    return run | {"watts": arguments.power(run["began"], run["ended"])} if "step_seconds" in run else run
 
 
 def rate_of(run, tokens):
     return tokens / statistics.median(run["step_seconds"][WARMUP:]) if "step_seconds" in run else None
+
+
+def problem_of(run):
+    if run.get("no_time"):
+        return "no time left"
+    if run.get("out_of_memory"):
+        return "out of memory"
+    return run["error"].strip().splitlines()[-1] if "error" in run else None
+
+
+def empty_row(name, length, problem, **more):
+    """A row of what was not measured."""
+    return {"model": name, "length": length, "goal": None, "micro": None, "tokens_per_second": None, "peer_tokens_per_second": None,
+            "memory_bytes": None, "peer_memory_bytes": None, "watts": None, "peer_watts": None, "peer_attention": None, "rounds": [], "problems": [problem], **more}
+
+
+def ordered(models, lengths):
+    """What has a goal comes first, and what takes longest last."""
+    return sorted(((name, length) for name in models for length in lengths), key=lambda row: (row[0] == "llama3_8b", row[1]))
 
 
 def measure(arguments, name, plan, length, scratch):
@@ -172,11 +256,12 @@ def measure(arguments, name, plan, length, scratch):
         rounds.append((ours, peer()))
     tokens = batch * length
     ours, theirs = ([rate for rate in (rate_of(run[side], tokens) for run in rounds) if rate] for side in (0, 1))
-    problems = [f"{who}: {'out of memory' if run.get('out_of_memory') else run['error'].strip().splitlines()[-1]}"
-                for who, run in zip(("ours", "peer"), rounds[0]) if run.get("out_of_memory") or "error" in run]
+    problems = [f"{who}: {problem_of(run)}" for who, run in zip(("ours", "peer"), rounds[0]) if problem_of(run)]
+    theirs_first = rounds[0][1]
     row |= {"tokens_per_second": statistics.median(ours) if ours else None, "peer_tokens_per_second": statistics.median(theirs) if theirs else None,
-            "memory_bytes": first.get("memory_bytes"), "peer_memory_bytes": rounds[0][1].get("memory_bytes"), "watts": first.get("watts"),
-            "rounds": rounds, "problems": problems, "versions": {key: rounds[0][1].get(key) for key in ("torch", "transformers")}}
+            "memory_bytes": first.get("memory_bytes"), "peer_memory_bytes": theirs_first.get("memory_bytes"), "watts": first.get("watts"),
+            "peer_watts": theirs_first.get("watts"), "peer_attention": theirs_first.get("attention"), "rounds": rounds, "problems": problems,
+            "versions": {key: theirs_first.get(key) for key in ("torch", "transformers")}}
     if ours:
         model = json.loads(recipe_file.read_text())["model"]
         row["mfu"] = row["tokens_per_second"] * flops_per_token(model, length, causal=False) / PEAK
@@ -191,26 +276,34 @@ def cell(value, form="{:,.0f}", scale=1):
 
 
 def table(rows):
-    lines = ["| model | length | micro-batch | tokens/s | MFU, full square | MFU, causal | memory, GiB | power, W | peer tokens/s | ratio | peer memory, GiB |",
-             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    heads = ["model", "length", "micro-batch", "tokens/s", "MFU, full square", "MFU, causal", "memory, GiB", "power, W", "peer tokens/s", "ratio",
+             "peer memory, GiB", "peer power, W", "peer attention"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
-        cells = [row["model"], row["length"], row["micro"], cell(row["tokens_per_second"]), cell(row.get("mfu"), "{:.1f} %", 100),
+        cells = [row["model"], row["length"], cell(row["micro"]), cell(row["tokens_per_second"]), cell(row.get("mfu"), "{:.1f} %", 100),
                  cell(row.get("mfu_causal"), "{:.1f} %", 100), cell(row["memory_bytes"], "{:.1f}", 2**-30), cell(row["watts"]),
-                 cell(row["peer_tokens_per_second"]), cell(row.get("ratio"), "{:.2f}"), cell(row["peer_memory_bytes"], "{:.1f}", 2**-30)]
+                 cell(row["peer_tokens_per_second"]), cell(row.get("ratio"), "{:.2f}"), cell(row["peer_memory_bytes"], "{:.1f}", 2**-30),
+                 cell(row["peer_watts"]), row["peer_attention"] or "–"]
         lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     return "\n".join(lines + [f"{row['model']} at {row['length']}: {problem}" for row in rows for problem in row["problems"]])
 
 
 def kernels(arguments, scratch):
-    """What cuda_ops_bench measures; None where it is not built, or there is no GPU."""
+    """What cuda_ops_bench measures, or its error."""
     program, out = pathlib.Path(arguments.program).with_name("cuda_ops_bench"), pathlib.Path(scratch) / "kernels.json"
-    if arguments.device != "cuda" or not program.exists():
-        return None
-    subprocess.run([program, "--json", out], check=True, stdout=subprocess.DEVNULL, env=no_library_path())
-    return json.loads(out.read_text())
+    limit = arguments.clock.limit(arguments.limit)
+    try:
+        done = subprocess.run([program, "--json", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", timeout=limit)
+        return json.loads(out.read_text()) if done.returncode == 0 else {"error": done.stderr.strip()[-2000:] or f"exit code {done.returncode}"}
+    except FileNotFoundError:
+        return {"error": f"{program} is not built"}
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done in {limit:.0f} s"}
 
 
 def kernel_table(found):
+    if "error" in found:
+        return f"kernels: {found['error']}"
     lines = [f"copy {found['copy_bytes_per_second'] / 1e9:,.0f} GB/s, products {found['matmul_flops_per_second'] / 1e12:,.0f} TFLOP/s",
              "| kernel | microseconds | share of its roof |", "|---|---|---|"]
     rows = [f"| {k['name']} | failed: {k['error']} | – |" if "error" in k else f"| {k['name']} | {1e6 * k['seconds']:,.1f} | {100 * k['share']:.0f} % |"
@@ -228,6 +321,7 @@ def main():
     parser.add_argument("--micro-batches", type=int, default=4, help="of a step, at the first try")
     parser.add_argument("--rounds", type=int, default=1, help="alternating runs of ours and the peer")
     parser.add_argument("--limit", type=float, default=600, help="seconds that a run may take")
+    parser.add_argument("--seconds", type=float, help="for everything together; rows for which none are left say so")
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--eager", action="store_true", help="the peer without torch.compile")
     parser.add_argument("--dry-run", action="store_true", help="all of it with a tiny model on the CPU: its figures mean nothing")
@@ -237,25 +331,47 @@ def main():
     arguments.device = "cpu" if arguments.dry_run else "cuda"
     facts = gpu_facts()
     if arguments.dry_run:
-        arguments.models, arguments.lengths, arguments.eager = list(TINY), [64, 128], True
+        arguments.models, arguments.lengths = list(TINY), [64, 128]
     elif facts is None:
         print("no GPU: nvidia-smi is missing or lists none. --dry-run tries the rest of this benchmark on the CPU", file=sys.stderr)
         sys.exit(2)
-    report = {"gpu": facts, "dry_run": arguments.dry_run, "peak_flops_per_second": PEAK, "machine": platform.platform(), "rows": [], "kernels": None}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="longhaul-bench-") as scratch:
-        for name in arguments.models:
-            for length in arguments.lengths:
-                row = measure(arguments, name, (MODELS | TINY)[name], length, scratch)
-                report["rows"].append(row)
-                arguments.output.write_text(json.dumps(report, indent=1))  # what there is, should time run out
-                print(f"  {name} at {length}: {cell(row['tokens_per_second'])} tokens/s, peer {cell(row['peer_tokens_per_second'])}", file=sys.stderr)
-        report["kernels"] = kernels(arguments, scratch)
-    arguments.output.write_text(json.dumps(report, indent=1))
+    with contextlib.nullcontext() if arguments.dry_run else PowerMeter() as meter:
+        arguments.power = meter.mean if meter else lambda *_: None
+        report = measure_all(arguments, facts)
     print(table(report["rows"]))
     if report["kernels"]:
         print("\n" + kernel_table(report["kernels"]))
-    sys.exit(1 if any("error" in side for row in report["rows"] for pair in row["rounds"] for side in pair) else 0)
+    sys.exit(1 if report["failed"] else 0)
+
+
+def measure_all(arguments, facts):
+    """The report, which is written whenever there is more of it."""
+    report = {"gpu": facts, "dry_run": arguments.dry_run, "peak_flops_per_second": PEAK, "machine": platform.platform(), "kernels": None, "rows": [],
+              "failed": False}
+    arguments.clock = Clock(arguments.seconds)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="longhaul-bench-") as scratch:
+        if arguments.device == "cuda":  # quick, and tells most where something is slow
+            report["kernels"] = kernels(arguments, scratch)
+            report["failed"] = any("error" in found for found in (report["kernels"], *report["kernels"].get("kernels", [])))
+        arguments.output.write_text(json.dumps(report, indent=1))
+        for name, length in ordered(arguments.models, arguments.lengths):
+            row = whole_row(arguments, name, length, scratch)
+            report["rows"].append(row)
+            report["failed"] |= "failure" in row or any("error" in side for pair in row["rounds"] for side in pair)
+            arguments.output.write_text(json.dumps(report, indent=1))
+            print(f"  {name} at {length}: {cell(row['tokens_per_second'])} tokens/s, peer {cell(row['peer_tokens_per_second'])}", file=sys.stderr)
+    return report
+
+
+def whole_row(arguments, name, length, scratch):
+    """A row whatever happens: the others are worth having."""
+    if arguments.clock.too_late():
+        return empty_row(name, length, "no time left")
+    try:
+        return measure(arguments, name, (MODELS | TINY)[name], length, scratch)
+    except Exception as error:
+        return empty_row(name, length, f"not measured: {error!r}", failure=traceback.format_exc())
 
 
 if __name__ == "__main__":

@@ -1,31 +1,31 @@
 """scripts/bench gpu, as far as a machine without a GPU can try it."""
 
-import importlib.util
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
-from cli_support import PROGRAM, ok
+from cli_support import PROGRAM, ROOT, ok
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools"))
+import bench_gpu as tool  # noqa: E402
+
 TOOL = ROOT / "tools" / "bench_gpu.py"
+DRY_RUN = [sys.executable, TOOL, "--program", PROGRAM, "--dry-run", "--steps", "5", "--micro-batches", "2"]
 
 
-def load_tool():
-    spec = importlib.util.spec_from_file_location("bench_gpu", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def fake_nvidia_smi(folder, text):
+    (folder / "nvidia-smi").write_text(f"#!/bin/bash\n{text}\n")
+    (folder / "nvidia-smi").chmod(0o755)
 
 
 def test_a_dry_run_goes_through_all_of_it(tmp_path):
     out = tmp_path / "bench.json"
-    done = subprocess.run([sys.executable, TOOL, "--program", PROGRAM, "--output", out, "--dry-run", "--steps", "5", "--micro-batches", "2"],
-                          capture_output=True, text=True, timeout=600)
+    done = subprocess.run([*DRY_RUN, "--output", out], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(out.read_text())
     assert report["dry_run"] and [row["length"] for row in report["rows"]] == [64, 128]
@@ -35,6 +35,8 @@ def test_a_dry_run_goes_through_all_of_it(tmp_path):
         assert len(ours["step_seconds"]) == len(peer["step_seconds"]) == 5
         assert row["ratio"] == pytest.approx(row["tokens_per_second"] / row["peer_tokens_per_second"])
         assert row["mfu"] > row["mfu_causal"] > 0
+        assert row["peer_attention"] in peer["attention_trials"] and all(isinstance(s, float) for s in peer["attention_trials"].values())
+        assert 0 < peer["ended"] - peer["began"] < sum(peer["step_seconds"])
         assert f"| {row['model']} | {row['length']} | {row['micro']} |" in done.stdout
 
 
@@ -50,14 +52,13 @@ def test_it_counts_flops_as_the_program_does(name):
     recipe = json.loads(ok("recipes", "show", name, "--file").stdout)
     shown = re.search(r"([\d.e+]+) GFLOP forward and backward \(full square of scores: ([\d.e+]+)\)", ok("recipes", "show", name).stdout)
     model = {"head_dim": 0, "gated": True} | recipe["model"]  # the file leaves out what is a Llama's default
-    count = load_tool().flops_per_token
+    count = tool.flops_per_token
     for causal, text in [(True, shown[1]), (False, shown[2])]:
         assert count(model, recipe["data"]["sequence_length"], causal) / 1e9 == pytest.approx(float(text), rel=1e-3)
 
 
 def test_a_model_that_does_not_fit_gets_smaller_micro_batches(monkeypatch, tmp_path):
     """Ours needs a micro-batch of 1, the peer does not fit at all."""
-    tool = load_tool()
     tried = []
 
     def ours(arguments, name, settings, folder):
@@ -70,8 +71,116 @@ def test_a_model_that_does_not_fit_gets_smaller_micro_batches(monkeypatch, tmp_p
 
     monkeypatch.setattr(tool, "run_ours", ours)
     monkeypatch.setattr(tool, "run_reference", lambda *_: {"out_of_memory": True})
-    arguments = type("A", (), {"program": PROGRAM, "micro_batches": 2, "rounds": 1, "no_peer": False})
-    row = tool.measure(arguments, "llama_tiny", {"tokens": 512}, 128, tmp_path)
+    row = tool.measure(arguments(), "llama_tiny", {"tokens": 512}, 128, tmp_path)
     assert tried == [4, 2, 1] and row["micro"] == 1 and row["global"] == 8
     assert row["tokens_per_second"] == 8 * 128 / 2.0 and row["peer_tokens_per_second"] is None
     assert row["problems"] == ["peer: out of memory"] and "out of memory" in tool.table([row])
+
+
+def test_without_time_every_row_says_so(tmp_path):
+    out = tmp_path / "bench.json"
+    done = subprocess.run([*DRY_RUN, "--output", out, "--seconds", "0.1"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert [row["problems"] for row in json.loads(out.read_text())["rows"]] == [["no time left"]] * 2
+    assert "llama_tiny at 128: no time left" in done.stdout
+
+
+def arguments(**more):
+    return type("A", (), {"program": PROGRAM, "micro_batches": 2, "rounds": 1, "no_peer": False, "device": "cpu", "steps": 5, "limit": 600,
+                          "eager": False, "dry_run": True, "clock": tool.Clock(), "power": lambda *_: None} | more)
+
+
+def test_a_run_gets_what_time_is_left(monkeypatch, tmp_path):
+    """Both sides hang: at the end of all time that is no fault, at the end of their own it is one."""
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/bash\nsleep 100\n")
+    hangs.chmod(0o755)
+    monkeypatch.setattr(tool.sys, "executable", str(hangs))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    runs = [lambda a: tool.run_ours(a, "llama_tiny", [], tmp_path / "run"),
+            lambda a: tool.run_reference(a, tmp_path / "run" / "config.json", 1, 1, 8, {})]
+    for run in runs:
+        assert run(arguments(program=str(hangs), clock=tool.Clock(6), limit=100)) == {"no_time": True}
+        assert re.fullmatch("(0 steps|not done) in 1 s", run(arguments(program=str(hangs), limit=1))["error"])
+
+
+def test_a_run_keeps_the_loaders_path(monkeypatch, tmp_path):
+    """Where some machines have the driver."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/bash\necho $LD_LIBRARY_PATH; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
+    assert tool.run_ours(arguments(program=str(program)), "llama_tiny", [], tmp_path / "run") == {"error": "/usr/local/nvidia/lib64\n"}
+
+
+def test_what_has_a_goal_comes_first():
+    order = tool.ordered(list(tool.MODELS), [8192, 2048, 4096])
+    assert [name for name, _ in order[:3]] == list(tool.GOALS) and {length for _, length in order[:3]} == {2048}
+    assert [length for _, length in order[3:9]] == [4096] * 3 + [8192] * 3
+    assert order[9:] == [("llama3_8b", length) for length in (2048, 4096, 8192)]
+
+
+@pytest.mark.parametrize("visible, asked", [(None, "0"), ("2,1", "2"), ("GPU-abc", "GPU-abc"), ("", "0")])
+def test_power_is_told_by_one_nvidia_smi_for_the_first_visible_gpu(monkeypatch, tmp_path, visible, asked):
+    fake_nvidia_smi(tmp_path, f'echo "$$ $*" >> {tmp_path}/started; for watts in 100 200 "[N/A]" 600; do echo "$watts"; done; exec sleep 100')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with tool.PowerMeter() as meter:
+        deadline = time.monotonic() + 20
+        while len(meter.samples) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert meter.mean(0, time.monotonic()) == 300 and meter.mean(0, 1) is None
+    (process, *options), = [line.split() for line in (tmp_path / "started").read_text().splitlines()]
+    assert f"--id={asked}" in options and "--loop-ms=500" in options
+    assert not pathlib.Path(f"/proc/{process}").exists()
+
+
+def test_a_row_and_kernels_that_fail_are_told_and_the_others_measured(monkeypatch, tmp_path, capsys):
+    """On what says that it is a GPU, with a cuda_ops_bench that fails."""
+    fake_nvidia_smi(tmp_path, 'case "$*" in *loop*) exec sleep 100 ;; *) echo "Fake, 1 MiB, 1, 700 W, 1980 MHz" ;; esac')
+    bench = tmp_path / "cuda_ops_bench"
+    bench.write_text("#!/bin/bash\necho no such kernel >&2; exit 3\n")
+    bench.chmod(0o755)
+    done = tool.empty_row("llama_tiny", 2048, "measured")
+
+    def row(arguments, name, *_):
+        if name == "tinyllama_1b":
+            raise KeyError("broken")
+        assert json.loads((tmp_path / "out.json").read_text())["kernels"] == {"error": "no such kernel"}  # first, and written at once
+        return done | {"model": name}
+
+    monkeypatch.setattr(tool, "measure", row)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(sys, "argv", ["bench_gpu.py", "--program", str(tmp_path / "llm-pretrain"), "--output", str(tmp_path / "out.json"),
+                                      "--models", "tinyllama_1b", "llama32_1b", "--lengths", "2048"])
+    with pytest.raises(SystemExit) as end:
+        tool.main()
+    assert end.value.code == 1
+    out = capsys.readouterr().out
+    for line in ("tinyllama_1b at 2048: not measured: KeyError('broken')", "llama32_1b at 2048: measured", "kernels: no such kernel"):
+        assert line in out
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert [row["model"] for row in report["rows"]] == ["tinyllama_1b", "llama32_1b"] and report["failed"]
+
+
+def test_one_kernel_that_fails_is_a_failure(monkeypatch, tmp_path, capsys):
+    fake_nvidia_smi(tmp_path, 'case "$*" in *loop*) exec sleep 100 ;; *) echo "Fake, 1 MiB, 1, 700 W, 1980 MHz" ;; esac')
+    found = {"copy_bytes_per_second": 1, "matmul_flops_per_second": 1, "kernels": [{"name": "norm", "error": "broken"}]}
+    monkeypatch.setattr(tool, "kernels", lambda *_: found)
+    monkeypatch.setattr(tool, "measure", lambda *_: tool.empty_row("llama32_1b", 2048, "measured"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(sys, "argv", ["bench_gpu.py", "--output", str(tmp_path / "out.json"), "--models", "llama32_1b", "--lengths", "2048"])
+    with pytest.raises(SystemExit) as end:
+        tool.main()
+    assert end.value.code == 1 and "| norm | failed: broken | – |" in capsys.readouterr().out
+
+
+def test_the_peer_allocates_as_we_do(monkeypatch):
+    for name in ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"):
+        monkeypatch.delenv(name, raising=False)
+    assert tool.reference_environment()["PYTORCH_ALLOC_CONF"] == "expandable_segments:True"
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "backend:native")
+    assert "PYTORCH_ALLOC_CONF" not in tool.reference_environment()
