@@ -18,8 +18,8 @@ PROGRAM = os.environ.get(
 TEXT = [f"Line {i}: the quick brown fox jumps over {i * 37 % 101} lazy dogs, naïve café, 東京 and Ελλάδα." for i in range(60)]
 
 
-def run(*arguments, text=True, env=None, **more):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=text, timeout=300, env=os.environ | (env or {}), **more)
+def run(*arguments, text=True, env=None, program=PROGRAM, **more):
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=text, timeout=300, env=os.environ | (env or {}), **more)
 
 
 def ok(*arguments, **more):

@@ -1,6 +1,5 @@
 """tools/test_gpu.py, the one command of a machine with a GPU, as far as one without can try it."""
 
-import importlib.util
 import json
 import pathlib
 import subprocess
@@ -9,14 +8,10 @@ import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from cli_support import PROGRAM, ROOT, run
 
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("test_gpu", ROOT / "tools" / "test_gpu.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+sys.path.append(str(ROOT / "tools"))
+import test_gpu as tool  # noqa: E402
 
 
 def ended(process):
@@ -30,14 +25,39 @@ def ended(process):
 
 
 def test_all_fits_into_its_time(monkeypatch):
-    tool = load_tool()
     monkeypatch.setattr(tool, "SANITIZER", "/usr/bin/compute-sanitizer")
     assert sum(limit for _, limit, _ in tool.commands(pathlib.Path("build"))) <= tool.SECONDS
 
 
 def test_without_a_gpu_it_says_so(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "tools" / "test_gpu.py", "--build", tmp_path], capture_output=True, text=True, env={"PATH": str(tmp_path)})
+    done = subprocess.run([sys.executable, ROOT / "tools" / "test_gpu.py", "--build", tmp_path], capture_output=True, text=True,
+                          env={"PATH": str(tmp_path)})
     assert done.returncode == 2 and "no GPU" in done.stderr
+
+
+def test_the_sanitizer_gets_tests_that_exist():
+    listed = run("--gtest_list_tests", f"--gtest_filter={':'.join(tool.SANITIZED)}", program=pathlib.Path(PROGRAM).with_name("test_ops")).stdout
+    assert sum(line.startswith("  ") for line in listed.splitlines()) == len(tool.SANITIZED), listed
+
+
+def test_a_doctor_that_finds_no_gpu_has_failed(tmp_path):
+    """With a driver's list and nothing behind it, the program's own words; and those of one that works."""
+    (tmp_path / "test-gpu").mkdir()
+    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\necho "580.1, Fake, 81559, 9.0, 00000000:01:00.0, GPU-1"\n')
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    said = run("doctor", env={"PATH": f"{tmp_path}:/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""}).stdout
+    if "CUDA in this build      yes" in said:
+        assert "LibTorch on GPUs" in said
+    (tmp_path / "said").write_text(said)
+    assert tool.run("doctor", 10, ["cat", tmp_path / "said"], tmp_path)["result"] == "failed: no usable GPU"
+    assert tool.run("doctor", 10, ["echo", "GPU 0                   H100\nLibTorch on GPUs        works\nNCCL …"], tmp_path)["result"] == "passed"
+
+
+def test_without_the_oracle_the_runs_take_this_python(tmp_path):
+    assert tool.python(tmp_path) == [sys.executable]
+    (tmp_path / ".deps/oracle/bin").mkdir(parents=True)
+    (tmp_path / ".deps/oracle/bin/python").touch()
+    assert tool.python(tmp_path) == ["scripts/oracle-python"]
 
 
 @pytest.mark.parametrize("output, expected", [
@@ -46,17 +66,17 @@ def test_without_a_gpu_it_says_so(tmp_path):
     ("1 failed, 4 passed in 9s", (4, 1, 0)),
     ("nothing that a test says", (0, 0, 0))])
 def test_it_counts_tests(output, expected):
-    found = load_tool().counts(output)
+    found = tool.counts(output)
     assert (found["passed"], found["failed"], found["skipped"]) == expected
 
 
 def test_it_runs_what_it_is_given_and_tells_how_it_went(monkeypatch, tmp_path, capsys):
     """With programs in the place of the tests, one that fails, one that hangs, and one that comes too late."""
-    tool = load_tool()
     shell = lambda text: ["bash", "-c", text]
-    monkeypatch.setattr(tool, "commands", lambda build: [("good", 10, shell("echo '3 passed'")), ("bad", 10, shell("echo '1 failed'; exit 3")),
-                                                         ("hangs", 2, shell(f"set -m; sleep 60 & echo $! > {tmp_path}/started; echo '7 passed'; wait")), ("skips", 10, shell("echo '2 skipped'")),
-                                                         ("slow", 10, shell("sleep 1.5")), ("late", 10, shell("true"))])
+    hangs = f"set -m; sleep 60 & echo $! > {tmp_path}/started; echo '7 passed'; wait"
+    monkeypatch.setattr(tool, "commands", lambda build: [
+        ("good", 10, shell(f"[ $LONGHAUL_BUILD_DIR = {build} ] && echo '3 passed'")), ("bad", 10, shell("echo '1 failed'; exit 3")),
+        ("hangs", 2, shell(hangs)), ("skips", 10, shell("echo '2 skipped'")), ("slow", 10, shell("sleep 1.5")), ("late", 10, shell("true"))])
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 0\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

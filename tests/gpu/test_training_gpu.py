@@ -8,14 +8,20 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import statistics
 import subprocess
+import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", ROOT / "build"))
 PROGRAM = BUILD / "bin" / "llm-pretrain"
+
+
+# The end of a profile's row that has a rate: the share of the time, TFLOP/s, and what that is of the matmul rate. Other rows end with their share.
+PRODUCT_ROW = r"[\d.]+ % +[\d.e+-]+ +\d+ %\n"
 
 
 def gpus():
@@ -30,15 +36,36 @@ pytestmark = pytest.mark.skipif(gpus() == 0, reason="no GPU: runs on GPUs were n
 # Dropout, documents of many lengths, clipping: what a run has.
 COMMON = ["data.mock=true", "model.hidden_dropout=0.1", "schedule.warmup_steps=4", "trainer.eval_every=0", "checkpoint.every=0", "batch.global=8",
           "batch.micro=2"]
+NO_DROPOUT = ["model.hidden_dropout=0", "model.attention_dropout=0"]
 SMALL = ["model.hidden=256", "model.heads=4", "model.kv_heads=2", "model.ffn_hidden=768", "model.layers=4", "model.vocab_size=2048"]
 
 
-def train(folder, *settings, recipe="llama_tiny", launcher=(), environment=None):
-    """The run's metrics, line by line."""
-    clean = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"} | (environment or {})
-    done = subprocess.run([*launcher, PROGRAM, "pretrain", recipe, *COMMON, *settings, f"trainer.run_dir={folder}"], capture_output=True, text=True,
-                          env=clean, timeout=280)
-    assert done.returncode == 0, done.stderr[-4000:]
+def rank_environments(ranks):
+    """What tells each of several ranks on one GPU who it is. NCCL refuses two ranks on one GPU, unless it takes them for those of different machines,
+    with nothing but a network between them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1", "LONGHAUL_SHARE_GPUS": "1",
+              "NCCL_P2P_DISABLE": "1", "NCCL_SHM_DISABLE": "1", "NCCL_IB_DISABLE": "1", "NCCL_SOCKET_IFNAME": "lo"}
+    return [shared | {"RANK": str(rank), "NCCL_HOSTID": f"rank{rank}"} for rank in range(ranks)]
+
+
+def train(folder, *settings, recipe="llama_tiny", ranks=1):
+    """The run's metrics, line by line. Several ranks find each other over TCP."""
+    command = [PROGRAM, "pretrain", recipe, *COMMON, *settings, f"trainer.run_dir={folder}"]
+    errors = [folder.with_name(f"{folder.name}.rank_{rank}.err") for rank in range(ranks)]
+    started, deadline = [], time.monotonic() + 200
+    try:
+        for environment, path in zip(rank_environments(ranks) if ranks > 1 else [{}], errors):
+            with path.open("w") as output:
+                started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output, env=os.environ | environment))
+        codes = [process.wait(timeout=max(0, deadline - time.monotonic())) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert codes == [0] * ranks, "\n".join(path.read_text()[-4000:] for path in errors)
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -82,12 +109,14 @@ def test_recomputation_has_the_same_bits(tmp_path, settings):
     assert losses(train(tmp_path / "plain", *common)) == losses(train(tmp_path / "again", *common, *settings))
 
 
-@pytest.mark.parametrize("precision, mode", [("bf16", "none"), ("bf16", "selective"), ("fp32", "full")])
-def test_cuda_graphs_have_the_same_bits(tmp_path, precision, mode):
+@pytest.mark.parametrize("recipe, precision, mode", [("llama_tiny", "bf16", "none"), ("llama_tiny", "bf16", "selective"),
+                                                     ("llama_tiny", "fp32", "full"), ("gpt_tiny", "bf16", "none")])
+def test_cuda_graphs_have_the_same_bits(tmp_path, recipe, precision, mode):
     """With evaluations between the steps, whose tensors must not lie where a replay writes."""
-    common = [*SMALL, "model.hidden_dropout=0", "trainer.device=cuda", "trainer.deterministic=true", "trainer.max_steps=8", "trainer.eval_every=3",
+    common = [*SMALL, *NO_DROPOUT, "trainer.device=cuda", "trainer.deterministic=true", "trainer.max_steps=8", "trainer.eval_every=3",
               "trainer.eval_steps=1", f"trainer.precision={precision}", f"recompute.mode={mode}"]
-    plain, graphs = train(tmp_path / "plain", *common), train(tmp_path / "graphs", *common, "trainer.cuda_graphs=micro_batch")
+    plain = train(tmp_path / "plain", *common, recipe=recipe)
+    graphs = train(tmp_path / "graphs", *common, "trainer.cuda_graphs=micro_batch", recipe=recipe)
     for key in ("loss", "grad_norm", "valid_loss"):
         assert [step.get(key) for step in plain] == [step.get(key) for step in graphs], key
     log = (tmp_path / "graphs" / "log.txt").read_text()
@@ -116,19 +145,21 @@ def test_a_profile_shows_kernels(tmp_path):
     log = (tmp_path / "run" / "log.txt").read_text()
     table = log[log.index("profile of steps 5-6"):]
     assert "on the GPU" in table and "idle" in table and "of the matmul rate" in table
-    assert re.search(r"\d+ %\n", table), "no matrix product knows its work"
+    assert re.search(PRODUCT_ROW, table), "no matrix product knows its work"
 
 
-@pytest.mark.parametrize("ranks, layout", [(2, ["parallel.tensor=2"]), (2, ["parallel.pipeline=2"]), (2, ["parallel.sharding=optimizer"]),
-                                           (4, ["parallel.tensor=2", "parallel.pipeline=2"])], ids=["TP2", "PP2", "DP2-ZeRO1", "TP2xPP2"])
-def test_nccl_ranks_on_one_gpu_follow_one_rank(tmp_path, ranks, layout):
-    """NCCL refuses two ranks on one GPU, unless it takes them for those of different machines."""
-    settings = ["trainer.device=cuda", "trainer.precision=fp32", "trainer.max_steps=10", "model.hidden_dropout=0"]
-    one = train(tmp_path / "one", *settings)
-    hostid = 'export NCCL_HOSTID="rank$OMPI_COMM_WORLD_RANK"; exec "$0" "$@"'
-    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), "bash", "-c", hostid]
-    environment = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "LONGHAUL_SHARE_GPUS": "1", "NCCL_P2P_DISABLE": "1",
-                   "NCCL_SHM_DISABLE": "1", "NCCL_IB_DISABLE": "1", "NCCL_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    several = train(tmp_path / "several", *settings, *layout, launcher=launcher, environment=environment)
-    assert max(abs(a - b) for a, b in zip(losses(one), losses(several), strict=True)) < 1e-4
+LAYOUTS = {"TP2": (2, ["parallel.tensor=2"]), "PP2": (2, ["parallel.pipeline=2"]), "DP2-ZeRO1": (2, ["parallel.sharding=optimizer"]),
+           "TP2xPP2": (4, ["parallel.tensor=2", "parallel.pipeline=2"])}
+RANKS = ["trainer.precision=fp32", "trainer.max_steps=10", *NO_DROPOUT]  # settings of the runs of several ranks
+
+
+@pytest.fixture(scope="module")
+def one_rank(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("ranks") / "one", *RANKS, "trainer.device=cuda")
+
+
+@pytest.mark.parametrize("ranks, layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_nccl_ranks_on_one_gpu_follow_one_rank(tmp_path, one_rank, ranks, layout):
+    several = train(tmp_path / "several", *RANKS, "trainer.device=cuda", *layout, ranks=ranks)
+    assert max(abs(a - b) for a, b in zip(losses(one_rank), losses(several), strict=True)) < 1e-4
     assert json.loads((tmp_path / "several" / "environment.json").read_text())["nccl"] > 0

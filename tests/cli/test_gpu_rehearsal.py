@@ -1,0 +1,57 @@
+"""What tests/gpu does before a GPU is needed, on the CPU: its ranks start and train, its settings are accepted, its patterns tell tables apart."""
+
+import re
+import sys
+
+import pytest
+
+from cli_support import ROOT
+
+sys.path.append(str(ROOT / "tests" / "gpu"))
+import test_training_gpu as gpu  # noqa: E402
+
+CPU = ["trainer.device=cpu", "trainer.threads=1"]
+
+
+@pytest.fixture(scope="module")
+def one_rank(tmp_path_factory):
+    return gpu.train(tmp_path_factory.mktemp("ranks") / "one", *gpu.RANKS, *CPU)
+
+
+@pytest.mark.parametrize("ranks, layout", gpu.LAYOUTS.values(), ids=gpu.LAYOUTS)
+def test_ranks_start_and_follow_one_rank(tmp_path, one_rank, ranks, layout):
+    several = gpu.train(tmp_path / "several", *gpu.RANKS, *CPU, *layout, ranks=ranks)
+    assert max(abs(a - b) for a, b in zip(gpu.losses(one_rank), gpu.losses(several), strict=True)) < 1e-4
+    assert f"{ranks} ranks" in (tmp_path / "several" / "log.txt").read_text()  # and not each a run of its own
+
+
+def test_a_rank_that_fails_is_told(tmp_path):
+    with pytest.raises(AssertionError, match="no.such"):
+        gpu.train(tmp_path / "run", *CPU, "no.such=1", ranks=2)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_rank_keeps_the_loaders_path(monkeypatch, tmp_path, ranks):
+    """Where some machines have the driver."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/bash\necho path $LD_LIBRARY_PATH of ${RANK:-0} >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(gpu, "PROGRAM", program)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
+    with pytest.raises(AssertionError, match=f"path /usr/local/nvidia/lib64 of {ranks - 1}"):
+        gpu.train(tmp_path / "run", ranks=ranks)
+
+
+def test_a_gpt_without_dropout_trains(tmp_path):
+    steps = gpu.train(tmp_path / "run", *gpu.SMALL, *gpu.NO_DROPOUT, *CPU, "trainer.precision=bf16", "trainer.max_steps=6", recipe="gpt_tiny")
+    assert len(steps) == 6
+
+
+def test_a_profiles_rows_with_and_without_a_rate(tmp_path):
+    gpu.train(tmp_path / "run", *CPU, "trainer.max_steps=6", "trainer.profile=5..6")
+    log = (tmp_path / "run" / "log.txt").read_text()
+    lines = log[log.index("profile of steps 5-6"):].splitlines(keepends=True)
+    rates = [line for line in lines if re.search(gpu.PRODUCT_ROW, line)]
+    shares = [line for line in lines if line.endswith(" %\n") and line not in rates]
+    assert rates and all(line.startswith("gemm ") for line in rates)
+    assert shares and not any(line.startswith("gemm ") for line in shares)
