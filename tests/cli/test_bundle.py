@@ -1,0 +1,118 @@
+"""scripts/bundle: the programs run on a machine that has a PyTorch and nothing else of theirs."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from cli_support import PROGRAM, ROOT
+
+LIBTORCH = (ROOT / ".deps" / "libtorch").resolve()
+# What the bundle leaves to the machine, its LibTorch and its CUDA.
+MACHINE = re.compile(r"(linux-vdso|.*/ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|stdc\+\+|gcc_s))\.so")
+TORCHS = re.compile(r"lib(torch\w*|c10\w*|gomp|cudart|cupti)\.so")
+
+
+def bundle(folder, **environment):
+    return subprocess.run([ROOT / "scripts" / "bundle", folder], capture_output=True, text=True, timeout=120,
+                          env=os.environ | {"LONGHAUL_BUILD_DIR": str(pathlib.Path(PROGRAM).parents[1])} | environment)
+
+
+def run(folder, *command, **environment):
+    return subprocess.run([folder / "run", *map(str, command)], capture_output=True, text=True, timeout=120,
+                          env=os.environ | {"LONGHAUL_TORCH_ROOT": str(LIBTORCH)} | environment)
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """Not where it was made: it has to find itself."""
+    made = tmp_path_factory.mktemp("made") / "bundle"
+    done = bundle(made)
+    assert done.returncode == 0, done.stderr
+    return made.rename(tmp_path_factory.mktemp("moved") / "elsewhere")
+
+
+def test_every_library_is_the_bundles_the_machines_or_pytorchs(bundled):
+    programs = sorted(path.name for path in (bundled / "bin").iterdir())
+    assert {"llm-pretrain", "test_ops", "test_comm"} <= set(programs)
+    assert sum(path.stat().st_size for path in bundled.rglob("*") if path.is_file()) < 64 << 20
+    used = set()
+    for program in programs:
+        for line in run(bundled, "ldd", bundled / "bin" / program).stdout.splitlines():
+            name, _, place = line.strip().partition(" => ")
+            folder = pathlib.Path(place.split(" (")[0]).resolve().parent
+            assert "not found" not in line and (MACHINE.match(name) or TORCHS.match(name) or folder == bundled / "lib"), line
+            if re.match(r"lib(torch\w*|c10|gomp)\.so", name):
+                assert folder == LIBTORCH / "torch" / "lib", line
+            used.add(name)
+    assert {"liblonghaul.so", "libmpi.so.40"} <= used and {path.name for path in (bundled / "lib").iterdir()} <= used
+
+
+def test_it_trains(bundled, tmp_path):
+    assert run(bundled, "llm-pretrain", "--version").stdout.startswith("llm-pretrain ")
+    done = run(bundled, "llm-pretrain", "pretrain", "llama_tiny", "trainer.device=cpu", "trainer.max_steps=2", "schedule.warmup_steps=0",
+               f"trainer.run_dir={tmp_path / 'run'}", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_it_finds_the_torch_of_this_machines_python(bundled):
+    python = f"{ROOT / '.deps' / 'oracle' / 'bin'}:{os.environ['PATH']}"
+    done = run(bundled, "bash", "-c", "echo $LD_LIBRARY_PATH; llm-pretrain --version", LONGHAUL_TORCH_ROOT="", PATH=python, LD_LIBRARY_PATH="/driver")
+    assert done.returncode == 0, done.stderr
+    path = done.stdout.splitlines()[0].split(":")
+    assert pathlib.Path(path[0]).resolve() == LIBTORCH / "torch" / "lib" and path[-1] == "/driver"
+
+
+def test_another_torch_or_none_is_refused(bundled, tmp_path):
+    (tmp_path / "torch" / "lib").mkdir(parents=True)
+    (tmp_path / "torch" / "lib" / "libtorch_cpu.so").touch()
+    (tmp_path / "torch" / "version.py").write_text("__version__ = '2.10.0+cu130'\n")
+    wanted = re.search(r"__version__ = '(.*)'", (LIBTORCH / "torch" / "version.py").read_text())[1]
+    other = run(bundled, "llm-pretrain", "--version", LONGHAUL_TORCH_ROOT=str(tmp_path))
+    assert other.returncode == 1 and "is torch 2.10.0+cu130, but these programs were built with torch " + wanted in other.stderr
+    nowhere = run(bundled, "llm-pretrain", "--version", LONGHAUL_TORCH_ROOT=str(tmp_path / "none"))
+    assert nowhere.returncode == 1 and "libtorch_cpu.so is missing: set LONGHAUL_TORCH_ROOT" in nowhere.stderr
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python3").chmod(0o755)
+    none = run(bundled, "llm-pretrain", "--version", LONGHAUL_TORCH_ROOT="", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert none.returncode == 1 and "python3 finds no torch here: set LONGHAUL_TORCH_ROOT" in none.stderr
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+    (tmp_path / "mine").touch()
+    done = bundle(tmp_path)
+    assert done.returncode == 1 and "is not empty" in done.stderr and [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_gpu_tools_take_its_programs(bundled, tmp_path):
+    """With an nvidia-smi that lists a GPU: the doctor runs, in the bundle's environment, and finds none."""
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho GPU 0\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    done = run(bundled, sys.executable, ROOT / "tools" / "test_gpu.py", "--build", bundled, "--only", "doctor", "--output", tmp_path / "out.json",
+               PATH=f"{tmp_path}:{os.environ['PATH']}", CUDA_VISIBLE_DEVICES="")
+    doctor, = json.loads((tmp_path / "out.json").read_text())
+    assert done.returncode == 1 and doctor["command"] == f"{bundled}/bin/llm-pretrain doctor"
+    assert doctor["result"] == "failed: no usable GPU" and "CUDA in this build" in pathlib.Path(doctor["log"]).read_text()
+
+
+def test_set_rpath(tmp_path):
+    tool = [sys.executable, ROOT / "tools" / "set_rpath.py"]
+    rpath = lambda file: re.findall(r"\((RPATH|RUNPATH)\).*\[(.*)\]", subprocess.check_output(["readelf", "-d", file], text=True))
+    file = tmp_path / "program"
+    shutil.copy(PROGRAM, file)
+    (kind, before), = rpath(file)
+    size = file.stat().st_size
+    subprocess.run([*tool, file, "$ORIGIN/../lib"], check=True)
+    assert rpath(file) == [(kind, "$ORIGIN/../lib")] != [(kind, before)] and file.stat().st_size == size
+    long = subprocess.run([*tool, file, "x" * 4000], capture_output=True, text=True)
+    assert long.returncode == 1 and "is longer than the" in long.stderr and rpath(file) == [(kind, "$ORIGIN/../lib")]
+    shutil.copy("/bin/true", file)
+    assert rpath(file) == []
+    subprocess.run([*tool, file, "$ORIGIN"], check=True)
+    assert file.read_bytes() == pathlib.Path("/bin/true").read_bytes()
