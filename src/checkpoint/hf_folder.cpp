@@ -31,8 +31,9 @@ json parse_json(const fs::path& file) {
   const std::string text = read_text(file);
   try {
     return read_json_text(text, file.string());
-  } catch (const json::exception& error) {
-    throw UserError("{}: not valid JSON ({}); fetch the model's folder again", file.string(), error.what());
+  } catch (const json::parse_error& error) {
+    throw UserError("{}: not valid JSON, at byte {} of {}: the file is damaged or cut off; fetch the model's folder again",
+                    file.string(), error.byte, text.size());
   }
 }
 
