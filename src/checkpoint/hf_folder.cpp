@@ -32,8 +32,9 @@ json parse_json(const fs::path& file) {
   try {
     return read_json_text(text, file.string());
   } catch (const json::parse_error& error) {
-    throw UserError("{}: not valid JSON, at byte {} of {}: the file is damaged or cut off; fetch the model's folder again",
-                    file.string(), error.byte, text.size());
+    throw UserError(
+        "{}: not valid JSON, at byte {} of {}: the file is damaged or cut off; fetch the model's folder again",
+        file.string(), error.byte, text.size());
   }
 }
 

@@ -218,8 +218,9 @@ const FieldTable& fields<ParallelConfig>() {
               "how ranks are numbered: along the first axis neighbouring ranks differ, along the last one the "
               "most distant; all five axes, joined by -; or Megatron's names tp, cp, ep, dp, pp")
               .known_as("use_tp_pp_dp_mapping"),
-          field<&C::sharding>("sharding", "what the data-parallel ranks split among them: the optimiser's state (ZeRO 1), "
-                             "gradients too (ZeRO 2), parameters too (ZeRO 3)")
+          field<&C::sharding>("sharding",
+                              "what the data-parallel ranks split among them: the optimiser's state (ZeRO 1), "
+                              "gradients too (ZeRO 2), parameters too (ZeRO 3)")
               .known_as("data_parallel_sharding_strategy, use_distributed_optimizer"),
           field<&C::gradient_reduction>("gradient_reduction",
                                         "in which type the data-parallel ranks sum gradients; bf16: half the bytes")

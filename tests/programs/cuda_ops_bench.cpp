@@ -229,19 +229,24 @@ void attentions(Report& report, int64_t tokens) {
 void losses(Report& report, int64_t tokens) {
   const at::Tensor labels = at::randint(kVocab, {tokens}, on_gpu(at::kLong));
   const at::Tensor weights = at::full({tokens}, 1.0 / static_cast<double>(tokens), on_gpu(at::kFloat));
-  const int64_t chunk = std::min(cross_entropy_chunk_tokens(kVocab, /*cuda=*/true), tokens);
-  const at::Tensor logits = random({chunk, kVocab}, at::kFloat), loss = at::empty({chunk}, on_gpu(at::kFloat)),
-                   weighted = at::empty_like(loss);
-  const at::Tensor gradient = gradient_in_place(logits, kVocab);
-  // A row is too long for the caches: two readings and a writing in BF16.
-  report.bytes("cross_entropy_rows", 10.0 * static_cast<double>(chunk * kVocab), [&] {
-    cross_entropy_rows(logits, labels.narrow(0, 0, chunk), weights.narrow(0, 0, chunk), {}, {}, loss, weighted,
-                       gradient);
-  });
+  const at::Tensor loss = at::empty({tokens}, on_gpu(at::kFloat)), weighted = at::empty_like(loss);
+  for (const bool bf16 : {true, false}) {
+    const int64_t chunk = std::min(cross_entropy_chunk_tokens(kVocab, /*cuda=*/true, bf16), tokens);
+    const at::Tensor logits = random({chunk, kVocab}, bf16 ? at::kBFloat16 : at::kFloat);
+    const at::Tensor gradient = bf16 ? logits : gradient_in_place(logits, kVocab);
+    // Two readings, of which the second mostly finds BF16 rows in the L2 cache, and a writing in BF16.
+    report.bytes(bf16 ? "cross_entropy_rows" : "cross_entropy_rows, FP32 logits",
+                 (bf16 ? 4.0 : 10.0) * static_cast<double>(chunk * kVocab), [&] {
+                   cross_entropy_rows(logits, labels.narrow(0, 0, chunk), weights.narrow(0, 0, chunk), {}, {},
+                                      loss.narrow(0, 0, chunk), weighted.narrow(0, 0, chunk), gradient);
+                 });
+  }
   const at::Tensor hidden = random({tokens, kHidden}).requires_grad_();
   const Weight head = weight({kVocab, kHidden});
-  report.flops("output layer and loss", 6.0 * static_cast<double>(tokens * kHidden * kVocab),
-               [&] { linear_cross_entropy(hidden, head, labels, weights, {.unit_gradient = true}).loss.backward(); });
+  report.flops("output layer and loss", 6.0 * static_cast<double>(tokens * kHidden * kVocab), [&] {
+    const CrossEntropyOptions options{.bf16_logits = true, .unit_gradient = true};
+    linear_cross_entropy(hidden, head, labels, weights, options).loss.backward();
+  });
 }
 
 void run(int64_t tokens, const std::string& json_file) {
