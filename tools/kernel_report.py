@@ -17,7 +17,8 @@ import sysconfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REGISTERS, THREADS = 65536, 2048  # of a multiprocessor
-GLOBAL = re.compile(r"(LDG|STG)\.E(?:\.\w+)*")
+# To global memory, or, of an address that may be shared memory's as well, to either.
+MEMORY = re.compile(r"(LDG|STG|LD|ST)\.E(?:\.\w+)*")
 INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,5}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
 
 
@@ -53,7 +54,7 @@ def readable(names):
 
 
 def kernels(library, architecture="sm_90a"):
-    """Of each kernel: name, file, registers, stack, shared, instructions, and counts of its global loads and stores by bits."""
+    """Of each kernel: name, file, registers, stack, shared, instructions, and counts of its loads and stores by bits."""
     usage = {}
     for name, resources in re.findall(r"Function (\S+):\n\s*(.*)", output_of(library, architecture, "-res-usage")):
         usage[name] = {key.lower(): int(value) for key, value in re.findall(r"(\w+)(?:\[\d+\])?:(\d+)", resources)}
@@ -64,9 +65,9 @@ def kernels(library, architecture="sm_90a"):
         for instruction in INSTRUCTION.findall(code):
             instructions += 1
             local += instruction.startswith(("LDL", "STL"))
-            if GLOBAL.fullmatch(instruction):
+            if MEMORY.fullmatch(instruction):
                 bits = re.search(r"\.(?:[US])?(8|16|64|128)(?=\.|$)", instruction)
-                (loads if instruction.startswith("LDG") else stores)[int(bits[1]) if bits else 32] += 1
+                (loads if instruction.startswith("LD") else stores)[int(bits[1]) if bits else 32] += 1
         file = re.search(r"GLOBAL__N__[0-9a-f]+_\d+_(\w+?)_cu_", mangled)
         found.append({"mangled": mangled, "file": file[1] if file else "", "registers": usage[mangled]["reg"], "stack": usage[mangled]["stack"],
                       "shared": usage[mangled]["shared"], "instructions": instructions, "local": local, "loads": dict(loads), "stores": dict(stores)})

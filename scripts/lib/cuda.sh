@@ -3,23 +3,56 @@
 NVIDIA="$DEPS/libtorch/nvidia"
 CUDA_TOOLKIT_VERSION=13.0.2
 
-has_gpu_driver() {
-  command -v nvidia-smi >/dev/null || ldconfig_lists libcuda.so.1 || compgen -G '/usr/local/nvidia/lib*/libcuda.so.1' >/dev/null
+CUDA_DRIVER=580  # the oldest for that
+
+ldconfig_lists() {
+  local all
+  all=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null) || return 1
+  [[ "$all" == *$'\t'"$1 "* ]]
 }
 
-ldconfig_lists() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -qF "$1 "; }
+# Whether this machine has a GPU that LibTorch can use; says why where it has only an old driver for one.
+has_usable_gpu() {
+  local driver
+  if command -v nvidia-smi >/dev/null; then
+    driver=$(timeout 60 nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || return 1
+    [[ "$driver" =~ ^([0-9]+)\. ]] || return 1
+    if [ "${BASH_REMATCH[1]}" -ge "$CUDA_DRIVER" ]; then return 0; fi
+    say "the NVIDIA driver is $driver; GPUs want $CUDA_DRIVER or later, for CUDA ${CUDA_TOOLKIT_VERSION%%.*}: this will be set up for the CPU"
+    return 1
+  fi
+  ldconfig_lists libcuda.so.1 || compgen -G '/usr/local/nvidia/lib*/libcuda.so.1' >/dev/null
+}
 
 # The machine's own CUDA compiler, if it has one of LibTorch's major version.
 system_nvcc() {
-  local candidate
+  local candidate version
   for candidate in "${CUDACXX:-}" "$(command -v nvcc || true)" "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc"; do
-    if [ -n "$candidate" ] && "$candidate" --version 2>/dev/null | grep -q "release ${CUDA_TOOLKIT_VERSION%%.*}\."; then echo "$candidate"; return; fi
+    [ -n "$candidate" ] || continue
+    version=$("$candidate" --version 2>/dev/null) || continue
+    if [[ "$version" == *"release ${CUDA_TOOLKIT_VERSION%%.*}."* ]]; then echo "$candidate"; return; fi
   done
+}
+
+fetched_nvcc() {
+  if [ -e "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION" ]; then echo "$NVIDIA/cu13/bin/nvcc"; fi
+}
+
+# For cmake: exports the CUDA compiler that it is to take; fails where there is none.
+use_nvcc() {
+  local nvcc
+  nvcc=$(system_nvcc)
+  nvcc=${nvcc:-$(fetched_nvcc)}
+  [ -n "$nvcc" ] || return 1
+  export CUDACXX="$nvcc"
+  if [ -e "$NVIDIA/nccl/include/nccl.h" ]; then export NCCL_HOME="${NCCL_HOME:-$NVIDIA/nccl}"; fi
 }
 
 # What LibTorch's CUDA half links and nobody has, by the names of the libraries. NVRTC is loaded by cuDNN.
 missing_cuda_libraries() {
-  env -u LD_LIBRARY_PATH ldd "$DEPS/libtorch/torch/lib/libtorch_cuda.so" | sed -n 's/^[[:space:]]*\(lib[^ ]*\) => not found.*/\1/p' | sort -u
+  local library="$DEPS/libtorch/torch/lib/libtorch_cuda.so"
+  [ -e "$library" ] || die "LibTorch in .deps/libtorch has no CUDA half ($library is missing): remove .deps/libtorch, and run scripts/setup again"
+  env -u LD_LIBRARY_PATH ldd "$library" | sed -n 's/^[[:space:]]*\(lib[^ ]*\) => not found.*/\1/p' | sort -u
   ldconfig_lists libnvrtc.so.13 || [ -e "$NVIDIA/cu13/lib/libnvrtc.so.13" ] || echo libnvrtc.so.13
 }
 
@@ -44,9 +77,9 @@ wheel_of() {
   esac
 }
 
-# fetch_nvidia WHEEL…: puts them beside LibTorch.
+# fetch_nvidia WHEEL…: puts them beside LibTorch, with their licences.
 fetch_nvidia() {
-  local partial="$DEPS/nvidia.partial" parts=() others=() wheel
+  local partial="$DEPS/nvidia.partial" copying="$DEPS/libtorch/.copying" parts=() others=() wheel folder
   for wheel in "$@"; do
     case "$wheel" in +*) parts+=("${wheel#+}") ;; *) others+=("$wheel") ;; esac
   done
@@ -56,9 +89,18 @@ fetch_nvidia() {
     "cuda-toolkit[$(IFS=,; echo "${parts[*]}")]==$CUDA_TOOLKIT_VERSION"
   [ ${#others[@]} -eq 0 ] || WATCH="$DEPS/fetch/tmp" run_logged "$DEPS/log/nvidia.log" fetch_pip install --no-deps --no-compile --target "$partial/others" \
     "${others[@]}"
-  local folder
-  for folder in "$partial"/*/nvidia; do cp -rlf "$folder" "$DEPS/libtorch/"; done
-  rm -rf "$partial"
+  echo "$@" > "$copying"
+  for folder in "$partial"/*/nvidia "$partial"/*/nvidia_*.dist-info; do
+    cp -rlf "$folder" "$DEPS/libtorch/" 2>/dev/null || cp -rf "$folder" "$DEPS/libtorch/"  # without hard links, where there are none
+  done
+  rm -rf "$partial" "$copying"
+}
+
+# What an interrupted set-up left.
+finish_nvidia() {
+  rm -rf "$DEPS/nvidia.partial"
+  # shellcheck disable=SC2046
+  if [ -e "$DEPS/libtorch/.copying" ]; then fetch_nvidia $(cat "$DEPS/libtorch/.copying"); fi
 }
 
 install_cuda_libraries() {
@@ -75,18 +117,26 @@ install_cuda_libraries() {
 
 # nvcc, and the headers of what the CUDA code calls.
 install_nvcc() {
-  [ -z "$(system_nvcc)" ] && [ ! -e "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION" ] || return 0
+  [ -z "$(system_nvcc)$(fetched_nvcc)" ] || return 0
   say "fetching NVIDIA's CUDA compiler"
   # nvcc's own wheel would take any version of its parts, but they only fit each other.
-  fetch_nvidia nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85 +cudart +cublas nvidia-nccl-cu13==2.28.9
+  fetch_nvidia nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85 +cudart +cublas
   # As linkers and CMake look for them.
   ln -sf libcudart.so.13 "$NVIDIA/cu13/lib/libcudart.so"
   ln -sfn lib "$NVIDIA/cu13/lib64"
   touch "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION"
 }
 
-# For cmake: the compiler from wheels, where the machine has none of its own. Fails where there is none of either.
-use_fetched_nvcc() {
-  [ -z "$(system_nvcc)" ] && [ -e "$NVIDIA/cu13/bin/nvcc" ] || return 1
-  export CUDACXX="$NVIDIA/cu13/bin/nvcc" NCCL_HOME="$NVIDIA/nccl"
+# A toolkit has no NCCL.
+install_nccl_header() {
+  local nvcc folder
+  nvcc=$(system_nvcc)
+  nvcc=${nvcc:-$(fetched_nvcc)}
+  [ -n "$nvcc" ] || return 0
+  nvcc=$(readlink -f "$(command -v "$nvcc")")
+  for folder in "$NVIDIA/nccl/include" "${NCCL_HOME:-/usr}/include" /usr/include /usr/local/include "$(dirname "$(dirname "$nvcc")")"/{,targets/*/}include; do
+    [ ! -e "$folder/nccl.h" ] || return 0
+  done
+  say "fetching NCCL, whose header the CUDA code wants"
+  fetch_nvidia nvidia-nccl-cu13==2.28.9
 }

@@ -34,7 +34,9 @@ json parse_json(const fs::path& file) {
   } catch (const json::parse_error& error) {
     throw UserError(
         "{}: not valid JSON, at byte {} of {}: the file is damaged or cut off; fetch the model's folder again",
-        file.string(), error.byte, text.size());
+        file.string(), std::min<size_t>(error.byte, text.size()), text.size());
+  } catch (const json::exception& error) {
+    throw UserError("{}: not valid JSON ({}); fetch the model's folder again", file.string(), error.what());
   }
 }
 

@@ -77,6 +77,7 @@ void report() {
   TextTable tools({"tool", "found", "purpose", "to install"});
   for (const Tool& tool : kTools) {
     const std::string path = find_program(tool.program);
+    if (path.empty() && tool.program == std::string_view("nvcc") && built_with_cuda()) continue;  // it was elsewhere
     tools.add({tool.program, path.empty() ? "missing" : path, tool.purpose, path.empty() ? tool.remedy : ""});
   }
   const std::string python = find_reference_python();

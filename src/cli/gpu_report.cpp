@@ -21,7 +21,8 @@
 namespace longhaul::cli {
 namespace {
 
-constexpr int kOldestMajor = 8;  // the kernels want BF16 arithmetic and asynchronous copies
+constexpr int kCudaMajor = 13, kOldestDriver = 580;  // LibTorch's CUDA, and the first driver for that
+constexpr int kOldestMajor = 8;                      // the kernels want BF16 arithmetic and asynchronous copies
 
 std::string this_build() {
 #if LONGHAUL_HAS_CUDA
@@ -54,11 +55,16 @@ std::string place_of(const ListedGpu& gpu) {
                             name_of(cards.front().distance));
 }
 
+std::string too_old() {
+  return fmt::format(": too old, LibTorch is built for CUDA {}; install driver {} or later", kCudaMajor, kOldestDriver);
+}
+
 std::string driver_text(const GpuList& list) {
   std::vector<std::string> parts;
   if (!list.driver.empty()) parts.push_back(list.driver);
   if (const auto cuda = cuda_of_driver())
-    parts.push_back(fmt::format("for CUDA up to {}.{}", *cuda / 1000, *cuda % 1000 / 10));
+    parts.push_back(fmt::format("for CUDA up to {}.{}{}", *cuda / 1000, *cuda % 1000 / 10,
+                                *cuda / 1000 < kCudaMajor ? too_old() : ""));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -93,6 +99,14 @@ void add_gpus(TextTable& facts, const GpuList& list) {
 }
 
 }  // namespace
+
+bool built_with_cuda() {
+#if LONGHAUL_HAS_CUDA
+  return true;
+#else
+  return false;
+#endif
+}
 
 std::string gpu_report() {
   TextTable facts;

@@ -9,4 +9,6 @@ namespace longhaul::cli {
 // to do. Without a driver one line says so.
 std::string gpu_report();
 
+bool built_with_cuda();
+
 }  // namespace longhaul::cli

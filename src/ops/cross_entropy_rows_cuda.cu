@@ -66,7 +66,7 @@ __device__ void add_logits(TopAndSum<A>& own, const Pack<L, N> (&packs)[kPacks],
   own.sum *= exponential<T>(own.top - top);
   own.top = top;
 #pragma unroll
-  for (int i = 0; i < kPacks * N; ++i) own.sum += exponential<T>(x[i] - top);
+  for (int i = 0; i < kPacks * N; ++i) own.sum += i % N < count ? exponential<T>(x[i] - top) : A(0);
 }
 
 template <bool kCapped, typename T, int N, typename L, typename A>

@@ -48,8 +48,9 @@ __device__ T narrow(Compute<T> x) {
   }
 }
 
-// e^x and a / b in the arithmetic of T. For BF16 these are the GPU's approximate instructions, off by up to 1e-5 where
-// |x| is 80, which its rounding to 2⁻⁹ hides; the exact ones would take longer than the memory.
+// e^x and a / b in the arithmetic of T. For BF16 these are the GPU's approximate instructions; the exact ones would
+// take longer than the memory. They are off by 2⁻²² near 0 and by 1e-5 where |x| is 80, which BF16's rounding to 2⁻⁹
+// hides; in a sum of exponentials relative to the greatest, as of a loss, the terms that count have the small error.
 template <typename T>
 __device__ Compute<T> exponential(Compute<T> x) {
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {

@@ -25,7 +25,8 @@ std::string find_problem() {
   }
   if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA) ||
       c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).deviceCount() == 0) {
-    return "LibTorch finds no CUDA device: check what `nvidia-smi` lists, and what CUDA_VISIBLE_DEVICES leaves of that";
+    return "LibTorch finds no CUDA device: check what `nvidia-smi` lists, that its driver is 580 or later (CUDA 13), and what "
+           "CUDA_VISIBLE_DEVICES leaves of that";
   }
   return {};
 }

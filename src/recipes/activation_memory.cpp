@@ -62,8 +62,9 @@ double logits_memory(const Recipe& recipe, const ParallelConfig& layout, double 
   const bool bf16_logits = recipe.loss.bf16_logits(recipe.trainer.precision, cuda);
   const double rows =
       std::min(tokens, static_cast<double>(ops::cross_entropy_chunk_tokens(vocabulary, cuda, bf16_logits)));
-  // The gradient lies in the logits' memory, but for BF16 on the CPU, whose kernel wants FP32 logits.
-  const int bytes = cuda ? (bf16_logits ? 2 : 4) : (bf16 ? 6 : 4);
+  // The gradient lies in the logits' memory, but for BF16 on the CPU, whose kernel wants FP32 logits; rounding those
+  // takes a copy.
+  const int bytes = cuda ? (bf16_logits ? 2 : 4) : (bf16_logits ? 8 : bf16 ? 6 : 4);
   return rows * static_cast<double>(vocabulary) * bytes;
 }
 

@@ -71,7 +71,10 @@ c10::Device near_its_node(c10::Device device) {
   if (const auto node = numa_node_of(bus)) {
     if (const int processors = stay_on_node(*node); processors > 0) {
       log::info("{} ({}) is on NUMA node {}: staying on its {} processors", device.str(), bus, *node, processors);
-      at::set_num_threads(std::min(at::get_num_threads(), processors));
+      if (at::get_num_threads() > processors) {
+        log::info("{} threads would share them: {} are used", at::get_num_threads(), processors);
+        at::set_num_threads(processors);
+      }
     } else {
       log::warning_here(
           "{} ({}) is on NUMA node {}, of whose processors this process may use none: it stays where it is. Start it "

@@ -23,11 +23,12 @@ def load_tool():
 
 
 TOOL = load_tool()
-HAS_CUDA = re.search(r"^CMAKE_CUDA_COMPILER:\w+=.*/", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
-pytestmark = pytest.mark.skipif(not HAS_CUDA, reason="built without CUDA: no machine code of kernels was looked at")
+BUILT_FOR = re.search(r"^LONGHAUL_CUDA_BUILT_FOR:INTERNAL=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
+ARCHITECTURES = ["sm_" + word for word in re.findall(r"\b(\d+a?)-real", BUILT_FOR[1] if BUILT_FOR else "")]
+pytestmark = pytest.mark.skipif(not ARCHITECTURES, reason="built without CUDA: no machine code of kernels was looked at")
 
 
-@pytest.fixture(scope="module", params=["sm_80", "sm_90a"])
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def kernels(request):
     assert TOOL.cuobjdump(), "cuobjdump is missing: scripts/setup --test installs it"
     found = TOOL.kernels(LIBRARY, request.param)
@@ -44,8 +45,8 @@ def elements(kernel):
     return types, packs[-1] if packs else None
 
 
-# What a kernel stores beside its packs, in numbers of its own: a row's statistics or losses.
-BESIDE_PACKS = {"norm_cuda": 32, "cross_entropy_rows_cuda": 32}
+# How many stores of a kernel are of single numbers beside its packs: a row's statistics, losses, or sums over rows that threads share.
+BESIDE_PACKS = {("norm_cuda", "forward_kernel"): 2, ("norm_cuda", "backward_kernel"): 4, ("cross_entropy_rows_cuda", "rows_kernel"): 7}
 SIZES = {"float": 4, "double": 8, "__nv_bfloat16": 2}
 
 
@@ -56,10 +57,10 @@ def test_packs_move_whole(kernels):
         if pack is None or pack == 1 or not types:
             continue
         looked_at += 1
-        beside = {BESIDE_PACKS.get(kernel["file"]), 64 if "double" in types else None}
         width = min(128, 8 * pack * min(SIZES[name] for name in types))
-        narrow = {bits for bits in kernel["stores"] if bits < width} - beside
-        assert not narrow, f"{kernel['file']} {kernel['name']}: stores of {narrow} bits, packs have {width}"
+        narrow = {bits: count for bits, count in kernel["stores"].items() if bits < width}
+        beside = BESIDE_PACKS.get((kernel["file"], kernel["name"].split("<")[0]), 0)
+        assert sum(narrow.values()) <= beside, f"{kernel['file']} {kernel['name']}: stores by bits {narrow}, packs have {width}"
         assert kernel["stores"].get(width, 0) > 0, kernel["name"]
         assert kernel["loads"].get(128, 0) > 0, kernel["name"]
     assert looked_at > 40

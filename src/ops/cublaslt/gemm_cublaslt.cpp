@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/log.h"
 #include "ops/cublaslt/product.h"
 #include "ops/dispatch.h"
 #include "ops/gemm_cuda.h"
@@ -72,8 +73,9 @@ class Ways {
       if (stream_is_capturing(device)) return best;  // nothing can be timed
       try {
         best = ways[fastest(product, ways, spec.accumulate, pointers, out)];
-      } catch (const c10::OutOfMemoryError&) {
-        return best;  // of no memory for a scratch result; the next such product asks again
+      } catch (const c10::OutOfMemoryError&) {  // asking again would cost the allocator all that it keeps, each time
+        log::info("too little memory to try ways to compute a product of {} by {}: cuBLASLt's first choice is taken",
+                  out.size(0), out.size(1));
       }
     }
     known_.emplace(key, best);

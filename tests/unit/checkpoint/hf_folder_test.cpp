@@ -69,7 +69,9 @@ TEST_F(HfFolderTest, IndexMistakes) {
   EXPECT_CONTAINS(open_error(), "not the name of a file");
   index(3);
   EXPECT_CONTAINS(open_error(), "weight_map");
-  write_text(folder_ / "model.safetensors.index.json", "{");
+  write_text(folder_ / "model.safetensors.index.json", "{\n");
+  EXPECT_CONTAINS(open_error(), "not valid JSON, at byte 2 of 2: the file is damaged or cut off");
+  write_text(folder_ / "model.safetensors.index.json", R"({"weight_map": 1e999})");
   EXPECT_CONTAINS(open_error(), "not valid JSON");
 }
 
