@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 
 import pytest
 
@@ -30,13 +31,43 @@ def test_a_rank_that_fails_is_told(tmp_path):
         gpu.train(tmp_path / "run", *CPU, "no.such=1", ranks=2)
 
 
+def rank_program(monkeypatch, folder, text):
+    """A script in the program's place."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/bash\n{text}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(gpu, "PROGRAM", program)
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+@pytest.mark.parametrize("way, code", [("exit 3", 3), ("kill -9 $$", -9)], ids=["fails", "is killed"])
+def test_a_dead_rank_is_told_at_once(monkeypatch, tmp_path, dead, way, code):
+    """The others wait for it, in NCCL say."""
+    rank_program(monkeypatch, tmp_path, f"[ $RANK = {dead} ] || exec sleep 100\necho out of luck >&2; {way}")
+    begin = time.monotonic()
+    with pytest.raises(AssertionError) as told:
+        gpu.train(tmp_path / "run", ranks=2)
+    assert time.monotonic() - begin < 30
+    for line in (rf"rank {dead}: exit code {code}\s+out of luck", f"rank {1 - dead}: had not ended"):
+        assert re.search(line, str(told.value)), told.value
+
+
+def test_ranks_that_hang_are_told(monkeypatch, tmp_path):
+    rank_program(monkeypatch, tmp_path, "echo step $RANK >&2; exec sleep 100")
+    with pytest.raises(AssertionError, match=r"rank 0: had not ended\s+step 0\s+rank 1: had not ended\s+step 1"):
+        gpu.train(tmp_path / "run", ranks=2, seconds=3)
+
+
+def test_a_rank_that_is_slower_to_end_is_waited_for(monkeypatch, tmp_path):
+    rank_program(monkeypatch, tmp_path, f"[ $RANK = 0 ] || sleep 1; echo {{}} >> {tmp_path}/run/metrics.jsonl")
+    (tmp_path / "run").mkdir()
+    assert gpu.train(tmp_path / "run", ranks=2) == [{}, {}]
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_rank_keeps_the_loaders_path(monkeypatch, tmp_path, ranks):
     """Where some machines have the driver."""
-    program = tmp_path / "program"
-    program.write_text("#!/bin/bash\necho path $LD_LIBRARY_PATH of ${RANK:-0} >&2; exit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(gpu, "PROGRAM", program)
+    rank_program(monkeypatch, tmp_path, "echo path $LD_LIBRARY_PATH of ${RANK:-0} >&2; exit 1")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
     with pytest.raises(AssertionError, match=f"path /usr/local/nvidia/lib64 of {ranks - 1}"):
         gpu.train(tmp_path / "run", ranks=ranks)

@@ -51,21 +51,34 @@ def rank_environments(ranks):
     return [shared | {"RANK": str(rank), "NCCL_HOSTID": f"rank{rank}"} for rank in range(ranks)]
 
 
-def train(folder, *settings, recipe="llama_tiny", ranks=1):
+def exit_codes(started, seconds):
+    """Of processes, when all have ended. None stands for one that had not in so many seconds, or 5 after another had failed: it may wait for that for ever."""
+    deadline = time.monotonic() + seconds
+    while True:
+        codes = [process.poll() for process in started]
+        if any(codes):
+            deadline = min(deadline, time.monotonic() + 5)
+        if None not in codes or time.monotonic() > deadline:
+            return codes
+        time.sleep(0.1)
+
+
+def train(folder, *settings, recipe="llama_tiny", ranks=1, seconds=200):
     """The run's metrics, line by line. Several ranks find each other over TCP."""
     command = [PROGRAM, "pretrain", recipe, *COMMON, *settings, f"trainer.run_dir={folder}"]
     errors = [folder.with_name(f"{folder.name}.rank_{rank}.err") for rank in range(ranks)]
-    started, deadline = [], time.monotonic() + 200
+    started = []
     try:
         for environment, path in zip(rank_environments(ranks) if ranks > 1 else [{}], errors):
             with path.open("w") as output:
                 started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output, env=os.environ | environment))
-        codes = [process.wait(timeout=max(0, deadline - time.monotonic())) for process in started]
+        codes = exit_codes(started, seconds)
     finally:
         for process in started:
             process.kill()
             process.wait()
-    assert codes == [0] * ranks, "\n".join(path.read_text()[-4000:] for path in errors)
+    ends = ["had not ended" if code is None else f"exit code {code}" for code in codes]
+    assert codes == [0] * ranks, "\n".join(f"rank {rank}: {end}\n{path.read_text()[-4000:]}" for rank, (end, path) in enumerate(zip(ends, errors)))
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
