@@ -21,6 +21,7 @@ DOCTOR_SAYS = r"LibTorch on GPUs +works"  # src/cli/gpu_report.cpp; without it e
 SANITIZED = ["Types/CudaParity.Norm/BFloat16", "Types/CudaParity.Activation/BFloat16", "Types/CudaParity.Dropout/Float",
              "Types/CudaParity.Embedding/BFloat16", "Cuda.MainGradAddsUp", "Cuda.EmbeddingNamesAnIdOutsideTheTable", "Cuda.AWrongLabelIsNamed",
              "Cuda.AdamW"]
+NOTHING = {"seconds": 0, "passed": 0, "failed": 0, "skipped": 0}  # of a line that was not run
 SANITIZER = shutil.which("compute-sanitizer") or next(map(str, pathlib.Path("/usr/local").glob("cuda*/bin/compute-sanitizer")), None)
 
 
@@ -62,7 +63,7 @@ def counts(output):
 
 
 def end_session(leader):
-    """Ends all processes of a session: mpirun gives its ranks process groups of their own."""
+    """Ends all processes of a session, whatever process groups they have made in it."""
     for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
             session = int(status.read_text().rsplit(")", 1)[1].split()[3])
@@ -82,8 +83,11 @@ def rest_of(process):
 def run(name, limit, command, build):
     """One line of the table. The command has a session of its own, all of which ends with it: what it started would keep the GPU."""
     start, log = time.monotonic(), build / "test-gpu" / f"{name}.log"
-    process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                               env=os.environ | {"LONGHAUL_BUILD_DIR": str(build)}, start_new_session=True)
+    try:
+        process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   errors="replace", env=os.environ | {"LONGHAUL_BUILD_DIR": str(build)}, start_new_session=True)
+    except OSError as error:  # the build has no such program
+        return {"name": name, "result": f"not started: {error}", **NOTHING}
     try:
         output, code = process.communicate(timeout=max(limit, 1))[0], process.returncode
     except subprocess.TimeoutExpired:
@@ -102,9 +106,10 @@ def run(name, limit, command, build):
 
 
 def table(results):
-    lines = [f"{'what':<20}{'result':<26}{'passed':>7}{'failed':>7}{'skipped':>8}{'seconds':>9}"]
+    width = max([26, *(len(r["result"]) + 1 for r in results)])
+    lines = [f"{'what':<20}{'result':<{width}}{'passed':>7}{'failed':>7}{'skipped':>8}{'seconds':>9}"]
     for r in results:
-        lines.append(f"{r['name']:<20}{r['result']:<26}{r['passed']:>7}{r['failed']:>7}{r['skipped']:>8}{r['seconds']:>9.1f}")
+        lines.append(f"{r['name']:<20}{r['result']:<{width}}{r['passed']:>7}{r['failed']:>7}{r['skipped']:>8}{r['seconds']:>9.1f}")
     return "\n".join(lines)
 
 
@@ -127,7 +132,7 @@ def main():
             continue
         left = arguments.seconds - (time.monotonic() - begin)
         if left < 5:
-            results.append({"name": name, "result": "no time left", "seconds": 0, "passed": 0, "failed": 0, "skipped": 0})
+            results.append({"name": name, "result": "no time left", **NOTHING})
         else:
             print(f"  {name} …", file=sys.stderr)
             results.append(run(name, min(limit, left), command, build))

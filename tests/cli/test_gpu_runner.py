@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -71,25 +72,28 @@ def test_it_counts_tests(output, expected):
 
 
 def test_it_runs_what_it_is_given_and_tells_how_it_went(monkeypatch, tmp_path, capsys):
-    """With programs in the place of the tests, one that fails, one that hangs, and one that comes too late."""
+    """With programs in the place of the tests: one is missing, one fails, one hangs, one takes all the time, and one comes too late."""
     shell = lambda text: ["bash", "-c", text]
     hangs = f"set -m; sleep 60 & echo $! > {tmp_path}/started; echo '7 passed'; wait"
     monkeypatch.setattr(tool, "commands", lambda build: [
+        ("missing", 10, [tmp_path / "bin/llm-pretrain", "doctor"]),
         ("good", 10, shell(f"[ $LONGHAUL_BUILD_DIR = {build} ] && echo '3 passed'")), ("bad", 10, shell("echo '1 failed'; exit 3")),
-        ("hangs", 2, shell(hangs)), ("skips", 10, shell("echo '2 skipped'")), ("slow", 10, shell("sleep 1.5")), ("late", 10, shell("true"))])
+        ("hangs", 2, shell(hangs)), ("skips", 10, shell("echo '2 skipped'")), ("slow", 1000, shell("exec sleep 1000")), ("late", 10, shell("true"))])
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 0\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(sys, "argv", ["test_gpu.py", "--build", str(tmp_path), "--seconds", "8"])
+    monkeypatch.setattr(sys, "argv", ["test_gpu.py", "--build", str(tmp_path), "--seconds", "20"])
     with pytest.raises(SystemExit) as end:
         tool.main()
     assert end.value.code == 1
     results = {r["name"]: r for r in json.loads((tmp_path / "test-gpu.json").read_text())}
+    assert results["missing"]["result"].startswith("not started: ") and "bin/llm-pretrain" in results["missing"]["result"]
     assert results["good"]["result"] == "passed" and results["good"]["passed"] == 3
     assert results["bad"]["result"] == "failed (exit code 3)" and results["bad"]["failed"] == 1
     assert results["hangs"]["result"].startswith("not done in") and results["hangs"]["passed"] == 7
     started = int((tmp_path / "started").read_text())
     assert ended(started), "what a command started outlives its time"
     assert results["skips"]["result"] == "skipped"
-    assert results["slow"]["result"] == "passed" and results["late"]["result"] == "no time left"
-    assert "no time left" in capsys.readouterr().out
+    assert re.fullmatch(r"not done in \d+ s", results["slow"]["result"]) and results["late"]["result"] == "no time left"
+    lines = capsys.readouterr().out.splitlines()
+    assert len({len(line) for line in lines[:8]}) == 1 and "no time left" in lines[7]
