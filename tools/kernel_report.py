@@ -8,6 +8,7 @@ global accesses of 128 bits; narrower ones cost it the memory's speed, and nothi
 
 import argparse
 import collections
+import os
 import pathlib
 import re
 import shutil
@@ -16,6 +17,7 @@ import sys
 import sysconfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+BUILD = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", ROOT / "build"))
 REGISTERS, THREADS = 65536, 2048  # of a multiprocessor
 # To global memory, or, of an address that may be shared memory's as well, to either.
 MEMORY = re.compile(r"(LDG|STG|LD|ST)\.E(?:\.\w+)*")
@@ -95,10 +97,12 @@ def table(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("library", nargs="?", default=ROOT / "build" / "lib" / "liblonghaul.so")
+    parser.add_argument("library", nargs="?", type=pathlib.Path, default=BUILD / "lib" / "liblonghaul.so")
     parser.add_argument("--arch", default="sm_90a", help="sm_80 or sm_90a")
     parser.add_argument("--match", default="", help="kernels whose name has this in it, such as bfloat16")
     arguments = parser.parse_args()
+    if not arguments.library.exists():
+        sys.exit(f"{arguments.library} is missing: run scripts/build, or name another build's folder in LONGHAUL_BUILD_DIR")
     if cuobjdump() is None:
         sys.exit("cuobjdump is not here: scripts/setup --test installs NVIDIA's wheel of it; scripts/oracle-python finds that")
     found = [kernel for kernel in kernels(arguments.library, arguments.arch) if arguments.match in kernel["name"]]
