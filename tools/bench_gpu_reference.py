@@ -9,6 +9,7 @@ under BF16 autocast. Prints one JSON object; {"out_of_memory": true} where it do
 
 import argparse
 import contextlib
+import gc
 import json
 import pathlib
 import resource
@@ -50,18 +51,21 @@ def model_of(m, length, device, attention="causal"):
         return transformers.LlamaForCausalLM._from_config(config, attn_implementation=attention)
 
 
-def fastest(step, kernels):
-    """The kernel with the fastest step, and each one's seconds or problem."""
+def fastest(step, kernels, clear=lambda: None):
+    """The kernel with the fastest step, and each one's seconds or problem. `clear` gives a step's memory back, after each kernel's."""
     global kernel
-    seconds, problem = {}, None
+    seconds, problems, memory = {}, [], False
     for name, kernel in kernels.items():
         try:
             seconds[name] = min([step() for _ in range(TRIAL_STEPS)][1:])
-        except RuntimeError as error:  # too little memory is one, too
-            seconds[name], problem = str(error).splitlines()[0], error
+        except RuntimeError as error:  # its text alone is kept: with the error its frames would live on, and all tensors in them
+            seconds[name] = str(error).splitlines()[0]
+            problems.append(f"{name}: {error}")
+            memory |= isinstance(error, torch.OutOfMemoryError)
+        clear()
     usable = {name: time for name, time in seconds.items() if isinstance(time, float)}
     if not usable:
-        raise problem
+        raise (torch.OutOfMemoryError if memory else RuntimeError)("\n".join(problems))
     best = min(usable, key=usable.get)
     kernel = kernels[best]
     return best, seconds
@@ -90,10 +94,15 @@ def train(arguments, recipe):
         return time.perf_counter() - start
 
     on_gpu = device.type == "cuda"
-    attention, trials = fastest(step, KERNELS[device.type])
-    optimizer.zero_grad(set_to_none=True)
+
+    def clear():
+        optimizer.zero_grad(set_to_none=True)
+        gc.collect()
+        if on_gpu:
+            torch.cuda.empty_cache()
+
+    attention, trials = fastest(step, KERNELS[device.type], clear)
     if on_gpu:
-        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     seconds = [step() for _ in range(arguments.warmup)]
     began = time.monotonic()

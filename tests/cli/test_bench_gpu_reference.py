@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import weakref
 
 import pytest
 import torch
@@ -105,3 +106,27 @@ def test_the_faster_kernel_is_chosen_and_one_that_fails_is_not():
     assert (best, peer.kernel) == ("b", "fast") and seconds == {"a": 2.0, "b": 1.0, "c": "No available kernel."}
     with pytest.raises(RuntimeError, match="No available kernel"):
         peer.fastest(step, {"c": "broken"})
+
+
+def test_a_failed_trials_tensors_are_gone_in_the_next():
+    alive, cleared = [], []
+
+    def step():
+        if peer.kernel == "big":
+            activations = torch.zeros(1000)
+            alive.append(weakref.ref(activations))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.\nmore")
+        assert alive[0]() is None and cleared == ["big"]
+        return 1.0
+
+    best, seconds = peer.fastest(step, {"a": "big", "b": "small"}, lambda: cleared.append(peer.kernel))
+    assert best == "b" and seconds["a"] == "CUDA out of memory. Tried to allocate 1 GiB." and cleared == ["big", "small"]
+
+
+@pytest.mark.parametrize("order", [["memory", "none"], ["none", "memory"]])
+def test_too_little_memory_for_any_kernel_is_that_though_another_is_not_available(order):
+    def step():
+        raise {"memory": torch.OutOfMemoryError("CUDA out of memory."), "none": RuntimeError("No available kernel.")}[peer.kernel]
+
+    with pytest.raises(torch.OutOfMemoryError, match="(?s)No available kernel.*out of memory|out of memory.*No available kernel"):
+        peer.fastest(step, dict(zip("ab", order)))
