@@ -91,7 +91,7 @@ class Clock:
     """What is left of the time for everything together."""
 
     def __init__(self, seconds=None):
-        self._end = time.monotonic() + seconds if seconds else math.inf
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
 
     def left(self):
         return self._end - time.monotonic()
@@ -203,7 +203,10 @@ def run_reference(arguments, recipe_file, micro, batch, length, plan):
             ended(process)
     if process.returncode != 0:
         return failed(log)
-    run = json.loads(text.splitlines()[-1])
+    try:
+        run = json.loads(text.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {"error": f"it ended without a result, and with {text[-200:]!r}"}
     return run | {"watts": arguments.power(run["began"], run["ended"])} if "step_seconds" in run else run
 
 
@@ -276,34 +279,39 @@ def cell(value, form="{:,.0f}", scale=1):
 
 
 def table(rows):
-    heads = ["model", "length", "micro-batch", "tokens/s", "MFU, full square", "MFU, causal", "memory, GiB", "power, W", "peer tokens/s", "ratio",
+    heads = ["model", "length", "micro-batch", "tokens/s", "MFU, full square", "MFU, causal", "goal", "memory, GiB", "power, W", "peer tokens/s", "ratio",
              "peer memory, GiB", "peer power, W", "peer attention"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [row["model"], row["length"], cell(row["micro"]), cell(row["tokens_per_second"]), cell(row.get("mfu"), "{:.1f} %", 100),
-                 cell(row.get("mfu_causal"), "{:.1f} %", 100), cell(row["memory_bytes"], "{:.1f}", 2**-30), cell(row["watts"]),
-                 cell(row["peer_tokens_per_second"]), cell(row.get("ratio"), "{:.2f}"), cell(row["peer_memory_bytes"], "{:.1f}", 2**-30),
+                 cell(row.get("mfu_causal"), "{:.1f} %", 100), row["goal"] or "–", cell(row["memory_bytes"], "{:.1f}", 2**-30),
+                 cell(row["watts"]), cell(row["peer_tokens_per_second"]), cell(row.get("ratio"), "{:.2f}"), cell(row["peer_memory_bytes"], "{:.1f}", 2**-30),
                  cell(row["peer_watts"]), row["peer_attention"] or "–"]
         lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     return "\n".join(lines + [f"{row['model']} at {row['length']}: {problem}" for row in rows for problem in row["problems"]])
 
 
 def kernels(arguments, scratch):
-    """What cuda_ops_bench measures, or its error."""
+    """What cuda_ops_bench measures, or why it does not."""
+    if arguments.clock.too_late():
+        return {"no_time": True}
     program, out = pathlib.Path(arguments.program).with_name("cuda_ops_bench"), pathlib.Path(scratch) / "kernels.json"
     limit = arguments.clock.limit(arguments.limit)
+    if not program.exists():
+        return {"error": f"{program} is not built"}
     try:
         done = subprocess.run([program, "--json", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", timeout=limit)
         return json.loads(out.read_text()) if done.returncode == 0 else {"error": done.stderr.strip()[-2000:] or f"exit code {done.returncode}"}
-    except FileNotFoundError:
-        return {"error": f"{program} is not built"}
     except subprocess.TimeoutExpired:
-        return {"error": f"not done in {limit:.0f} s"}
+        return late(arguments, limit, "not done")
+    except (OSError, ValueError) as error:
+        return {"error": f"{program}: {error}"}
 
 
 def kernel_table(found):
-    if "error" in found:
-        return f"kernels: {found['error']}"
+    problem = found.get("error", problem_of(found))
+    if problem:
+        return f"kernels: {problem}"
     lines = [f"copy {found['copy_bytes_per_second'] / 1e9:,.0f} GB/s, products {found['matmul_flops_per_second'] / 1e12:,.0f} TFLOP/s",
              "| kernel | microseconds | share of its roof |", "|---|---|---|"]
     rows = [f"| {k['name']} | failed: {k['error']} | – |" if "error" in k else f"| {k['name']} | {1e6 * k['seconds']:,.1f} | {100 * k['share']:.0f} % |"

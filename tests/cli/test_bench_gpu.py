@@ -18,9 +18,13 @@ TOOL = ROOT / "tools" / "bench_gpu.py"
 DRY_RUN = [sys.executable, TOOL, "--program", PROGRAM, "--dry-run", "--steps", "5", "--micro-batches", "2"]
 
 
+def write_program(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+
+
 def fake_nvidia_smi(folder, text):
-    (folder / "nvidia-smi").write_text(f"#!/bin/bash\n{text}\n")
-    (folder / "nvidia-smi").chmod(0o755)
+    write_program(folder / "nvidia-smi", f"#!/bin/bash\n{text}\n")
 
 
 def test_a_dry_run_goes_through_all_of_it(tmp_path):
@@ -77,12 +81,19 @@ def test_a_model_that_does_not_fit_gets_smaller_micro_batches(monkeypatch, tmp_p
     assert row["problems"] == ["peer: out of memory"] and "out of memory" in tool.table([row])
 
 
-def test_without_time_every_row_says_so(tmp_path):
+@pytest.mark.parametrize("seconds", ["0", "0.1"])
+def test_without_time_every_row_says_so(tmp_path, seconds):
     out = tmp_path / "bench.json"
-    done = subprocess.run([*DRY_RUN, "--output", out, "--seconds", "0.1"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*DRY_RUN, "--output", out, "--seconds", seconds], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert [row["problems"] for row in json.loads(out.read_text())["rows"]] == [["no time left"]] * 2
     assert "llama_tiny at 128: no time left" in done.stdout
+
+
+def test_the_table_shows_the_goal():
+    rows = [tool.empty_row("llama32_1b", 2048, "measured", goal="72,000 tokens/s"), tool.empty_row("llama32_1b", 4096, "measured")]
+    heads, _, *lines = [[cell.strip() for cell in line.split("|")] for line in tool.table(rows).splitlines()[:4]]
+    assert [line[heads.index("goal")] for line in lines] == ["72,000 tokens/s", "–"] and {len(line) for line in lines} == {len(heads)}
 
 
 def arguments(**more):
@@ -93,8 +104,7 @@ def arguments(**more):
 def test_a_run_gets_what_time_is_left(monkeypatch, tmp_path):
     """Both sides hang: at the end of all time that is no fault, at the end of their own it is one."""
     hangs = tmp_path / "hangs"
-    hangs.write_text("#!/bin/bash\nsleep 100\n")
-    hangs.chmod(0o755)
+    write_program(hangs, "#!/bin/bash\nsleep 100\n")
     monkeypatch.setattr(tool.sys, "executable", str(hangs))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
@@ -108,8 +118,7 @@ def test_a_run_gets_what_time_is_left(monkeypatch, tmp_path):
 def test_a_run_keeps_the_loaders_path(monkeypatch, tmp_path):
     """Where some machines have the driver."""
     program = tmp_path / "program"
-    program.write_text("#!/bin/bash\necho $LD_LIBRARY_PATH; exit 1\n")
-    program.chmod(0o755)
+    write_program(program, "#!/bin/bash\necho $LD_LIBRARY_PATH; exit 1\n")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
     assert tool.run_ours(arguments(program=str(program)), "llama_tiny", [], tmp_path / "run") == {"error": "/usr/local/nvidia/lib64\n"}
 
@@ -142,8 +151,7 @@ def test_a_row_and_kernels_that_fail_are_told_and_the_others_measured(monkeypatc
     """On what says that it is a GPU, with a cuda_ops_bench that fails."""
     fake_nvidia_smi(tmp_path, 'case "$*" in *loop*) exec sleep 100 ;; *) echo "Fake, 1 MiB, 1, 700 W, 1980 MHz" ;; esac')
     bench = tmp_path / "cuda_ops_bench"
-    bench.write_text("#!/bin/bash\necho no such kernel >&2; exit 3\n")
-    bench.chmod(0o755)
+    write_program(bench, "#!/bin/bash\necho no such kernel >&2; exit 3\n")
     done = tool.empty_row("llama_tiny", 2048, "measured")
 
     def row(arguments, name, *_):
@@ -164,6 +172,35 @@ def test_a_row_and_kernels_that_fail_are_told_and_the_others_measured(monkeypatc
         assert line in out
     report = json.loads((tmp_path / "out.json").read_text())
     assert [row["model"] for row in report["rows"]] == ["tinyllama_1b", "llama32_1b"] and report["failed"]
+
+
+@pytest.mark.parametrize("text, problem", [
+    (None, "cuda_ops_bench is not built"), ("no program\0", "Exec format error"), ("#!/bin/bash\nexit 0\n", "No such file or directory"),
+    ("#!/bin/bash\necho '{\"copy' > $2\n", "line 1 column 7"), ("#!/bin/bash\nexit 4\n", "exit code 4")],
+    ids=["missing", "unknown format", "no file", "half a file", "no words"])
+def test_kernels_that_could_not_be_measured(tmp_path, text, problem):
+    if text is not None:
+        write_program(tmp_path / "cuda_ops_bench", text)
+    found = tool.kernels(arguments(program=tmp_path / "llm-pretrain"), tmp_path)
+    assert problem in found["error"] and problem in tool.kernel_table(found)
+
+
+def test_kernels_get_what_time_is_left(tmp_path):
+    """At the end of all time that is no failure, as for a row."""
+    write_program(tmp_path / "cuda_ops_bench", "#!/bin/bash\nexec sleep 100\n")
+    of = lambda **more: tool.kernels(arguments(program=tmp_path / "llm-pretrain", **more), tmp_path)
+    assert of(clock=tool.Clock(6), limit=100) == of(clock=tool.Clock(1)) == {"no_time": True}
+    assert of(limit=1) == {"error": "not done in 1 s"}
+    assert tool.kernel_table({"no_time": True}) == "kernels: no time left"
+
+
+@pytest.mark.parametrize("words", ["", "half {"])
+def test_a_peer_without_a_result_leaves_ours(monkeypatch, tmp_path, words):
+    write_program(tmp_path / "python", f"#!/bin/bash\necho -n '{words}'\n")
+    monkeypatch.setattr(tool.sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "run").mkdir()
+    found = tool.run_reference(arguments(), tmp_path / "run" / "config.json", 1, 1, 8, {})
+    assert found == {"error": f"it ended without a result, and with {words!r}"}
 
 
 def test_one_kernel_that_fails_is_a_failure(monkeypatch, tmp_path, capsys):
