@@ -23,8 +23,9 @@ def rpath_place(data):
     entries = dict(struct.iter_unpack("<QQ", data[dynamic[2]:dynamic[2] + dynamic[5]]))
     if DT_RPATH not in entries and DT_RUNPATH not in entries:
         return None
+    heeded = entries.get(DT_RUNPATH, entries.get(DT_RPATH))  # the loader ignores an RPATH beside a RUNPATH
     offset, address = next((s[2], s[3]) for s in segments if s[0] == PT_LOAD and s[3] <= entries[DT_STRTAB] < s[3] + s[5])
-    return entries[DT_STRTAB] - address + offset + entries.get(DT_RPATH, entries.get(DT_RUNPATH))
+    return entries[DT_STRTAB] - address + offset + heeded
 
 
 def main():

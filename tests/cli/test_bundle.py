@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -176,3 +177,21 @@ def test_set_rpath(tmp_path):
     assert rpath(file) == []
     subprocess.run([*SET_RPATH, file, "$ORIGIN"], check=True)
     assert file.read_bytes() == pathlib.Path("/bin/true").read_bytes()
+
+
+@pytest.mark.parametrize("kinds", [("RPATH", "RUNPATH"), ("RUNPATH", "RPATH")], ids="-".join)
+def test_set_rpath_writes_what_the_loader_heeds(tmp_path, kinds):
+    """Of both kinds in one file, which linkers once wrote, the RUNPATH. RELACOUNT's place is taken for the second."""
+    tags, relacount = {"RPATH": 15, "RUNPATH": 29}, 0x6ffffff9
+    data = bytearray(pathlib.Path(PROGRAM).read_bytes())
+    found = re.search(r"DYNAMIC +(0x\w+) \S+ \S+ (0x\w+)", subprocess.check_output(["readelf", "-lW", PROGRAM], text=True))
+    first, size = (int(word, 16) for word in found.groups())
+    places = {struct.unpack_from("<Q", data, place)[0]: place for place in range(first, first + size, 16)}
+    path = next(places[tag] for tag in tags.values() if tag in places)
+    text = struct.unpack_from("<Q", data, path + 8)[0]
+    for place, kind in zip((path, places[relacount]), kinds):
+        struct.pack_into("<QQ", data, place, tags[kind], text + (kind == "RPATH"))  # the RPATH begins a letter later: writing there shows
+    file = tmp_path / "program"
+    file.write_bytes(data)
+    subprocess.run([*SET_RPATH, file, "$ORIGIN/../lib"], check=True)
+    assert "(RUNPATH)            Library runpath: [$ORIGIN/../lib]" in subprocess.check_output(["readelf", "-d", file], text=True)
