@@ -52,7 +52,8 @@ def rank_environments(ranks):
 
 
 def exit_codes(started, seconds):
-    """Of processes, when all have ended. None stands for one that had not in so many seconds, or 5 after another had failed: it may wait for that for ever."""
+    """Of processes, when all have ended. None stands for one that had not in so many seconds, or 5 after another had failed, for which it
+    may wait for ever."""
     deadline = time.monotonic() + seconds
     while True:
         codes = [process.poll() for process in started]
