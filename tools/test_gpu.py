@@ -120,6 +120,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for all together; what comes too late is not run")
     parser.add_argument("--only", nargs="+", help="names of the table")
     arguments = parser.parse_args()
+    unknown = set(arguments.only or ()) - {name for name, _, _ in commands(arguments.build)}
+    if unknown:
+        parser.error(f"--only knows no {', '.join(sorted(unknown))}")
     if not has_gpu():
         print("no GPU: nvidia-smi is missing, hangs, or lists none. What wants a GPU was not tested", file=sys.stderr)
         sys.exit(2)
