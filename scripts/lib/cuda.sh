@@ -2,7 +2,6 @@
 
 NVIDIA="$DEPS/libtorch/nvidia"
 CUDA_TOOLKIT_VERSION=13.0.2
-
 CUDA_DRIVER=580  # the oldest for that
 
 ldconfig_lists() {
@@ -15,7 +14,8 @@ ldconfig_lists() {
 has_usable_gpu() {
   local driver
   if command -v nvidia-smi >/dev/null; then
-    driver=$(timeout 60 nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || return 1
+    driver=$(timeout 60 nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null) || return 1
+    driver=${driver%%$'\n'*}  # of the first GPU
     [[ "$driver" =~ ^([0-9]+)\. ]] || return 1
     if [ "${BASH_REMATCH[1]}" -ge "$CUDA_DRIVER" ]; then return 0; fi
     say "the NVIDIA driver is $driver; GPUs want $CUDA_DRIVER or later, for CUDA ${CUDA_TOOLKIT_VERSION%%.*}: this will be set up for the CPU"
@@ -38,11 +38,16 @@ fetched_nvcc() {
   if [ -e "$NVIDIA/cu13/.nvcc-$CUDA_TOOLKIT_VERSION" ]; then echo "$NVIDIA/cu13/bin/nvcc"; fi
 }
 
+cuda_compiler() {
+  local nvcc
+  nvcc=$(system_nvcc)
+  echo "${nvcc:-$(fetched_nvcc)}"
+}
+
 # For cmake: exports the CUDA compiler that it is to take; fails where there is none.
 use_nvcc() {
   local nvcc
-  nvcc=$(system_nvcc)
-  nvcc=${nvcc:-$(fetched_nvcc)}
+  nvcc=$(cuda_compiler)
   [ -n "$nvcc" ] || return 1
   export CUDACXX="$nvcc"
   if [ -e "$NVIDIA/nccl/include/nccl.h" ]; then export NCCL_HOME="${NCCL_HOME:-$NVIDIA/nccl}"; fi
@@ -117,7 +122,7 @@ install_cuda_libraries() {
 
 # nvcc, and the headers of what the CUDA code calls.
 install_nvcc() {
-  [ -z "$(system_nvcc)$(fetched_nvcc)" ] || return 0
+  [ -z "$(cuda_compiler)" ] || return 0
   say "fetching NVIDIA's CUDA compiler"
   # nvcc's own wheel would take any version of its parts, but they only fit each other.
   fetch_nvidia nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85 +cudart +cublas
@@ -130,8 +135,7 @@ install_nvcc() {
 # A toolkit has no NCCL.
 install_nccl_header() {
   local nvcc folder
-  nvcc=$(system_nvcc)
-  nvcc=${nvcc:-$(fetched_nvcc)}
+  nvcc=$(cuda_compiler)
   [ -n "$nvcc" ] || return 0
   nvcc=$(readlink -f "$(command -v "$nvcc")")
   for folder in "$NVIDIA/nccl/include" "${NCCL_HOME:-/usr}/include" /usr/include /usr/local/include "$(dirname "$(dirname "$nvcc")")"/{,targets/*/}include; do
