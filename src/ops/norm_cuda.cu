@@ -196,11 +196,11 @@ __device__ TwoSums<A> block_sums(TwoSums<A> own, int64_t row) {
   return total;
 }
 
-// The backward where a thread has one pack of each row: all that a row needs is in registers, the next row's numbers
-// are under way meanwhile, and so are the sums over rows. A thread block takes one block of rows.
 template <bool kLayerNorm>
 constexpr int kRegisterThreads = kLayerNorm ? 512 : 1024;  // with more, LayerNorm's registers would not suffice
 
+// The backward where a thread has one pack of each row: all that a row needs is in registers, and so are the sums over
+// rows; the next row's numbers are under way meanwhile. A thread block takes one block of rows.
 template <typename T, int N, bool kLayerNorm>
 __global__ void __launch_bounds__(kRegisterThreads<kLayerNorm>) backward_in_registers_kernel(const NormBackward a) {
   using A = Compute<T>;

@@ -3,26 +3,20 @@
 A source that reads well can still store a pack of 16 bytes as eight stores of 2: nvcc does that where it loses track of alignment.
 """
 
-import importlib.util
 import os
 import pathlib
 import re
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools"))
+import kernel_report as tool  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", ROOT / "build"))
 LIBRARY = BUILD / "lib" / "liblonghaul.so"
 
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("kernel_report", ROOT / "tools" / "kernel_report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = load_tool()
 BUILT_FOR = re.search(r"^LONGHAUL_CUDA_BUILT_FOR:INTERNAL=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
 ARCHITECTURES = ["sm_" + word for word in re.findall(r"\b(\d+a?)-real", BUILT_FOR[1] if BUILT_FOR else "")]
 pytestmark = pytest.mark.skipif(not ARCHITECTURES, reason="built without CUDA: no machine code of kernels was looked at")
@@ -30,14 +24,14 @@ pytestmark = pytest.mark.skipif(not ARCHITECTURES, reason="built without CUDA: n
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def kernels(request):
-    assert TOOL.cuobjdump(), "cuobjdump is missing: scripts/setup --test installs it"
-    found = TOOL.kernels(LIBRARY, request.param)
+    assert tool.cuobjdump(), "cuobjdump is missing: scripts/setup --test installs it"
+    found = tool.kernels(LIBRARY, request.param)
     assert len(found) > 100
     return found
 
 
 def elements(kernel):
-    """(type, elements in a pack) of a kernel's template arguments; the widest type that it reads or writes packs of."""
+    """Of a kernel's template arguments: the types of numbers, and how many a pack has (None: the kernel has no packs)."""
     match = re.search(r"<(.*)>$", kernel["name"])
     words = [word.strip() for word in match[1].split(",")] if match else []
     packs = [int(word) for word in words if word.isdigit()]
