@@ -1,7 +1,6 @@
 #include "longhaul/checkpoint/checkpoint_writer.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include "longhaul/core/hash.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
+#include "ops/pinned_memory.h"
 
 namespace longhaul {
 namespace {
@@ -262,7 +262,7 @@ void CheckpointWriter::snapshot(CheckpointContent& content) {
     at::Tensor buffer = old ? std::move(old.mapped()) : at::Tensor();
     const at::Tensor& value = tensor.value;
     if (!buffer.defined() || buffer.scalar_type() != value.scalar_type() || buffer.sizes() != value.sizes()) {
-      buffer = at::empty(value.sizes(), at::TensorOptions().dtype(value.scalar_type()).pinned_memory(value.is_cuda()));
+      buffer = ops::pinned_tensor(value.sizes(), value.scalar_type(), value.device());
     }
     buffer.copy_(value.detach(), /*non_blocking=*/true);
     if (value.is_cuda()) device = value.device();

@@ -5,6 +5,8 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include "ops/pinned_memory.h"
+
 namespace longhaul::ops {
 
 using c10::impl::VirtualGuardImpl;
@@ -27,6 +29,10 @@ HostCopies::HostCopies(c10::Device device) : device_(device) {
 
 at::Tensor HostCopies::host_tensor(at::IntArrayRef sizes, c10::ScalarType type) const {
   return at::empty(sizes, at::TensorOptions().dtype(type).pinned_memory(!device_.is_cpu()));
+}
+
+at::Tensor HostCopies::lasting_host_tensor(at::IntArrayRef sizes, c10::ScalarType type) const {
+  return pinned_tensor(sizes, type, device_);
 }
 
 HostCopies::Ticket HostCopies::to_host(const at::Tensor& from, const at::Tensor& host) const {

@@ -28,11 +28,15 @@ class HostCopies {
 
   explicit HostCopies(c10::Device device);
 
-  // An uninitialised tensor in host memory, pinned where the device is a GPU.
+  // An uninitialised tensor in host memory, pinned where the device is a GPU; for what comes and goes. It takes a power
+  // of two bytes there, and may be freed while a copy is under way: LibTorch's allocator keeps the memory until it is
+  // done.
   at::Tensor host_tensor(at::IntArrayRef sizes, c10::ScalarType type) const;
+  // The same for what stays: no larger than it must be, and freed only when the device is idle (ops/pinned_memory.h).
+  at::Tensor lasting_host_tensor(at::IntArrayRef sizes, c10::ScalarType type) const;
 
-  // Start after what the device's current stream holds. `host` has to be left alone until the copy is done; the tensor
-  // on the device may be freed before.
+  // Start after what the device's current stream holds. Nobody may write to `host`, or read what arrives there, until
+  // the copy is done; either tensor may be freed before, if `host` is of one of the two kinds above.
   Ticket to_host(const at::Tensor& from, const at::Tensor& host) const;
   Ticket to_device(const at::Tensor& host, const at::Tensor& to) const;
 

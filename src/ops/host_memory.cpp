@@ -1,23 +1,20 @@
 #include "longhaul/ops/host_memory.h"
 
 #include <c10/core/CPUAllocator.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 #include <map>
 #include <mutex>
 #include <unordered_map>
 
-#include "longhaul/core/error.h"
+#include "ops/host_pages.h"
 
 namespace longhaul::ops {
 namespace {
 
-constexpr int64_t kSmallest = int64_t{1} << 20, kHugePage = int64_t{2} << 20, kPage = 4096;
+constexpr int64_t kSmallest = int64_t{1} << 20;
 
 // Eight sizes to each power of two, so that tensors of almost one size share blocks: at most 12.5 % are
 // wasted.
@@ -32,27 +29,6 @@ struct Block {
   int64_t size;
   int64_t asked;  // by the tensor that has it
 };
-
-// Begins on a huge page's border where the block is large enough to hold one.
-void* map_memory(int64_t size) {
-  const int64_t slack = size >= kHugePage ? kHugePage : 0;
-  void* const mapping =
-      mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (mapping == MAP_FAILED) {
-    throw EnvironmentError(
-        "out of memory: {} MiB for a tensor ({}). Use a smaller micro-batch or recomputation, or "
-        "a machine with more memory.",
-        size >> 20, std::strerror(errno));
-  }
-  if (slack == 0) return mapping;
-  char* const begin = static_cast<char*>(mapping);
-  char* const data =
-      reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + kHugePage - 1) / kHugePage * kHugePage);
-  if (data > begin) munmap(begin, data - begin);
-  if (begin + slack > data) munmap(data + size, begin + slack - data);
-  madvise(data, size, MADV_HUGEPAGE);  // advice: without huge pages it only is slower
-  return data;
-}
 
 class KeepingAllocator final : public c10::Allocator {
  public:
@@ -107,7 +83,7 @@ class KeepingAllocator final : public c10::Allocator {
     }
     peak_ = std::max(peak_, state_.live + size);
     trim(size);
-    return new Block{map_memory(size), size, 0};
+    return new Block{map_pages(size), size, 0};
   }
 
   static void release(void* data) {
@@ -137,7 +113,7 @@ class KeepingAllocator final : public c10::Allocator {
       Block* const block = largest->second;
       kept_.erase(largest);
       state_.kept -= block->size;
-      munmap(block->data, block->size);
+      unmap_pages(block->data, block->size);
       delete block;
     }
   }

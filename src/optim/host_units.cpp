@@ -21,16 +21,18 @@ HostUnits::HostUnits(const std::vector<UnitShare>& shares, c10::Device device)
   int64_t longest = 0;
   for (const UnitShare& share : shares) longest = std::max(longest, share.range.count());
   for (Buffers& here : buffers_) {
-    here.gradients = copies_.host_tensor({longest}, gradient_type(shares));
-    if (rounds_) here.values = copies_.host_tensor({longest}, shares.front().values.scalar_type());
+    here.gradients = copies_.lasting_host_tensor({longest}, gradient_type(shares));
+    if (rounds_) here.values = copies_.lasting_host_tensor({longest}, shares.front().values.scalar_type());
   }
 }
 
-at::Tensor HostUnits::state(size_t unit) const {
-  const int64_t count = shares_[unit].range.count();
-  // Pinned memory comes in powers of two bytes: only what travels lies there.
-  if (rounds_) return at::empty({count}, at::TensorOptions().dtype(gradient_type(shares_)));
-  return copies_.host_tensor({count}, gradient_type(shares_));
+at::Tensor HostUnits::master(size_t unit) const {
+  if (rounds_) return moment(unit);  // its rounded copy travels
+  return copies_.lasting_host_tensor({shares_[unit].range.count()}, gradient_type(shares_));
+}
+
+at::Tensor HostUnits::moment(size_t unit) const {
+  return at::empty({shares_[unit].range.count()}, at::TensorOptions().dtype(gradient_type(shares_)));
 }
 
 at::Tensor HostUnits::values(size_t unit) {

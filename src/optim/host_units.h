@@ -15,8 +15,9 @@ class HostUnits {
   // `shares` outlive this.
   HostUnits(const std::vector<UnitShare>& shares, c10::Device device);
 
-  // In host memory, uninitialised, as long as the unit's share.
-  at::Tensor state(size_t unit) const;
+  // In host memory, uninitialised, as long as the unit's share. Pinned is a master that is sent to the device itself.
+  at::Tensor master(size_t unit) const;
+  at::Tensor moment(size_t unit) const;
 
   struct Operands {
     at::Tensor gradients;  // of the unit's share

@@ -1,5 +1,6 @@
 #include "longhaul/optim/optimizer.h"
 
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -30,10 +31,11 @@ Optimizer::Optimizer(ParameterStore& store, const OptimizerConfig& config, const
   c10::AutoGradMode no_grad(false);
   if (config.offload) host_ = std::make_unique<HostUnits>(data_.shares(), store.options().device);
   for (size_t u = 0; u < data_.shares().size(); ++u) {
-    const at::Tensor& values = data_.shares()[u].values;
-    const auto state = [&] { return host_ ? host_->state(u).zero_() : at::zeros_like(data_.shares()[u].gradients); };
-    const bool own_master = host_ || values.scalar_type() == at::kBFloat16;
-    states_.push_back({own_master ? state().copy_(values) : values, state(), state()});
+    const UnitShare& share = data_.shares()[u];
+    const auto moment = [&] { return host_ ? host_->moment(u).zero_() : at::zeros_like(share.gradients); };
+    const auto master = [&] { return host_ ? host_->master(u) : at::empty_like(share.gradients); };
+    const bool own_master = host_ || share.values.scalar_type() == at::kBFloat16;
+    states_.push_back({own_master ? master().copy_(share.values) : share.values, moment(), moment()});
   }
 }
 

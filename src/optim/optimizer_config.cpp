@@ -41,10 +41,9 @@ const FieldTable& fields<OptimizerConfig>() {
           field<&C::clip_norm>("clip_norm", "gradients are scaled down to this global L2 norm; 0: off")
               .at_least(0)
               .known_as("clip_grad", "max_grad_norm"),
-          field<&C::offload>(
-              "offload",
-              "masters and moments in pinned host memory, stepped over by the CPU: for models whose 12 bytes a "
-              "parameter of them don't fit the GPU. The same numbers as the CPU's own step")
+          field<&C::offload>("offload",
+                             "masters and moments in host memory, stepped over by the CPU: for models whose 12 bytes a "
+                             "parameter of them don't fit the GPU. The same numbers as the CPU's own step")
               .known_as("optimizer_cpu_offload"),
       });
   return table;

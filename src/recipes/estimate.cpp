@@ -1,6 +1,7 @@
 #include "longhaul/recipes/estimate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "longhaul/model/shard.h"
 #include "longhaul/parallel/pipeline_schedule.h"
@@ -58,6 +59,12 @@ void add_states(const Recipe& recipe, const ParallelConfig& layout, const RankSh
     estimate.communication += width * under_way / ranks;
 }
 
+// The inputs of recomputed layers in host memory, of which `kept` bytes would be kept on the device: two tensors of
+// `tensor` bytes a layer. LibTorch's allocator of pinned memory gives each of them a power of two bytes.
+double waiting_activations(const Recipe& recipe, double kept, double tensor) {
+  return recipe.trainer.device == DeviceChoice::cpu ? kept : kept / tensor * std::exp2(std::ceil(std::log2(tensor)));
+}
+
 // How many of the stage's layers, with multiplicity, are alive at once, by whether they are recomputed.
 struct LiveLayers {
   double recomputed = 0, plain = 0;
@@ -96,9 +103,9 @@ MemoryEstimate estimate_stage_memory(const Recipe& recipe, const ParallelConfig&
   const double plain = tokens * live.plain * per_token.kept_by_layer(RecomputeMode::none);
   estimate.activations = plain + recomputed;
   if (recompute.offload) {
-    estimate.host += recomputed;
-    estimate.activations =
-        plain + 2 * tokens * per_token.kept_by_layer(recompute.mode);  // one layer's, and the next one's
+    const double layer = tokens * per_token.kept_by_layer(recompute.mode);
+    estimate.host += waiting_activations(recipe, recomputed, layer / 2);
+    estimate.activations = plain + 2 * layer;  // one layer's, and the next one's
   }
   // The last layer's backward comes first, while all others' activations are there.
   const RecomputeMode last = live.plain > 0 && recompute.layers > 0 ? RecomputeMode::none : recompute.mode;

@@ -13,7 +13,7 @@ struct MemoryEstimate {
   double activations = 0;    // kept from forward to backward, of all micro-batches under way
   double working = 0;        // beyond them: the output layer's chunk of logits, or what one layer's backward needs
   double communication = 0;  // tensors made to be exchanged
-  double host = 0;           // in pinned host memory: what optimizer.offload and recompute.offload move there
+  double host = 0;           // in host memory: what optimizer.offload and recompute.offload move there
   double total() const { return weights + gradients + optimizer + activations + working + communication; }
 };
 

@@ -1,0 +1,96 @@
+#include "ops/pinned_memory.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <sys/mman.h>
+
+#include <mutex>
+
+#include "longhaul/core/log.h"
+#include "longhaul/core/progress.h"
+#include "ops/cuda_host_memory.h"
+#include "ops/dispatch.h"
+#include "ops/host_pages.h"
+
+namespace longhaul::ops {
+namespace {
+
+constexpr int64_t kSmallest = int64_t{1} << 20;  // bytes
+
+int64_t bytes_of(at::IntArrayRef sizes, c10::ScalarType type) {
+  return c10::multiply_integers(sizes) * static_cast<int64_t>(c10::elementSize(type));
+}
+
+// Has the system find the pages, by all threads: locking them alone would do that by one.
+void touch(void* data, int64_t bytes) {
+  auto* const begin = static_cast<volatile char*>(data);
+  at::parallel_for(0, bytes / kPage, /*grain_size=*/512, [&](int64_t first, int64_t last) {
+    for (int64_t page = first; page < last; ++page) begin[page * kPage] = 0;
+  });
+}
+
+void warn_once(int64_t bytes, const std::string& problem) {
+  static std::once_flag told;
+  std::call_once(told, [&] {
+    log::warning_here(
+        "{} of host memory can't be page-locked ({}): copies between it and the GPU will be slower, and hold up the host. "
+        "`ulimit -l` and the container's limit of memory say how much may be; this is said once",
+        format_bytes(static_cast<double>(bytes)), problem);
+  });
+}
+
+class CudaPageLock final : public PageLock {
+ public:
+  explicit CudaPageLock(c10::Device device) : device_(device) {}
+
+  std::string lock(void* data, int64_t bytes) override {
+    const char* problem = "this build has no CUDA code";
+    const bool locked =
+        call_cuda(LONGHAUL_CUDA_KERNEL(cuda::lock_host_memory), data, static_cast<size_t>(bytes), &problem);
+    return locked ? "" : problem;
+  }
+
+  void unlock(void* data) override {
+    try {
+      c10::impl::VirtualGuardImpl(device_.type()).synchronizeDevice(device_.index());
+    } catch (const c10::Error&) {
+      // A device that failed copies nothing any more.
+    }
+    call_cuda(LONGHAUL_CUDA_KERNEL(cuda::unlock_host_memory), data);
+  }
+
+ private:
+  const c10::Device device_;
+};
+
+}  // namespace
+
+at::Tensor locked_tensor(at::IntArrayRef sizes, c10::ScalarType type, const std::shared_ptr<PageLock>& pages) {
+  const auto options = at::TensorOptions().dtype(type);
+  const int64_t bytes = (bytes_of(sizes, type) + kPage - 1) / kPage * kPage;
+  if (bytes == 0) return at::empty(sizes, options);
+  const std::shared_ptr<void> memory(map_pages(bytes), [bytes](void* data) { unmap_pages(data, bytes); });
+  // A child process would share the pages until one of the two writes, and this one then write to another page than
+  // the device's.
+  madvise(memory.get(), bytes, MADV_DONTFORK);
+  touch(memory.get(), bytes);
+  const std::string problem = pages->lock(memory.get(), bytes);
+  if (!problem.empty()) {
+    warn_once(bytes, problem);
+    return at::from_blob(
+        memory.get(), sizes, [memory](void*) {}, options);
+  }
+  const std::shared_ptr<void> locked(memory.get(), [memory, pages](void* data) { pages->unlock(data); });
+  return at::from_blob(
+      locked.get(), sizes, [locked](void*) {}, options);
+}
+
+at::Tensor pinned_tensor(at::IntArrayRef sizes, c10::ScalarType type, c10::Device device) {
+  if (device.is_cpu() || bytes_of(sizes, type) < kSmallest)
+    return at::empty(sizes, at::TensorOptions().dtype(type).pinned_memory(!device.is_cpu()));
+  return locked_tensor(sizes, type, std::make_shared<CudaPageLock>(device));
+}
+
+}  // namespace longhaul::ops
