@@ -1,6 +1,7 @@
 #include "longhaul/recipes/activation_memory.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "longhaul/model/shard.h"
 #include "longhaul/ops/cross_entropy_chunk.h"
@@ -11,6 +12,7 @@ ActivationMemory::ActivationMemory(const ModelConfig& m, double element, const P
   const double query = static_cast<double>(m.heads * m.head_dim) / tensor;
   const double key_value = static_cast<double>(m.head_dim) * std::max(static_cast<double>(m.kv_heads) / tensor, 1.0);
   hidden_ = element * static_cast<double>(m.hidden);
+  query_ = element * query;
   norm_share_ = layout.sequence ? tensor : 1;
   attention_ = element * (2 * query + 2 * key_value);
   // FP32: a maximum and a sum of each head's scores; of both norms the scale, and with LayerNorm the mean.
@@ -46,12 +48,52 @@ double ActivationMemory::working(RecomputeMode mode) const {
   return 0;
 }
 
+double ActivationMemory::around_attention_backward(RecomputeMode mode) const {
+  const double norm_tensor = hidden_ / norm_share_;
+  // The loss's gradient and the stream's, and that of attention's output.
+  const double gradients = 2 * norm_tensor + query_;
+  const double mlp = norm_tensor + first_, mlp_outputs = norm_tensor + activated_;
+  switch (mode) {
+    case RecomputeMode::none:
+      return gradients - mlp - mlp_outputs;
+    case RecomputeMode::selective:
+      return gradients - mlp;
+    case RecomputeMode::full:
+      return gradients + kept_by_layer(RecomputeMode::none) + norm_tensor - mlp - mlp_outputs;
+  }
+  return 0;
+}
+
 double ActivationMemory::kept_by_ends() const {
   return 3 * hidden_ / norm_share_;
 }
 
 double ActivationMemory::exchanged() const {
   return tensor_exchange_ + pipeline_exchange_;
+}
+
+bool has_fused_attention(const Recipe& recipe) {
+  const ModelConfig& m = recipe.model;
+  return recipe.trainer.device != DeviceChoice::cpu && recipe.trainer.precision == Precision::bf16 &&
+         m.head_dim % 8 == 0 && m.head_dim <= 256 && m.attention_dropout == 0;
+}
+
+double attention_backward_memory(const Recipe& recipe, const ParallelConfig& layout, double tokens) {
+  constexpr double kElement = 2, kRowsADocument = 128, kProcessors = 132;  // of an H100 or H200
+  const ModelConfig& m = recipe.model;
+  const int64_t head_multiple = m.head_dim <= 128 ? 32 : 64;
+  const auto head_dim = static_cast<double>(m.head_dim);
+  const auto rounded_head_dim = static_cast<double>((m.head_dim + head_multiple - 1) / head_multiple * head_multiple);
+  const double heads = static_cast<double>(m.heads) / static_cast<double>(layout.tensor);
+  const double kv_heads = std::max(static_cast<double>(m.kv_heads) / static_cast<double>(layout.tensor), 1.0);
+  const auto documents = static_cast<double>(recipe.batch.micro);
+  const double gradients = kElement * tokens * (heads + 2 * kv_heads) * head_dim;
+  // Of keys and values, for each query head, before those that share them are summed.
+  const double by_query_head = kv_heads == heads ? 0 : kElement * tokens * 2 * heads * head_dim;
+  // FP32: the sum of the queries' gradient, of each part of the keys apart where its order matters, and a number a row.
+  const double parts = recipe.trainer.deterministic ? std::ceil(kProcessors / (documents * heads)) : 1;
+  const double sums = 4 * (tokens + kRowsADocument * documents) * heads * (parts * rounded_head_dim + 1);
+  return gradients + by_query_head + sums;
 }
 
 double logits_memory(const Recipe& recipe, const ParallelConfig& layout, double tokens) {

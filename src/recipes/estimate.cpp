@@ -109,7 +109,11 @@ MemoryEstimate estimate_stage_memory(const Recipe& recipe, const ParallelConfig&
   }
   // The last layer's backward comes first, while all others' activations are there.
   const RecomputeMode last = live.plain > 0 && recompute.layers > 0 ? RecomputeMode::none : recompute.mode;
-  const double backward = tokens * per_token.working(last);
+  double backward = tokens * per_token.working(last);
+  if (has_fused_attention(recipe)) {
+    backward = std::max(backward, tokens * per_token.around_attention_backward(last) +
+                                      attention_backward_memory(recipe, layout, tokens));
+  }
   const double loss = share.output ? tokens * per_token.kept_by_ends() + logits_memory(recipe, layout, tokens) : 0;
   estimate.working = std::max(backward, loss);
   estimate.communication += tokens * per_token.exchanged();

@@ -73,6 +73,62 @@ TEST(EstimateMemory, ByHand) {
   EXPECT_EQ(shared(Sharding::parameters).weights, 2 * (parameters / 4 + 2 * unit));
 }
 
+// 3 sequences of 10 tokens, 4 query heads of 24 numbers on 2 of keys, hidden 64, ffn 16, gated, BF16. The sizes of
+// FlashAttention 2's temporary tensors are those in mha_varlen_bwd of its flash_api.cpp.
+TEST(EstimateMemory, BackwardOfFusedAttention) {
+  Recipe r;
+  r.model.hidden = 64;
+  r.model.heads = 4;
+  r.model.kv_heads = 2;
+  r.model.head_dim = 24;
+  r.model.ffn_hidden = 16;
+  r.model.vocab_size = 10;
+  r.data.sequence_length = 10;
+  r.batch = {3, 3};
+  r.trainer.precision = Precision::bf16;
+  r.trainer.device = DeviceChoice::cuda;
+  r = resolved(r);
+  const double tokens = 30, rows = tokens + 3 * 128;
+  const double dq = tokens * 4 * 24 * 2, dk_dv = 2 * tokens * 2 * 24 * 2, expanded = 2 * tokens * 4 * 24 * 2;
+  const double dq_accum = rows * 4 * 32 * 4, softmax_d = rows * 4 * 4;  // 24 rounded up to 32, FP32
+  const double flash = dq + dk_dv + expanded + dq_accum + softmax_d;
+  // The gradients of loss, stream, and attention's output, without the layer's MLP: two sums' worth of its norm, gate
+  // and up, and their activation.
+  const double vector = tokens * 64 * 2, dout = tokens * 96 * 2, first = tokens * 32 * 2, activated = tokens * 16 * 2;
+  const double around = 2 * vector + dout - (2 * vector + first + activated);
+  const MemoryEstimate none = estimate_memory(r, {}, {});
+  EXPECT_DOUBLE_EQ(none.working, flash + around);
+  EXPECT_DOUBLE_EQ(estimate_memory(r, {}, {RecomputeMode::selective, 0}).working, flash + around + vector + activated);
+  // Norms in and out, QKV, attention's output, the MLP: in BF16. A maximum and a sum of each head, and the scales of
+  // two norms.
+  const double layer = 4 * vector + tokens * (192 + 96) * 2 + first + activated + tokens * (2 * 4 + 2) * 4;
+  EXPECT_DOUBLE_EQ(estimate_memory(r, {}, {RecomputeMode::full, 0}).working, flash + around + layer + vector);
+
+  const auto working = [&](const auto& change) {
+    Recipe changed = r;
+    change(changed);
+    return estimate_memory(changed, {}, {}).working;
+  };
+  EXPECT_DOUBLE_EQ(working([](Recipe& x) { x.trainer.deterministic = true; }), none.working + 10 * dq_accum)
+      << "12 blocks of heads on 132 processors";
+  EXPECT_DOUBLE_EQ(working([](Recipe& x) { x.model.kv_heads = 4; }), none.working - expanded + dk_dv)
+      << "nobody shares keys";
+  EXPECT_DOUBLE_EQ(
+      working([](Recipe& x) { x.model.head_dim = 136; }) - working([](Recipe& x) { x.model.head_dim = 128; }),
+      tokens * (5 * 4 + 2 * 2) * 8 * 2 - tokens * 4 * 8 * 2 + rows * 4 * (192 - 128) * 4)
+      << "rounded to 64 beyond 128";
+  // Elsewhere the loss is the most: its vectors, and 10 logits: BF16 on a GPU, FP32 with a BF16 copy on the CPU.
+  const double loss = 3 * vector + tokens * 10 * 2;
+  EXPECT_DOUBLE_EQ(working([](Recipe& x) { x.trainer.device = DeviceChoice::cpu; }), loss + tokens * 10 * 4);
+  EXPECT_DOUBLE_EQ(working([](Recipe& x) { x.model.attention_dropout = 0.1; }), loss);
+  EXPECT_DOUBLE_EQ(working([](Recipe& x) { x.model.head_dim = 26; }), loss);
+  EXPECT_DOUBLE_EQ(working([](Recipe& x) { x.model.ffn_hidden = 6400; }), 2 * vector + 400 * first) << "a large MLP's";
+  ParallelConfig halves;
+  halves.tensor = 2;
+  EXPECT_DOUBLE_EQ(estimate_memory(r, halves, {}).working,
+                   flash / 2 + 2 * vector + dout / 2 - (2 * vector + (first + activated) / 2));
+}
+
 // 3 tokens of 8 numbers are 96 bytes; pinned memory comes in powers of two.
 TEST(EstimateMemory, InputsOfRecomputedLayersInPinnedMemory) {
   Recipe r;
