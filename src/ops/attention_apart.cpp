@@ -113,8 +113,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
 
  private:
   static AttentionCore choose(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents) {
-    const bool fused = in.q.is_cuda() && in.q.scalar_type() == at::kBFloat16 && options.head_dim % 8 == 0 &&
-                       options.head_dim <= 256 && options.dropout == 0;
+    const bool fused = in.q.is_cuda() && fused_cores_take(in.q.scalar_type(), options, documents);
     return fused ? fastest_core(in, options, documents) : blocks_core();
   }
 };

@@ -43,10 +43,15 @@ struct AttentionCore {
 // ATen's operators on a block of queries at a time: any device, dtype, head_dim, and dropout. Slower than the
 // others.
 AttentionCore blocks_core();
-// LibTorch's FlashAttention 2: BF16 on CUDA, head_dim a multiple of 8 up to 256, no dropout.
+// LibTorch's FlashAttention 2, where fused_cores_take it.
 AttentionCore flash_core();
 // cuDNN's through LibTorch, under the same conditions and with documents of one length.
 AttentionCore cudnn_core();
+
+// Of tensors of `type` on a GPU: BF16, head_dim a multiple of 8 up to 256, no dropout, and a document of two tokens or
+// more. Where none has more than one, LibTorch's FlashAttention makes tokens of the query heads that share keys, and
+// fails if there are empty documents among them.
+bool fused_cores_take(at::ScalarType type, const AttentionOptions& options, const Documents& documents);
 
 // The fastest on this device: measured when a shape comes for the first time, then remembered. In
 // deterministic mode FlashAttention without measuring: its backward has a deterministic form, cuDNN's has

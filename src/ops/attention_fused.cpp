@@ -69,6 +69,11 @@ AttentionCore cudnn_core() {
   return {cudnn_forward, cudnn_backward};
 }
 
+bool fused_cores_take(at::ScalarType type, const AttentionOptions& options, const Documents& documents) {
+  return type == at::kBFloat16 && options.head_dim % 8 == 0 && options.head_dim <= 256 && options.dropout == 0 &&
+         documents.longest > 1;
+}
+
 AttentionCore fastest_core(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents) {
   if (documents.common_length == 0 || at::globalContext().deterministicAlgorithms()) return flash_core();
   static TimedChoice choices;

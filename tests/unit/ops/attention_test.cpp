@@ -88,8 +88,8 @@ at::Tensor by_definition(const at::Tensor& qkv, const Case& c, const AttentionOp
 
 TEST(AttentionDefinition, every_path_follows_it) {
   at::manual_seed(5);
-  for (const Case& c :
-       {Case{4, 2, 8, 8, {0, 5, 5, 12}}, Case{3, 1, 10, 4, {0, 9}, true}, Case{2, 2, 6, 0, {0, 1, 4}}}) {
+  for (const Case& c : {Case{4, 2, 8, 8, {0, 5, 5, 12}}, Case{3, 1, 10, 4, {0, 9}, true}, Case{2, 2, 6, 0, {0, 1, 4}},
+                        Case{4, 2, 8, 8, {0, 0, 1, 2, 2, 3}}}) {
     const at::Tensor qkv = random_qkv(c);
     const AttentionOptions options = options_of(c);
     const at::Tensor expected = by_definition(qkv, c, options);
@@ -245,6 +245,25 @@ TEST(AttentionEdges, positions_beyond_the_table_are_refused) {
   AttentionOptions options = options_of(c);
   options.positions = at::tensor({0, 1, 1200, 3}, at::kLong);
   EXPECT_THROW(attention(random_qkv(c).to(at::kFloat), options), InternalError);
+}
+
+TEST(AttentionEdges, what_the_fused_kernels_take) {
+  const auto take = [](const Case& c, at::ScalarType type = at::kBFloat16, double dropout = 0) {
+    AttentionOptions options = options_of(c);
+    options.dropout = dropout;
+    Documents documents{c.cu_seqlens, {}};
+    for (size_t d = 0; d + 1 < c.cu_seqlens.size(); ++d)
+      documents.longest = std::max<int64_t>(documents.longest, c.cu_seqlens[d + 1] - c.cu_seqlens[d]);
+    return fused_cores_take(type, options, documents);
+  };
+  EXPECT_TRUE(take({4, 2, 64, 64, {0, 70, 70, 71}}));
+  EXPECT_TRUE(take({4, 2, 256, 64, {0, 2}}));
+  EXPECT_FALSE(take({4, 2, 64, 64, {0, 70}}, at::kFloat));
+  EXPECT_FALSE(take({4, 2, 64, 64, {0, 70}}, at::kBFloat16, 0.1));
+  EXPECT_FALSE(take({4, 2, 68, 64, {0, 70}}));
+  EXPECT_FALSE(take({4, 2, 264, 64, {0, 70}}));
+  EXPECT_FALSE(take({4, 2, 64, 64, {0, 0, 1, 2, 2, 3}}));
+  EXPECT_FALSE(take({4, 2, 64, 64, {0, 1}}));
 }
 
 TEST(AttentionEdges, no_tokens) {

@@ -162,7 +162,7 @@ TEST_P(CudaParity, Attention) {
   for (const Case& c :
        {Case{4, 2, 64, 64, {0, 130, 131, 300}}, Case{8, 8, 64, 32, {0, 128, 256}}, Case{6, 2, 18, 6, {0, 31, 32, 100}},
         Case{4, 1, 128, 128, {0, 517}, 0, true}, Case{2, 1, 256, 256, {0, 75}}, Case{3, 3, 80, 40, {0, 0, 70, 150}},
-        Case{4, 2, 64, 64, {0, 97, 200}, 0.25}, Case{2, 1, 64, 0, {0, 1}}}) {
+        Case{4, 2, 64, 64, {0, 97, 200}, 0.25}, Case{2, 1, 64, 0, {0, 1}}, Case{4, 2, 64, 64, {0, 0, 1, 2, 2, 3}}}) {
     SCOPED_TRACE(testing::Message() << c.heads << "/" << c.kv_heads << " heads of " << c.head_dim << ", dropout "
                                     << c.dropout);
     const int64_t tokens = c.cu_seqlens.back();
