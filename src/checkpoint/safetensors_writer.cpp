@@ -9,6 +9,7 @@
 #include "longhaul/checkpoint/safetensors_dtype.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/json_text.h"
+#include "ops/host_pieces.h"
 
 namespace longhaul {
 namespace {
@@ -56,13 +57,20 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vec
   file_.write(std::string_view(header_));
 }
 
-void SafetensorsWriter::write(const at::Tensor& tensor) {
+SafetensorsWriter::~SafetensorsWriter() = default;
+
+void SafetensorsWriter::write(const at::Tensor& tensor, Xxh3* checksum) {
   LONGHAUL_CHECK(next_ < order_.size(), "more tensors than were declared");
   const TensorDeclaration& declared = order_[next_++];
   LONGHAUL_CHECK(tensor.scalar_type() == declared.dtype && tensor.sizes() == at::IntArrayRef(declared.shape),
                  "tensor {} is not what was declared", declared.name);
-  const at::Tensor host = tensor.detach().cpu().contiguous();
-  file_.write(tensor_bytes(host));
+  const auto write_bytes = [&](std::span<const std::byte> bytes) {
+    if (checksum != nullptr) checksum->add(bytes);
+    file_.write(bytes);
+  };
+  if (tensor.device().is_cpu()) return write_bytes(tensor_bytes(tensor.detach().contiguous()));
+  if (!pieces_) pieces_ = std::make_unique<const ops::HostPieces>(tensor.device());
+  pieces_->read(tensor, write_bytes);
 }
 
 void SafetensorsWriter::finish() {

@@ -7,14 +7,19 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "longhaul/core/file.h"
+#include "longhaul/core/hash.h"
 
 namespace longhaul {
+namespace ops {
+class HostPieces;
+}
 
 struct TensorDeclaration {
   std::string name;
@@ -29,14 +34,16 @@ class SafetensorsWriter {
   // `format` is "pt" unless `metadata` says otherwise: some readers want it.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDeclaration> tensors,
                     std::map<std::string, std::string> metadata = {});
+  ~SafetensorsWriter();
 
   // The order in which `write` expects the tensors.
   const std::vector<TensorDeclaration>& order() const { return order_; }
   // The length and the JSON at the head of the file.
   const std::string& header() const { return header_; }
 
-  // The next tensor of `order()`, on any device, of the declared type and shape.
-  void write(const at::Tensor& tensor);
+  // The next tensor of `order()`, on any device, of the declared type and shape. Its bytes are added to `checksum`,
+  // too, if there is one. A GPU's come in pieces, the next while one is written.
+  void write(const at::Tensor& tensor, Xxh3* checksum = nullptr);
   void finish();
 
  private:
@@ -44,6 +51,7 @@ class SafetensorsWriter {
   std::string header_;
   size_t next_ = 0;
   AtomicFile file_;
+  std::unique_ptr<const ops::HostPieces> pieces_;  // from the first tensor of a GPU on
 };
 
 // Tensors that are all at hand, in one call.
