@@ -10,18 +10,26 @@ ldconfig_lists() {
   [[ "$all" == *$'\t'"$1 "* ]]
 }
 
-# Whether this machine has a GPU that LibTorch can use; says why where it has only an old driver for one.
+# Whether this machine has a GPU that LibTorch can use; where NVIDIA's tools are there and it has none, says why.
 has_usable_gpu() {
-  local driver
-  if command -v nvidia-smi >/dev/null; then
-    driver=$(timeout 60 nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null) || return 1
-    driver=${driver%%$'\n'*}  # of the first GPU
-    [[ "$driver" =~ ^([0-9]+)\. ]] || return 1
-    if [ "${BASH_REMATCH[1]}" -ge "$CUDA_DRIVER" ]; then return 0; fi
-    say "the NVIDIA driver is $driver; GPUs want $CUDA_DRIVER or later, for CUDA ${CUDA_TOOLKIT_VERSION%%.*}: this will be set up for the CPU"
-    return 1
+  local answer version seen code=0
+  if ! command -v nvidia-smi >/dev/null; then
+    ldconfig_lists libcuda.so.1 || compgen -G '/usr/local/nvidia/lib*/libcuda.so.1' >/dev/null
+    return
   fi
-  ldconfig_lists libcuda.so.1 || compgen -G '/usr/local/nvidia/lib*/libcuda.so.1' >/dev/null
+  answer=$(timeout 60 nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>&1) || code=$?
+  version=$(grep -m 1 -E '^[0-9]+\.' <<<"$answer") || true  # of the first GPU
+  if [ "$code" = 0 ] && [ -n "$version" ]; then
+    if [ "${version%%.*}" -ge "$CUDA_DRIVER" ]; then return 0; fi
+    seen="the NVIDIA driver is $version; GPUs want $CUDA_DRIVER or later, for CUDA ${CUDA_TOOLKIT_VERSION%%.*}"
+  elif [ "$code" = 124 ]; then
+    seen="nvidia-smi has given no answer in a minute"
+  else
+    answer=${answer%%$'\n'*}
+    seen="nvidia-smi lists no GPU (it says '${answer:-nothing}' and exits with $code)"
+  fi
+  say "$seen: this will be set up for the CPU; scripts/setup --gpu sets it up for GPUs all the same"
+  return 1
 }
 
 # The machine's own CUDA compiler, if it has one of LibTorch's major version.
