@@ -6,7 +6,9 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <sys/mman.h>
 
+#include <exception>
 #include <mutex>
+#include <utility>
 
 #include "longhaul/core/log.h"
 #include "longhaul/core/progress.h"
@@ -41,11 +43,43 @@ void warn_once(int64_t bytes, const std::string& problem) {
   });
 }
 
+// Locked where they can be.
+class Pages {
+ public:
+  Pages(int64_t bytes, std::shared_ptr<PageLock> pages)
+      : bytes_(bytes),
+        pages_(std::move(pages)),
+        data_(map_pages(bytes), [bytes](void* data) { unmap_pages(data, bytes); }) {
+    // A child process would share the pages until one of the two writes, and this one then write to another page than
+    // the device's.
+    madvise(data(), bytes_, MADV_DONTFORK);
+    touch(data(), bytes_);
+    const std::string problem = pages_->lock(data(), bytes_);
+    locked_ = problem.empty();
+    if (!locked_) warn_once(bytes_, problem);
+  }
+  ~Pages() {
+    pages_->wait_for_copies();
+    if (locked_) pages_->unlock(data());
+  }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+
+  void* data() const { return data_.get(); }
+
+ private:
+  const int64_t bytes_;
+  const std::shared_ptr<PageLock> pages_;
+  const std::shared_ptr<void> data_;
+  bool locked_ = false;
+};
+
 class CudaPageLock final : public PageLock {
  public:
   explicit CudaPageLock(c10::Device device) : device_(device) {}
 
   std::string lock(void* data, int64_t bytes) override {
+    const c10::DeviceGuard guard(device_);  // else another one would be woken
     const char* problem = "this build has no CUDA code";
     const bool locked =
         call_cuda(LONGHAUL_CUDA_KERNEL(cuda::lock_host_memory), data, static_cast<size_t>(bytes), &problem);
@@ -53,15 +87,24 @@ class CudaPageLock final : public PageLock {
   }
 
   void unlock(void* data) override {
-    try {
-      c10::impl::VirtualGuardImpl(device_.type()).synchronizeDevice(device_.index());
-    } catch (const c10::Error&) {
-      // A device that failed copies nothing any more.
-    }
-    call_cuda(LONGHAUL_CUDA_KERNEL(cuda::unlock_host_memory), data);
+    attempt([&] { call_cuda(LONGHAUL_CUDA_KERNEL(cuda::unlock_host_memory), data); });
+  }
+
+  void wait_for_copies() override {
+    attempt([&] { c10::impl::VirtualGuardImpl(device_.type()).synchronizeDevice(device_.index()); });
   }
 
  private:
+  // A device that failed copies nothing any more, and holds no memory.
+  template <typename Call>
+  void attempt(const Call& call) const {
+    try {
+      const c10::DeviceGuard guard(device_);
+      call();
+    } catch (const std::exception&) {
+    }
+  }
+
   const c10::Device device_;
 };
 
@@ -71,20 +114,9 @@ at::Tensor locked_tensor(at::IntArrayRef sizes, c10::ScalarType type, const std:
   const auto options = at::TensorOptions().dtype(type);
   const int64_t bytes = (bytes_of(sizes, type) + kPage - 1) / kPage * kPage;
   if (bytes == 0) return at::empty(sizes, options);
-  const std::shared_ptr<void> memory(map_pages(bytes), [bytes](void* data) { unmap_pages(data, bytes); });
-  // A child process would share the pages until one of the two writes, and this one then write to another page than
-  // the device's.
-  madvise(memory.get(), bytes, MADV_DONTFORK);
-  touch(memory.get(), bytes);
-  const std::string problem = pages->lock(memory.get(), bytes);
-  if (!problem.empty()) {
-    warn_once(bytes, problem);
-    return at::from_blob(
-        memory.get(), sizes, [memory](void*) {}, options);
-  }
-  const std::shared_ptr<void> locked(memory.get(), [memory, pages](void* data) { pages->unlock(data); });
+  const auto memory = std::make_shared<Pages>(bytes, pages);
   return at::from_blob(
-      locked.get(), sizes, [locked](void*) {}, options);
+      memory->data(), sizes, [memory](void*) {}, options);
 }
 
 at::Tensor pinned_tensor(at::IntArrayRef sizes, c10::ScalarType type, c10::Device device) {

@@ -11,20 +11,21 @@
 
 namespace longhaul::ops {
 
-// How pages are locked for a device.
+// How pages are locked for a device. Only `lock` may throw.
 class PageLock {
  public:
   virtual ~PageLock() = default;
   // [data, data + bytes), whole pages. Empty, or why they can't be.
   virtual std::string lock(void* data, int64_t bytes) = 0;
-  // After the copies from and to them that are under way. Does not throw.
   virtual void unlock(void* data) = 0;
+  // Returns when no copy is under way, from or to whatever memory.
+  virtual void wait_for_copies() = 0;
 };
 
-// An uninitialised tensor in pages of its own, unlocked when the last that shares its storage is gone. LibTorch tells
-// its own allocator of a copy's host memory, so that this keeps it; it does not know of ours. So freeing waits for the
-// copies, and nobody has to hold the tensor until they are done. Where the pages can't be locked it is ordinary memory:
-// copies are right, but wait for the host or it for them; a warning says so once.
+// An uninitialised tensor in pages of its own, given back when the last that shares its storage is gone. LibTorch's
+// allocator keeps a block until the copies that were started from and to it are done; it does not know of this one. So
+// freeing it waits for copies, and nobody has to hold the tensor until then. Where the pages can't be locked it is
+// ordinary memory: copies are right, but may hold up the host; a warning says so once.
 at::Tensor locked_tensor(at::IntArrayRef sizes, c10::ScalarType type, const std::shared_ptr<PageLock>& pages);
 
 // An uninitialised tensor in host memory, for copies from and to `device`: for a GPU page-locked (below 1 MiB by

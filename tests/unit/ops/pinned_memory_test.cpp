@@ -33,18 +33,26 @@ class FakeLock : public PageLock {
       EXPECT_EQ(mincore(page, kPage, &in_memory), 0);
       EXPECT_TRUE(in_memory & 1) << "a page that locking would have to find";
     }
+    last = data;
     if (problem.empty()) locked.push_back(data);
     return problem;
   }
   void unlock(void* data) override {
     EXPECT_TRUE(mapped(data)) << "unmapped while it was locked";
+    EXPECT_EQ(waits, 1) << "unlocked before copies are done";
     EXPECT_EQ(locked.back(), data);
     locked.pop_back();
+  }
+  void wait_for_copies() override {
+    EXPECT_TRUE(mapped(last)) << "unmapped before copies are done";
+    ++waits;
   }
 
   std::string problem;
   std::vector<int64_t> asked;
   std::vector<void*> locked;
+  void* last = nullptr;
+  int waits = 0;
 };
 
 TEST(PinnedMemory, TakesWholePagesAndNoMore) {
@@ -59,6 +67,7 @@ TEST(PinnedMemory, TakesWholePagesAndNoMore) {
                {{3, 700, 1000}, at::kBFloat16, 4202496},  // 4 200 000
                {{kMiB + 1}, at::kByte, kMiB + 4096}};
   for (const auto& c : cases) {
+    lock->waits = 0;
     const at::Tensor tensor = locked_tensor(c.sizes, c.type, lock);
     EXPECT_EQ(lock->asked.back(), c.bytes);
     EXPECT_EQ(tensor.sizes(), c.sizes);
@@ -78,6 +87,7 @@ TEST(PinnedMemory, LivesAsLongAsAView) {
   at::Tensor view = whole.narrow(0, 5, 10);
   whole.reset();
   EXPECT_EQ(lock->locked, std::vector<void*>{data});
+  EXPECT_EQ(lock->waits, 0);
   EXPECT_EQ(view.sum().item<float>(), 10);
   view.reset();
   EXPECT_TRUE(lock->locked.empty());
@@ -100,18 +110,18 @@ TEST(PinnedMemory, OutlivesWhoeverAskedForIt) {
 TEST(PinnedMemory, WhatCannotBeLockedIsOrdinaryMemory) {
   const auto lock = std::make_shared<FakeLock>();
   lock->problem = "no more may be locked";
-  void* data = nullptr;
-  {
-    testing::internal::CaptureStderr();
-    const at::Tensor first = locked_tensor({1000}, at::kFloat, lock), second = locked_tensor({1000}, at::kFloat, lock);
-    const std::string said = testing::internal::GetCapturedStderr();
-    const size_t place = said.find(lock->problem);
-    EXPECT_NE(place, std::string::npos) << said;
-    EXPECT_EQ(said.find(lock->problem, place + 1), std::string::npos) << "it is said once\n" << said;
-    data = first.data_ptr();
-    first.fill_(2);
-    EXPECT_EQ(first.sum().item<float>(), 2000);
-  }
+  testing::internal::CaptureStderr();
+  at::Tensor tensor = locked_tensor({1000}, at::kFloat, lock);
+  tensor = locked_tensor({1000}, at::kFloat, lock);
+  const std::string said = testing::internal::GetCapturedStderr();
+  const size_t place = said.find(lock->problem);
+  EXPECT_NE(place, std::string::npos) << said;
+  EXPECT_EQ(said.find(lock->problem, place + 1), std::string::npos) << "it is said once\n" << said;
+  EXPECT_EQ(tensor.fill_(2).sum().item<float>(), 2000);
+  void* const data = tensor.data_ptr();
+  lock->waits = 0;
+  tensor.reset();
+  EXPECT_EQ(lock->waits, 1) << "a copy may be under way all the same";
   EXPECT_TRUE(lock->locked.empty());  // and `unlock`, which would find nothing there, was not called
   EXPECT_FALSE(mapped(data));
 }
