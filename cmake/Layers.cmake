@@ -5,12 +5,8 @@ function(longhaul_layer name)
   if(LONGHAUL_HAS_CUDA)
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cu)
     list(APPEND sources ${cuda_sources})
-    set(toolkit_sources ${sources})
-    list(FILTER toolkit_sources INCLUDE REGEX "/(cublaslt|cuda_graph)/")  # headers alone: what they name is loaded at run time, or linked
-    set_source_files_properties(${toolkit_sources} PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}")
-  else()
-    list(FILTER sources EXCLUDE REGEX "/(nccl|cublaslt|cuda_graph)/")  # C++ that needs the CUDA toolkit's headers
   endif()
+  longhaul_toolkit_sources(sources)
   if(NOT sources)
     return()
   endif()
@@ -22,6 +18,19 @@ function(longhaul_layer name)
   endif()
   longhaul_objects(objects longhaul_${name} ${ARG_TORCH} ${sources})
   set_property(GLOBAL APPEND PROPERTY LONGHAUL_LAYERS ${objects})
+endfunction()
+
+# C++ that needs the CUDA toolkit: without it such sources leave the list. With it they need its headers alone: what those name is
+# loaded at run time, or linked.
+function(longhaul_toolkit_sources list)
+  if(LONGHAUL_HAS_CUDA)
+    set(toolkit_sources ${${list}})
+    list(FILTER toolkit_sources INCLUDE REGEX "/(cublaslt|cuda_graph)/")
+    set_source_files_properties(${toolkit_sources} PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}")
+  else()
+    list(FILTER ${list} EXCLUDE REGEX "/(nccl|cublaslt|cuda_graph)/")
+    set(${list} ${${list}} PARENT_SCOPE)
+  endif()
 endfunction()
 
 # Sources as object libraries, one for each precompiled header that serves some of them: TARGET_autograd, TARGET_tensor and

@@ -11,11 +11,16 @@ class Mlp final : public Mixer {
   at::Tensor forward(const at::Tensor& normed, const LayerContext& context) override;
 
  private:
+  at::Tensor activation_in_products(const at::Tensor& normed, bool discard);
+  at::Tensor activation_apart(const at::Tensor& normed, bool discard);
+  ops::Weight weight(const char* name) const;
+  ops::Weight bias(const char* name) const;  // undefined without biases
+
   const std::string prefix_;
   const ParameterStore& store_;
   const TensorGroup tensor_;
   const Activation activation_;
-  const bool gated_, bias_;
+  const bool gated_, has_bias_;
 };
 
 }  // namespace longhaul

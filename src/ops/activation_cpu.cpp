@@ -32,8 +32,8 @@ template <Activation kind, typename T>
 LONGHAUL_INLINE void backward_row(const ActivationBackward& a, int64_t row, Compute<T>* __restrict dbias) {
   const T* __restrict bias = static_cast<const T*>(a.bias);
   const T* __restrict x = static_cast<const T*>(a.x) + row * a.columns;
-  const T* __restrict dy = static_cast<const T*>(a.dy) + row * a.columns;
-  T* __restrict dx = static_cast<T*>(a.dx) + row * a.columns;
+  const T* dy = static_cast<const T*>(a.dy) + row * a.columns;  // may be dx
+  T* dx = static_cast<T*>(a.dx) + row * a.columns;
   if (dbias) {
 #pragma omp simd
     for (int64_t i = 0; i < a.columns; ++i) {

@@ -37,7 +37,7 @@ struct ActivationBackward : ActivationShape {
   const void* x = nullptr;
   const void* bias = nullptr;
   const void* dy = nullptr;
-  void* dx = nullptr;
+  void* dx = nullptr;     // may be dy
   void* dbias = nullptr;  // [columns] FP32 (FP64 for FP64), added to; null: not wanted
   RowBlocks blocks = {};
   void* partials = nullptr;  // workspace [blocks.count, columns] of dbias; used only with dbias

@@ -77,7 +77,7 @@ void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& ta
   }
 }
 
-void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode, const at::Tensor& bias) {
+void check_gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   LONGHAUL_CHECK(a.dim() == 2 && b.dim() == 2 && out.dim() == 2, "gemm takes matrices");
   LONGHAUL_CHECK(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
                  "gemm of [{}, {}] and [{}, {}] into [{}, {}]", a.size(0), a.size(1), b.size(0), b.size(1), out.size(0),
@@ -86,6 +86,10 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmM
                  c10::toString(b.scalar_type()));
   LONGHAUL_CHECK(out.scalar_type() == a.scalar_type() || out.scalar_type() == at::kFloat, "gemm into {}",
                  c10::toString(out.scalar_type()));
+}
+
+void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode, const at::Tensor& bias) {
+  check_gemm(a, b, out);
   if (out.numel() == 0) return;
   const OperatorScope scope([&] { return gemm_span(out.size(0), out.size(1), a.size(1)); });
   LONGHAUL_CHECK(mode == GemmMode::overwrite || (!bias.defined() && out.scalar_type() != at::kBFloat16),

@@ -16,6 +16,9 @@ enum class GemmMode { overwrite, accumulate };
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode = GemmMode::overwrite,
           const at::Tensor& bias = {});
 
+// Throws InternalError where such a product's tensors don't fit one another.
+void check_gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out);
+
 // The same by ATen: for FP64, machines without AVX-512, and what cuBLASLt does not take.
 void gemm_generic(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, GemmMode mode,
                   const at::Tensor& bias);

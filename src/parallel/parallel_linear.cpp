@@ -4,41 +4,33 @@
 
 #include "longhaul/core/error.h"
 #include "longhaul/ops/linear.h"
-#include "ops/gemm.h"
-#include "ops/saved_queue.h"
-#include "ops/weight_gradient.h"
+#include "ops/dispatch.h"
+#include "ops/linear_gradients.h"
 #include "parallel/token_chunks.h"
 
 namespace longhaul::parallel {
 namespace {
 
-using ops::WeightGradient;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 // Hidden from autograd: what is no input of the graph.
 struct Extras {
-  at::Tensor weight_main_grad, bias_main_grad;
+  ops::MainGrads main_grads;
   TensorGroup group;
 };
 
 // Groups live as long as the model; autograd's saved data knows only integers and tensors.
 void save(AutogradContext* context, const Extras& extras) {
-  context->saved_data["weight_main_grad"] = extras.weight_main_grad;
-  context->saved_data["bias_main_grad"] = extras.bias_main_grad;
+  ops::save_main_grads(context, extras.main_grads);
   context->saved_data["ranks"] = reinterpret_cast<int64_t>(extras.group.ranks);
   context->saved_data["sequence"] = extras.group.sequence;
   context->saved_data["chunks"] = extras.group.chunks;
-  ops::save_queue(context);
 }
 
 TensorGroup saved_group(AutogradContext* context) {
   return {reinterpret_cast<comm::Communicator*>(context->saved_data["ranks"].toInt()),
           context->saved_data["sequence"].toBool(), context->saved_data["chunks"].toInt()};
-}
-
-at::Tensor saved_tensor(AutogradContext* context, const char* name) {
-  return context->saved_data[name].toTensor();
 }
 
 struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
@@ -60,15 +52,8 @@ struct ColumnParallel : torch::autograd::Function<ColumnParallel> {
     Pending all = gather_tokens(x, group);
     Pending dx;
     if (context->needs_input_grad(0)) dx = sum_of_products(dy, weight, group);
-    const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
-    const at::Tensor inputs = all.wait();
-    dweight.add_product(dy.t(), inputs, ops::saved_queue(context));
-    result[1] = dweight.for_autograd();
-    if (bias.defined()) {
-      const WeightGradient dbias(bias, saved_tensor(context, "bias_main_grad"), context->needs_input_grad(2));
-      if (dbias.sum().defined()) ops::add_column_sums(dy, dbias.sum());
-      result[2] = dbias.for_autograd();
-    }
+    result[1] = ops::weight_gradient(context, weight, dy, all.wait());
+    result[2] = ops::bias_gradient(context, bias, dy);
     result[0] = dx.wait();
     return result;
   }
@@ -91,16 +76,9 @@ struct RowParallel : torch::autograd::Function<RowParallel> {
     const at::Tensor held = gradients[0].contiguous();
     GatheredTokens all(held, saved_group(context));
     variable_list result(4);
-    if (bias.defined()) {
-      const WeightGradient dbias(bias, saved_tensor(context, "bias_main_grad"), context->needs_input_grad(2));
-      if (dbias.sum().defined()) ops::add_column_sums(held, dbias.sum());
-      result[2] = dbias.for_autograd();
-    }
+    result[2] = ops::bias_gradient(context, bias, held);
     if (context->needs_input_grad(0)) result[0] = all.times(weight);
-    const at::Tensor dy = all.take();
-    const WeightGradient dweight(weight, saved_tensor(context, "weight_main_grad"), context->needs_input_grad(1));
-    dweight.add_product(dy.t(), x, ops::saved_queue(context));
-    result[1] = dweight.for_autograd();
+    result[1] = ops::weight_gradient(context, weight, all.take(), x);
     return result;
   }
 };
@@ -125,30 +103,28 @@ struct ReduceHidden : torch::autograd::Function<ReduceHidden> {
   }
 };
 
-std::optional<at::Tensor> optional(const ops::Weight& weight) {
-  return weight.defined() ? std::optional(weight.value) : std::nullopt;
-}
-
 }  // namespace
 
 at::Tensor column_parallel_linear(const at::Tensor& x, const ops::Weight& weight, const ops::Weight& bias,
                                   const TensorGroup& group) {
   if (!group.active()) return ops::linear(x, weight, bias);
-  return ColumnParallel::apply(x, weight.value, optional(bias), Extras{weight.main_grad, bias.main_grad, group});
+  return ColumnParallel::apply(x, weight.value, ops::optional_tensor(bias.value),
+                               Extras{{weight.main_grad, bias.main_grad}, group});
 }
 
 at::Tensor row_parallel_linear(const at::Tensor& x, const ops::Weight& weight, const ops::Weight& bias,
                                const TensorGroup& group) {
   if (!group.active()) return ops::linear(x, weight, bias);
-  return RowParallel::apply(x, weight.value, optional(bias), Extras{weight.main_grad, bias.main_grad, group});
+  return RowParallel::apply(x, weight.value, ops::optional_tensor(bias.value),
+                            Extras{{weight.main_grad, bias.main_grad}, group});
 }
 
 at::Tensor gather_hidden(const at::Tensor& hidden, const TensorGroup& group) {
-  return group.active() ? GatherHidden::apply(hidden, Extras{{}, {}, group}) : hidden;
+  return group.active() ? GatherHidden::apply(hidden, Extras{{}, group}) : hidden;
 }
 
 at::Tensor reduce_hidden(const at::Tensor& partial, const TensorGroup& group) {
-  return group.active() ? ReduceHidden::apply(partial, Extras{{}, {}, group}) : partial;
+  return group.active() ? ReduceHidden::apply(partial, Extras{{}, group}) : partial;
 }
 
 }  // namespace longhaul::parallel

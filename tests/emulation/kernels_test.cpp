@@ -106,25 +106,30 @@ TEST_P(Emulated, Activations) {
     for (const int64_t columns : {2, 33, 264}) {
       const int64_t rows = 19;
       const RowBlocks blocks = row_blocks(rows, true);
-      compare({input({rows, 2 * columns}, 1), input({rows, columns}, 2), input({columns}, 3), input({rows, columns}, 4),
-               input({rows, 2 * columns}, 5), input({rows, columns}, 6), statistics({columns})},
-              [&](bool cuda, const std::vector<at::Tensor>& t) {
-                const ActivationShape shape{element_type(t[0]), kind, rows, columns};
-                const GatedForward gated{shape, t[0].data_ptr(), t[3].data_ptr()};
-                cuda ? cuda::gated_forward(gated, nullptr) : cpu::gated_forward(gated);
-                const GatedBackward gated_backward{shape, t[0].data_ptr(), t[1].data_ptr(), t[4].data_ptr()};
-                cuda ? cuda::gated_backward(gated_backward, nullptr) : cpu::gated_backward(gated_backward);
-                const at::Tensor y = at::empty_like(t[1]);
-                const ActivationForward forward{shape, t[1].data_ptr(), t[2].data_ptr(), y.data_ptr()};
-                cuda ? cuda::activation_forward(forward, nullptr) : cpu::activation_forward(forward);
-                const at::Tensor partials = at::empty({blocks.count, columns}, t[6].options());
-                ActivationBackward backward{shape};
-                backward.x = t[1].data_ptr(), backward.bias = t[2].data_ptr(), backward.dy = t[3].data_ptr();
-                backward.dx = t[5].data_ptr(), backward.dbias = t[6].data_ptr();
-                backward.blocks = blocks, backward.partials = partials.data_ptr();
-                cuda ? cuda::activation_backward(backward, nullptr) : cpu::activation_backward(backward);
-                t[1].copy_(y);
-              });
+      compare(
+          {input({rows, 2 * columns}, 1), input({rows, columns}, 2), input({columns}, 3), input({rows, columns}, 4),
+           input({rows, 2 * columns}, 5), input({rows, columns}, 6), statistics({columns}), input({rows, columns}, 7)},
+          [&](bool cuda, const std::vector<at::Tensor>& t) {
+            const ActivationShape shape{element_type(t[0]), kind, rows, columns};
+            const GatedForward gated{shape, t[0].data_ptr(), t[3].data_ptr()};
+            cuda ? cuda::gated_forward(gated, nullptr) : cpu::gated_forward(gated);
+            const GatedBackward gated_backward{shape, t[0].data_ptr(), t[1].data_ptr(), t[4].data_ptr()};
+            cuda ? cuda::gated_backward(gated_backward, nullptr) : cpu::gated_backward(gated_backward);
+            const at::Tensor y = at::empty_like(t[1]);
+            const ActivationForward forward{shape, t[1].data_ptr(), t[2].data_ptr(), y.data_ptr()};
+            cuda ? cuda::activation_forward(forward, nullptr) : cpu::activation_forward(forward);
+            const at::Tensor partials = at::empty({blocks.count, columns}, t[6].options());
+            ActivationBackward backward{shape};
+            backward.x = t[1].data_ptr(), backward.bias = t[2].data_ptr(), backward.dy = t[3].data_ptr();
+            backward.dx = t[5].data_ptr(), backward.dbias = t[6].data_ptr();
+            backward.blocks = blocks, backward.partials = partials.data_ptr();
+            cuda ? cuda::activation_backward(backward, nullptr) : cpu::activation_backward(backward);
+            // In place, without a bias.
+            backward.bias = backward.dbias = backward.partials = nullptr;
+            backward.dy = backward.dx = t[7].data_ptr();
+            cuda ? cuda::activation_backward(backward, nullptr) : cpu::activation_backward(backward);
+            t[1].copy_(y);
+          });
     }
   }
 }

@@ -1,19 +1,16 @@
 // gemm() on CUDA. Which of cuBLASLt's ways is the fastest is measured when a product of some shape comes for
 // the first time, and then remembered.
-#include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 #include <c10/core/DeviceGuard.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <map>
 #include <mutex>
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
-#include "ops/cublaslt/product.h"
+#include "ops/cublaslt/product_tensors.h"
 #include "ops/dispatch.h"
 #include "ops/gemm_cuda.h"
 #include "ops/timed_choice.h"
@@ -35,25 +32,14 @@ cublasLtHandle_t handle_of(c10::DeviceIndex device) {
   return handle;
 }
 
-StridedMatrix matrix_of(const at::Tensor& x) {
-  return {x.size(0), x.size(1), x.stride(0), x.stride(1)};
-}
-
-uint32_t alignment_of(const void* pointer) {
-  return 1U << std::min(std::countr_zero(reinterpret_cast<uintptr_t>(pointer)), 8);  // 256 is what cuBLASLt assumes
-}
-
-cudaDataType_t cuda_type(const at::Tensor& x) {
-  return x.scalar_type() == at::kBFloat16 ? CUDA_R_16BF : CUDA_R_32F;
-}
-
 std::vector<int64_t> key_of(const ProductSpec& s, c10::DeviceIndex device) {
   std::vector<int64_t> key;
   for (const ColumnMajorFactor& x : {s.layout.left, s.layout.right, s.layout.out}) {
     key.insert(key.end(), {x.rows, x.columns, x.leading, x.transposed});
   }
-  key.insert(key.end(), {s.factors, s.out, s.compute, s.accumulate, s.has_bias, s.alignment_left, s.alignment_right,
-                         s.alignment_out, s.alignment_bias, s.deterministic, device});
+  key.insert(key.end(),
+             {s.factors, s.out, s.compute, s.accumulate, s.epilogue, s.aux_leading, s.alignment_left, s.alignment_right,
+              s.alignment_out, s.alignment_bias, s.alignment_aux, s.deterministic, device});
   return key;
 }
 
@@ -66,7 +52,7 @@ class Ways {
     const std::vector<int64_t> key = key_of(spec, device.index());
     const std::lock_guard lock(mutex_);  // held while timing: another thread's kernels would be timed along
     if (const auto known = known_.find(key); known != known_.end()) return known->second;
-    const std::vector<cublasLtMatmulAlgo_t> ways = product.ways(spec.deterministic ? 1 : kCandidates, pointers.bias);
+    const std::vector<cublasLtMatmulAlgo_t> ways = product.ways(spec.deterministic ? 1 : kCandidates, pointers);
     std::optional<cublasLtMatmulAlgo_t> best;
     if (!ways.empty()) best = ways[0];
     if (ways.size() > 1) {
@@ -86,7 +72,7 @@ class Ways {
   static size_t fastest(const Product& product, const std::vector<cublasLtMatmulAlgo_t>& ways, bool accumulate,
                         ProductPointers pointers, const at::Tensor& out) {
     at::Tensor scratch;
-    if (accumulate) {  // else `out` is written anew afterwards
+    if (accumulate) {  // else `out` is written anew afterwards, as is what GELU takes
       scratch = at::empty_strided(out.sizes(), out.strides(), out.options());
       pointers.out = scratch.mutable_data_ptr();
     }
@@ -98,40 +84,40 @@ class Ways {
   std::map<std::vector<int64_t>, std::optional<cublasLtMatmulAlgo_t>> known_;
 };
 
+// False, and nothing done, where cuBLASLt has no such product.
+bool multiply(const ProductTensors& tensors) {
+  const auto spec = product_spec(tensors);
+  if (!spec) return false;
+  const at::Tensor& out = tensors.out;
+  const c10::DeviceGuard guard(out.device());
+  const Product product(CublasLtLibrary::get(), handle_of(out.device().index()), *spec);
+  // The allocator gives it to nobody else before this stream has come past the product.
+  const at::Tensor workspace = at::empty({int64_t{kProductWorkspace}}, out.options().dtype(at::kByte));
+  ProductPointers pointers = product_pointers(tensors);
+  pointers.workspace = workspace.mutable_data_ptr();
+  static Ways ways;
+  const auto way = ways.of(product, *spec, pointers, out);
+  if (!way) return false;
+  product.run(*way, pointers, static_cast<cudaStream_t>(current_cuda_stream(out.device())));
+  return true;
+}
+
 }  // namespace
 
 bool cuda::gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, bool accumulate,
                 const at::Tensor& bias) {
-  const at::ScalarType type = a.scalar_type();
-  if ((type != at::kFloat && type != at::kBFloat16) || a.size(1) == 0) return false;
-  if (bias.defined() && bias.scalar_type() != out.scalar_type()) return false;
-  const auto layout = product_layout(matrix_of(a), matrix_of(b), matrix_of(out));
-  if (!layout) return false;
-  const auto& context = at::globalContext();
-  ProductPointers pointers{b.const_data_ptr(), a.const_data_ptr(), out.mutable_data_ptr(),
-                           bias.defined() ? bias.const_data_ptr() : nullptr, nullptr};
-  const bool tf32 = type == at::kFloat && context.allowTF32CuBLAS();
-  const ProductSpec spec{*layout,
-                         cuda_type(a),
-                         cuda_type(out),
-                         tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
-                         accumulate,
-                         bias.defined(),
-                         alignment_of(pointers.left),
-                         alignment_of(pointers.right),
-                         alignment_of(pointers.out),
-                         alignment_of(pointers.bias),
-                         context.deterministicAlgorithms()};
-  const c10::DeviceGuard guard(out.device());
-  const Product product(handle_of(out.device().index()), spec);
-  // The allocator gives it to nobody else before this stream has come past the product.
-  const at::Tensor workspace = at::empty({int64_t{kProductWorkspace}}, out.options().dtype(at::kByte));
-  pointers.workspace = workspace.mutable_data_ptr();
-  static Ways ways;
-  const auto way = ways.of(product, spec, pointers, out);
-  if (!way) return false;
-  product.run(*way, pointers, static_cast<cudaStream_t>(current_cuda_stream(out.device())));
-  return true;
+  const auto epilogue = bias.defined() ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+  return multiply({a, b, out, epilogue, bias, {}, accumulate});
+}
+
+bool cuda::gemm_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& activated,
+                     const at::Tensor& bias) {
+  const auto epilogue = bias.defined() ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
+  return multiply({a, b, activated, epilogue, bias, pre});
+}
+
+bool cuda::gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre) {
+  return multiply({a, b, dpre, CUBLASLT_EPILOGUE_DGELU, {}, pre});
 }
 
 }  // namespace longhaul::ops

@@ -12,8 +12,8 @@ void check(cublasStatus_t status, const char* what) {
 
 }  // namespace
 
-Product::Product(cublasLtHandle_t handle, const ProductSpec& spec)
-    : lt_(CublasLtLibrary::get()),
+Product::Product(const CublasLtLibrary& library, cublasLtHandle_t handle, const ProductSpec& spec)
+    : lt_(library),
       handle_(handle),
       spec_(spec),
       product_(nullptr, lt_.product_destroy),
@@ -23,14 +23,17 @@ Product::Product(cublasLtHandle_t handle, const ProductSpec& spec)
   cublasLtMatmulDesc_t product = nullptr;
   check(lt_.product_create(&product, spec.compute, CUDA_R_32F), "cublasLtMatmulDescCreate");
   product_.reset(product);
-  const auto set = [&](cublasLtMatmulDescAttributes_t name, const auto& value) {
-    check(lt_.product_set(product, name, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
-  };
   const auto operation = [](const ColumnMajorFactor& x) { return x.transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(CUBLASLT_MATMUL_DESC_TRANSA, operation(spec.layout.left));
   set(CUBLASLT_MATMUL_DESC_TRANSB, operation(spec.layout.right));
   // The bias runs along the rows of the column-major result: the columns of ours.
-  if (spec.has_bias) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+  set(CUBLASLT_MATMUL_DESC_EPILOGUE, spec.epilogue);
+  if (has_aux(spec.epilogue)) set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, spec.aux_leading);
+}
+
+template <typename Value>
+void Product::set(cublasLtMatmulDescAttributes_t name, const Value& value) const {
+  check(lt_.product_set(product_.get(), name, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
 }
 
 Product::Handle<cublasLtMatrixLayout_t> Product::layout_of(const ColumnMajorFactor& factor, cudaDataType_t type) const {
@@ -41,28 +44,27 @@ Product::Handle<cublasLtMatrixLayout_t> Product::layout_of(const ColumnMajorFact
   return {layout, lt_.layout_destroy};
 }
 
-void Product::set_bias(const void* bias) const {
-  if (!spec_.has_bias) return;
-  check(lt_.product_set(product_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
-        "cublasLtMatmulDescSetAttribute");
+void Product::set_epilogue_pointers(const ProductPointers& pointers) const {
+  if (has_bias(spec_.epilogue)) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, pointers.bias);
+  if (has_aux(spec_.epilogue)) set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, pointers.aux);
 }
 
-std::vector<cublasLtMatmulAlgo_t> Product::ways(int count, const void* bias) const {
-  set_bias(bias);
+std::vector<cublasLtMatmulAlgo_t> Product::ways(int count, const ProductPointers& pointers) const {
+  set_epilogue_pointers(pointers);
   cublasLtMatmulPreference_t raw = nullptr;
   check(lt_.preference_create(&raw), "cublasLtMatmulPreferenceCreate");
   const Handle<cublasLtMatmulPreference_t> preference(raw, lt_.preference_destroy);
-  const auto set = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
     check(lt_.preference_set(raw, name, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
   };
-  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kProductWorkspace});
-  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, spec_.alignment_left);
-  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, spec_.alignment_right);
-  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, spec_.alignment_out);
-  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, spec_.alignment_out);
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kProductWorkspace});
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, spec_.alignment_left);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, spec_.alignment_right);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, spec_.alignment_out);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, spec_.alignment_out);
   // Of the ways to split a sum over k, only the one that adds parts from the workspace in a fixed order.
   if (spec_.deterministic) {
-    set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   }
   std::vector<cublasLtMatmulHeuristicResult_t> results(count);
   int found = 0;
@@ -78,7 +80,7 @@ std::vector<cublasLtMatmulAlgo_t> Product::ways(int count, const void* bias) con
 }
 
 void Product::run(const cublasLtMatmulAlgo_t& way, const ProductPointers& pointers, cudaStream_t stream) const {
-  set_bias(pointers.bias);
+  set_epilogue_pointers(pointers);
   const float one = 1, beta = spec_.accumulate ? 1 : 0;
   check(lt_.multiply(handle_, product_.get(), &one, pointers.left, left_.get(), pointers.right, right_.get(), &beta,
                      pointers.out, out_.get(), pointers.out, out_.get(), &way, pointers.workspace, kProductWorkspace,

@@ -12,6 +12,7 @@
 #include "longhaul/ops/dropout.h"
 #include "longhaul/ops/embedding.h"
 #include "longhaul/ops/linear_cross_entropy.h"
+#include "longhaul/ops/linear_gelu.h"
 #include "longhaul/ops/norm.h"
 #include "ops/attention_apart.h"
 #include "ops/gemm.h"
@@ -103,6 +104,44 @@ TEST_P(CudaParity, Activation) {
       compare([&](const Tensors& in) -> Tensors { return {activation(in[0], {}, kind)}; }, {inputs[0]});
       compare([&](const Tensors& in) -> Tensors { return {gated_activation(in[0], kind)}; }, {inputs[0]});
     }
+  }
+}
+
+// Whether GELU is part of the products, which is a question of speed, or made apart: within BF16's rounding of its
+// input.
+TEST_P(CudaParity, LinearGelu) {
+  struct Case {
+    int64_t tokens, hidden, f;
+  };
+  for (const Case& c : {Case{1, 8, 8}, Case{5, 3, 7}, Case{130, 48, 96}, Case{100, 64, 258}, Case{512, 256, 1024}}) {
+    SCOPED_TRACE(testing::Message() << c.tokens << "x" << c.hidden << "x" << c.f);
+    const auto scaled = [&](int64_t rows, int64_t columns, uint64_t seed) {
+      return input({rows, columns}, seed) / std::sqrt(static_cast<double>(columns));
+    };
+    const Tensors inputs = {input({c.tokens, c.hidden}, 1) / 8, scaled(c.f, c.hidden, 2), input({c.f}, 3),
+                            scaled(c.hidden, c.f, 4), input({c.hidden}, 5)};
+    for (const GeluInput way : {GeluInput::fastest, GeluInput::rounded}) {
+      compare(
+          [&](const Tensors& in) -> Tensors {
+            return {gelu_linear(linear_gelu(in[0], {in[1]}, {in[2]}, way), {in[3]}, {in[4]})};
+          },
+          inputs, 8);
+      compare(
+          [&](const Tensors& in) -> Tensors {
+            return {gelu_linear(linear_gelu(in[0], {in[1]}, {}, way), {in[2]}, {})};
+          },
+          {inputs[0], inputs[1], inputs[3]}, 8);
+    }
+  }
+}
+
+// Where nothing is measured GELU is made apart: what selective recomputation makes again has the same bits.
+TEST_P(CudaParity, LinearGeluIsMadeApartInDeterministicMode) {
+  const Deterministic deterministic;
+  const at::Tensor x = input({64, 32}, 1).to(at::kCUDA), weight = input({128, 32}, 2).to(at::kCUDA);
+  for (const GeluInput way : {GeluInput::fastest, GeluInput::rounded}) {
+    const GeluPair pair = linear_gelu(x, {weight}, {}, way);
+    EXPECT_TRUE(bit_equal(pair.activated.cpu(), activation(pair.pre, {}, Activation::gelu_tanh).cpu()));
   }
 }
 
