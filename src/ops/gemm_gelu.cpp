@@ -24,15 +24,6 @@ void check_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre,
                  "a product with GELU has contiguous results of one shape");
 }
 
-void gradient_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre) {
-  gemm(a, b, dpre);
-  ActivationBackward arguments{shape_of(pre)};
-  arguments.x = data_or_null(pre);
-  arguments.dy = arguments.dx = data_or_null(dpre);
-  arguments.blocks = row_blocks(pre.size(0), on_cuda(pre));
-  launch(pre, cpu::activation_backward, LONGHAUL_CUDA_KERNEL(cuda::activation_backward), arguments);
-}
-
 // Calls apart(), or one_product(), which says whether there is such a way, where that was faster.
 template <typename OneProduct, typename Apart>
 void run_faster(TimedChoice& choice, const at::Tensor& a, const at::Tensor& b, bool has_bias,
@@ -72,13 +63,24 @@ void gemm_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, 
       [&] { gemm_gelu_apart(a, b, pre, activated, bias); });
 }
 
+void gemm_gelu_gradient_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre) {
+  check_gelu(a, b, pre, dpre);
+  if (pre.numel() == 0) return;
+  gemm(a, b, dpre);
+  ActivationBackward arguments{shape_of(pre)};
+  arguments.x = data_or_null(pre);
+  arguments.dy = arguments.dx = data_or_null(dpre);
+  arguments.blocks = row_blocks(pre.size(0), on_cuda(pre));
+  launch(pre, cpu::activation_backward, LONGHAUL_CUDA_KERNEL(cuda::activation_backward), arguments);
+}
+
 void gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre) {
   check_gelu(a, b, pre, dpre);
   if (pre.numel() == 0) return;
   static TimedChoice choice;
   run_faster(
       choice, a, b, false, [&] { return call_cuda(LONGHAUL_CUDA_KERNEL(cuda::gemm_gelu_gradient), a, b, pre, dpre); },
-      [&] { gradient_apart(a, b, pre, dpre); });
+      [&] { gemm_gelu_gradient_apart(a, b, pre, dpre); });
 }
 
 }  // namespace longhaul::ops

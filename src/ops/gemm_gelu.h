@@ -20,4 +20,7 @@ void gemm_gelu_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
 // dpre = (a · b) ⊙ gelu'(pre), both [m, n], contiguous, of the dtype of `a`.
 void gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre);
 
+// The same apart.
+void gemm_gelu_gradient_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre);
+
 }  // namespace longhaul::ops
