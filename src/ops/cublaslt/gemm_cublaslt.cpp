@@ -112,12 +112,11 @@ bool cuda::gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out,
 
 bool cuda::gemm_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& activated,
                      const at::Tensor& bias) {
-  const auto epilogue = bias.defined() ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
-  return multiply({a, b, activated, epilogue, bias, pre});
+  return multiply(product_with_gelu(a, b, pre, activated, bias));
 }
 
 bool cuda::gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre) {
-  return multiply({a, b, dpre, CUBLASLT_EPILOGUE_DGELU, {}, pre});
+  return multiply(product_with_gelu_gradient(a, b, pre, dpre));
 }
 
 }  // namespace longhaul::ops

@@ -27,6 +27,17 @@ cudaDataType_t cuda_type(const at::Tensor& x) {
 
 }  // namespace
 
+ProductTensors product_with_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre,
+                                 const at::Tensor& activated, const at::Tensor& bias) {
+  const auto epilogue = bias.defined() ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
+  return {a, b, activated, epilogue, bias, pre};
+}
+
+ProductTensors product_with_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre,
+                                          const at::Tensor& dpre) {
+  return {a, b, dpre, CUBLASLT_EPILOGUE_DGELU, {}, pre};
+}
+
 std::optional<ProductSpec> product_spec(const ProductTensors& t) {
   LONGHAUL_CHECK(has_bias(t.epilogue) == t.bias.defined() && has_aux(t.epilogue) == t.aux.defined(),
                  "a product's epilogue {} with tensors that it does not have", static_cast<int>(t.epilogue));

@@ -21,6 +21,12 @@ struct ProductTensors {
   bool accumulate = false;
 };
 
+// What gemm_gelu and gemm_gelu_gradient of ops/gemm_gelu.h are in one product.
+ProductTensors product_with_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre,
+                                 const at::Tensor& activated, const at::Tensor& bias);
+ProductTensors product_with_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre,
+                                          const at::Tensor& dpre);
+
 // Nothing for products that cuBLASLt does not take: FP64, empty sums, a bias of another type than `out`, rows of `aux`
 // whose length is no multiple of 8, and matrices neither row-major nor column-major.
 std::optional<ProductSpec> product_spec(const ProductTensors& tensors);

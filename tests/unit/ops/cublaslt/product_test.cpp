@@ -64,14 +64,14 @@ TEST_P(CublasLtProduct, IsDescribedAsItIsMeant) {
     ASSERT_TRUE(multiply({.a = a, .b = b, .out = total, .accumulate = true}));
     EXPECT_LT(max_error(total, sum + 1), 1e-6);
 
-    ASSERT_TRUE(multiply({a, b, out, CUBLASLT_EPILOGUE_GELU_AUX, {}, aux}));
+    ASSERT_TRUE(multiply(product_with_gelu(a, b, aux, out, {})));
     EXPECT_LT(max_error(out, gelu_of(sum)), 1e-6);
     EXPECT_LT(max_error(aux, sum), 1e-6);
-    ASSERT_TRUE(multiply({a, b, out, CUBLASLT_EPILOGUE_GELU_AUX_BIAS, bias, aux}));
+    ASSERT_TRUE(multiply(product_with_gelu(a, b, aux, out, bias)));
     EXPECT_LT(max_error(out, gelu_of(sum + wide(bias))), 1e-6);
     EXPECT_LT(max_error(aux, sum + wide(bias)), 1e-6);
     const at::Tensor pre = matrix(m, n, 4), before = pre.clone();
-    ASSERT_TRUE(multiply({a, b, out, CUBLASLT_EPILOGUE_DGELU, {}, pre}));
+    ASSERT_TRUE(multiply(product_with_gelu_gradient(a, b, pre, out)));
     EXPECT_LT(max_error(out, gelu_gradient(sum, pre)), 1e-6);
     EXPECT_TRUE(bit_equal(pre, before));
   }
@@ -83,8 +83,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, CublasLtProduct,
 TEST(CublasLtProducts, TakeNoRowsOfAnOddLengthWithGelu) {
   const at::Tensor a = matrix(4, 3, 1), b = matrix(3, 12, 2), out = at::empty({4, 12}), aux = at::empty({4, 12});
   EXPECT_TRUE(multiply({a, b, out}));
-  EXPECT_FALSE(multiply({a, b, out, CUBLASLT_EPILOGUE_GELU_AUX, {}, aux}));
-  EXPECT_FALSE(multiply({a, b, out, CUBLASLT_EPILOGUE_DGELU, {}, aux}));
+  EXPECT_FALSE(multiply(product_with_gelu(a, b, aux, out, {})));
+  EXPECT_FALSE(multiply(product_with_gelu_gradient(a, b, aux, out)));
 }
 
 TEST(CublasLtProducts, TakeNoFp64AndNoEmptySums) {
