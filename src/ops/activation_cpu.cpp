@@ -28,27 +28,19 @@ LONGHAUL_CLONES void forward_rows(const ActivationForward& a, int64_t begin, int
 }
 
 // `dbias` [columns] null or added to, before dx is rounded.
-template <Activation kind, typename T>
+template <Activation kind, bool has_bias, bool adds_up, typename T>
 LONGHAUL_INLINE void backward_row(const ActivationBackward& a, int64_t row, Compute<T>* __restrict dbias) {
   const T* __restrict bias = static_cast<const T*>(a.bias);
   const T* __restrict x = static_cast<const T*>(a.x) + row * a.columns;
   const T* dy = static_cast<const T*>(a.dy) + row * a.columns;  // may be dx
   T* dx = static_cast<T*>(a.dx) + row * a.columns;
-  if (dbias) {
 #pragma omp simd
-    for (int64_t i = 0; i < a.columns; ++i) {
-      const Compute<T> d = load(dy, i) * activate<kind>(load(x, i) + load(bias, i)).slope;
-      store(dx, i, d);
-      dbias[i] += d;
-    }
-  } else if (bias) {
-#pragma omp simd
-    for (int64_t i = 0; i < a.columns; ++i) {
-      store(dx, i, load(dy, i) * activate<kind>(load(x, i) + load(bias, i)).slope);
-    }
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < a.columns; ++i) store(dx, i, load(dy, i) * activate<kind>(load(x, i)).slope);
+  for (int64_t i = 0; i < a.columns; ++i) {
+    Compute<T> input = load(x, i);
+    if constexpr (has_bias) input += load(bias, i);
+    const Compute<T> d = load(dy, i) * activate<kind>(input).slope;
+    store(dx, i, d);
+    if constexpr (adds_up) dbias[i] += d;
   }
 }
 
@@ -57,7 +49,13 @@ LONGHAUL_CLONES void backward_block(const ActivationBackward& a, int64_t block) 
   using A = Compute<T>;
   A* dbias = a.dbias ? static_cast<A*>(a.partials) + block * a.columns : nullptr;
   if (dbias) std::fill_n(dbias, a.columns, A(0));
-  for (int64_t row = a.blocks.begin(block); row < a.blocks.end(block); ++row) backward_row<kind, T>(a, row, dbias);
+  for (int64_t row = a.blocks.begin(block); row < a.blocks.end(block); ++row) {
+    if (a.bias) {
+      dbias ? backward_row<kind, true, true, T>(a, row, dbias) : backward_row<kind, true, false, T>(a, row, dbias);
+    } else {
+      dbias ? backward_row<kind, false, true, T>(a, row, dbias) : backward_row<kind, false, false, T>(a, row, dbias);
+    }
+  }
 }
 
 }  // namespace

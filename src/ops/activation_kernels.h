@@ -35,7 +35,7 @@ struct ActivationForward : ActivationShape {
 
 struct ActivationBackward : ActivationShape {
   const void* x = nullptr;
-  const void* bias = nullptr;
+  const void* bias = nullptr;  // null: none, or within x
   const void* dy = nullptr;
   void* dx = nullptr;     // may be dy
   void* dbias = nullptr;  // [columns] FP32 (FP64 for FP64), added to; null: not wanted

@@ -17,10 +17,14 @@ void gemm_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, 
 void gemm_gelu_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& activated,
                      const at::Tensor& bias);
 
-// dpre = (a · b) ⊙ gelu'(pre), both [m, n], contiguous, of the dtype of `a`.
-void gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre);
+// dpre = (a · b) ⊙ gelu'(pre), both [m, n], contiguous, of the dtype of `a`; dbias [n] += the sums of dpre's columns,
+// FP32 (FP64 for FP64), or undefined. A kernel of its own adds them up before it rounds dpre, one product leaves them
+// to a pass over dpre.
+void gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre,
+                        const at::Tensor& dbias);
 
 // The same apart.
-void gemm_gelu_gradient_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre);
+void gemm_gelu_gradient_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre,
+                              const at::Tensor& dbias);
 
 }  // namespace longhaul::ops

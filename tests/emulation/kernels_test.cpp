@@ -124,8 +124,8 @@ TEST_P(Emulated, Activations) {
             backward.dx = t[5].data_ptr(), backward.dbias = t[6].data_ptr();
             backward.blocks = blocks, backward.partials = partials.data_ptr();
             cuda ? cuda::activation_backward(backward, nullptr) : cpu::activation_backward(backward);
-            // In place, without a bias.
-            backward.bias = backward.dbias = backward.partials = nullptr;
+            // In place, the bias within x.
+            backward.bias = nullptr;
             backward.dy = backward.dx = t[7].data_ptr();
             cuda ? cuda::activation_backward(backward, nullptr) : cpu::activation_backward(backward);
             t[1].copy_(y);

@@ -191,11 +191,13 @@ void products_with_gelu(Report& report, int64_t tokens) {
   const at::Tensor x = random({tokens, kHidden}), up = random({kFfn, kHidden}), bias = random({kFfn});
   const at::Tensor dy = random({tokens, kHidden}), down = random({kHidden, kFfn});
   const at::Tensor pre = random({tokens, kFfn}), other = at::empty_like(pre);
+  const at::Tensor dbias = at::zeros({kFfn}, on_gpu(at::kFloat));
   const double flops = 2.0 * static_cast<double>(tokens * kHidden * kFfn);
   report.flops("fc1, GELU apart", flops, [&] { gemm_gelu_apart(x, up.t(), pre, other, bias); });
   report.flops("fc1 with GELU", flops, [&] { gemm_gelu(x, up.t(), pre, other, bias); });
-  report.flops("fc2 input gradient, GELU's apart", flops, [&] { gemm_gelu_gradient_apart(dy, down, pre, other); });
-  report.flops("fc2 input gradient with GELU's", flops, [&] { gemm_gelu_gradient(dy, down, pre, other); });
+  report.flops("fc2 input gradient, GELU's apart", flops,
+               [&] { gemm_gelu_gradient_apart(dy, down, pre, other, dbias); });
+  report.flops("fc2 input gradient with GELU's", flops, [&] { gemm_gelu_gradient(dy, down, pre, other, dbias); });
 }
 
 // Moves queries, keys and values apart and computes nothing.

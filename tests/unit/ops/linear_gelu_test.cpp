@@ -141,6 +141,23 @@ TEST(LinearGeluGradients, FrozenTensorsGetNone) {
   for (const at::Tensor& t : in.all()) EXPECT_FALSE(t.grad().defined());
 }
 
+// One bias, and no gradient but its.
+TEST(LinearGeluGradients, EachBiasAlone) {
+  for (const bool first : {true, false}) {
+    for (const bool others_frozen : {true, false}) {
+      SCOPED_TRACE(testing::Message() << first << others_frozen);
+      Inputs in({6, 4, 8, 3}, true, at::kDouble);
+      (first ? in.b2 : in.b1) = at::Tensor();
+      if (!others_frozen) in = in.leaves(at::kDouble);
+      at::Tensor& bias = first ? in.b1 : in.b2;
+      bias = leaf(bias);
+      const at::Tensor dy = random_tensor({6, 3}, 6);
+      const Tensors got = gradients_of({ours(in)}, {dy}, {bias}), truth = gradients_of({reference(in)}, {dy}, {bias});
+      EXPECT_LT(max_error(got[0], truth[0]), 1e-12);
+    }
+  }
+}
+
 // The gradients of both weights wait; that of the input does not.
 TEST(LinearGeluGradients, WeightsWaitInTheQueue) {
   const Inputs in({9, 8, 16, 6}, true, at::kFloat);
