@@ -18,7 +18,7 @@ BUILD = pathlib.Path(os.environ.get("LONGHAUL_BUILD_DIR", ROOT / "build"))
 LIBRARY = BUILD / "lib" / "liblonghaul.so"
 
 BUILT_FOR = re.search(r"^LONGHAUL_CUDA_BUILT_FOR:INTERNAL=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
-ARCHITECTURES = ["sm_" + word for word in re.findall(r"\b(\d+a?)-real", BUILT_FOR[1] if BUILT_FOR else "")]
+ARCHITECTURES = ["sm_" + word for word in re.findall(r"\b(\d+a?)(?!\d|a|-virtual)", BUILT_FOR[1] if BUILT_FOR else "")]
 pytestmark = pytest.mark.skipif(not ARCHITECTURES, reason="built without CUDA: no machine code of kernels was looked at")
 
 
