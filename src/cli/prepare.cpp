@@ -58,6 +58,14 @@ std::string duplicates_text(const PreparedDataset& d) {
 }
 
 void print_report(const PrepareReport& report, bool sentences) {
+  if (report.already_there) {
+    for (const PreparedDataset& d : report.datasets) {
+      fmt::print("{} is there already, of the same input and options: {} documents, {} tokens\n", d.prefix,
+                 group_digits(d.documents), group_digits(d.tokens));
+    }
+    fmt::print("nothing to do; --overwrite prepares it anew\n");
+    return;
+  }
   std::vector<std::string> columns{"dataset", "documents", "tokens", "tokens/byte", "longest", "empty", "duplicates"};
   if (sentences) columns.insert(columns.begin() + 2, "sentences");
   TextTable table(columns);
@@ -172,12 +180,13 @@ void add_prepare_command(const Command& app) {
   command.option("--seal-every", options->seal_every, "MiB of text between points that a stopped run goes on from")
       .positive()
       .show_default();
+  command.flag("--overwrite", prepare_options.overwrite, "replace datasets that are there");
   command.examples(
       "Examples:\n"
       "  llm-pretrain prepare --input corpus.jsonl --tokenizer llama-3/ --output-prefix data/corpus --append-eod\n"
       "  llm-pretrain prepare --input 'part-*.jsonl' --input notes/ --tokenizer gpt2/ --output-prefix data/all --append-eod\n"
       "  llm-pretrain prepare --input 'cc/*.jsonl.zst' --tokenizer gpt2/ --output-prefix data/cc --append-eod --partition 3/8\n"
-      "A run that was stopped goes on where it was when the same command is given again.");
+      "A run that was stopped goes on where it was when the same command is given again; one that is complete does nothing.");
   command.run([options] {
     const StopGuard stop;
     PrepareOptions prepare_options = options->prepare;

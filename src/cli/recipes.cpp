@@ -82,7 +82,7 @@ void add_show(const Command& recipes) {
 struct InitOptions {
   std::string recipe, model, data, output;
   int64_t epochs = 1;
-  bool force = false;
+  bool overwrite = false;
 };
 
 void init(const InitOptions& options) {
@@ -98,8 +98,8 @@ void init(const InitOptions& options) {
     return;
   }
   if (!path.ends_with(".json")) throw UserError("--output {}: the name of a recipe file must end in .json", path);
-  if (!options.force && std::filesystem::exists(path))
-    throw UserError("{} is there already; choose another --output, or add --force to replace it", path);
+  if (!options.overwrite && std::filesystem::exists(path))
+    throw UserError("{} is there already; choose another --output, or add --overwrite to replace it", path);
   write_text(path, text);
   fmt::print("wrote {}; look at it with: llm-pretrain recipes show {}\n", path, path);
 }
@@ -119,7 +119,7 @@ void add_init(const Command& recipes) {
       .show_default()
       .needs(data);
   command.option("-o,--output", options->output, "the file to write; default: standard output");
-  command.flag("--force", options->force, "replace the file when it is there");
+  command.flag("--overwrite", options->overwrite, "replace the file that is there");
   command.examples(
       "Examples:\n"
       "  llm-pretrain recipes init llama32_1b > my_run.json\n"

@@ -5,7 +5,6 @@
 #include "core/system_reason.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
-#include "longhaul/core/log.h"
 
 namespace longhaul {
 
@@ -26,10 +25,12 @@ void publish_dataset(const fs::path& bin, const fs::path& idx, const std::string
   publish_file(idx, prefix + ".idx");
 }
 
-void warn_of_replacement(const std::string& prefix) {
+void require_new(const std::string& prefix, const std::string& described) {
   if (!fs::exists(prefix + ".idx")) return;
-  log::warning("{} exists: the new dataset replaces it once it is complete. To keep it, choose another --output-prefix",
-               prefix);
+  throw UserError(
+      "{} is there already{}; choose another --output-prefix, or add --overwrite to replace it once the new one is "
+      "complete",
+      prefix, described);
 }
 
 }  // namespace longhaul

@@ -189,10 +189,40 @@ def test_a_probability_without_a_temperature_is_told(llama):
     assert "--top-p 0.5 has no effect" in ok("generate", "--model", llama, "--prompt", "The", "--max-new-tokens", 2, "--top-p", 0.5).stderr
 
 
-def test_prepare_says_that_it_replaces(llama, tmp_path):
+def test_prepare_replaces_nothing_unasked(llama, tmp_path):
     arguments = ["prepare", "--input", write_jsonl(tmp_path / "c.jsonl", ["one"]), "--tokenizer", llama, "--output-prefix", tmp_path / "c"]
-    assert "exists" not in ok(*arguments).stderr
-    assert f"{tmp_path}/c_text_document exists" in ok(*arguments).stderr
+    ok(*arguments)
+    data = tmp_path / "c_text_document.bin"
+    first, made = data.read_bytes(), data.stat().st_mtime_ns
+    said = ok(*arguments).stdout
+    assert "c_text_document is there already, of the same input and options: 1 documents" in said and "nothing to do" in said
+    assert data.stat().st_mtime_ns == made
+    for change in [["--append-eod"], ["--on-bad-line", "skip"], ["--input", write_jsonl(tmp_path / "d.jsonl", ["two"])]]:
+        refused = run(*arguments, *change)
+        assert refused.returncode == 2 and "c_text_document is there already, made of other input or with other options" in refused.stderr
+        assert "--overwrite" in refused.stderr and data.read_bytes() == first and not (tmp_path / "c.preparing").exists()
+    write_jsonl(tmp_path / "c.jsonl", ["one more"])
+    assert run(*arguments).returncode == 2
+    ok(*arguments, "--overwrite")
+    assert data.read_bytes() != first
+    data.write_bytes(b"")
+    assert run(*arguments).returncode == 2, "a damaged dataset is not complete"
+    ok(*arguments, "--overwrite")
+    assert "nothing to do" in ok(*arguments).stdout
+
+
+def test_data_merge_replaces_nothing_unasked(llama, tmp_path):
+    for name in "ab":
+        ok("prepare", "--input", write_jsonl(tmp_path / "c.jsonl", [name]), "--tokenizer", llama, "--output-prefix", tmp_path / name)
+    merge = ["data", "merge", "--input", tmp_path / "a_text_document", "--input", tmp_path / "b_text_document", "--output-prefix", tmp_path / "ab"]
+    ok(*merge)
+    before = (tmp_path / "ab.bin").read_bytes()
+    merge[3], merge[5] = merge[5], merge[3]
+    refused = run(*merge)
+    assert refused.returncode == 2 and "ab is there already; choose another --output-prefix, or add --overwrite" in refused.stderr
+    assert (tmp_path / "ab.bin").read_bytes() == before
+    ok(*merge, "--overwrite")
+    assert (tmp_path / "ab.bin").read_bytes() != before
 
 
 def test_inspect_a_hugging_face_folder(model):

@@ -118,8 +118,8 @@ def test_init_writes_a_file_that_means_the_recipe(name, tmp_path):
     del original["name"], original["trainer"]["run_dir"]
     assert shown == original
     again = run("recipes", "init", name, "--output", mine)
-    assert again.returncode == 2 and "--force" in again.stderr
-    written = run("recipes", "init", name, "--output", mine, "--force")
+    assert again.returncode == 2 and "--overwrite" in again.stderr
+    written = run("recipes", "init", name, "--output", mine, "--overwrite")
     assert written.returncode == 0 and mine.read_text() == printed.stdout and str(mine) in written.stdout
 
 

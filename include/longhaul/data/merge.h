@@ -18,7 +18,9 @@ struct MergeReport {
 // `inputs` are prefixes as dataset_prefix takes them; `output_prefix` is the name of the result without extension. When
 // all inputs are partitions of one corpus they must be all of them, in order, and the result is what one unpartitioned
 // run gives. Memory does not grow with the data. Throws UserError for inputs that don't belong together,
-// EnvironmentError when the output can't be written; what stood there then stays.
-MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::string& output_prefix);
+// and for an output that is there, unless `overwrite`; EnvironmentError when the output can't be written: what stood
+// there then stays.
+MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::string& output_prefix,
+                           bool overwrite = false);
 
 }  // namespace longhaul

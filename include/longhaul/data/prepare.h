@@ -61,6 +61,7 @@ struct PrepareOptions {
   OnBadLine on_bad_line = OnBadLine::fail;
   Partition partition;
   int64_t seal_bytes = int64_t{256} << 20;  // of text between two points from which a stopped run can go on
+  bool overwrite = false;                   // replaces datasets that are there
   bool show_progress = true;
 };
 
@@ -83,6 +84,9 @@ struct PreparedDataset {
 };
 
 struct PrepareReport {
+  // The datasets were there before, made of the same files with the same options: of `datasets`, only key, prefix,
+  // documents and tokens are known, and of the rest only `files`.
+  bool already_there = false;
   std::vector<PreparedDataset> datasets;  // one a key
   int64_t files = 0;
   int64_t bytes = 0;          // of input, as it lies on the disk
@@ -93,8 +97,9 @@ struct PrepareReport {
 };
 
 // Writes the datasets and, beside each, what training checks (prepared_info.h). Nothing appears, and nothing
-// that stood there changes, before all documents are tokenised. Throws UserError for bad input (naming file,
-// line and byte) and EnvironmentError when the output can't be written.
+// that stood there changes, before all documents are tokenised. The same call once more does nothing. Throws UserError
+// for bad input (naming file, line and byte) and for datasets that are there and were made otherwise, unless
+// `overwrite`; EnvironmentError when the output can't be written.
 PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tokenizer);
 
 }  // namespace longhaul

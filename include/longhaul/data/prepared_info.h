@@ -23,6 +23,9 @@ struct PreparedInfo {
   // Of a dataset that waits for the others to be merged with: which one it is, and what input all were made from.
   std::optional<Partition> partition;
   std::string corpus;
+  // Identifies the input files and options of the `prepare` that made it; empty where that can't be told: merged, or
+  // from standard input.
+  std::string made_of;
 };
 
 // Where the information on a dataset is, and the text of that file. `prefix` as dataset_prefix takes it.

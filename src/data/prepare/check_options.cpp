@@ -55,4 +55,8 @@ std::string partition_prefix(const PrepareOptions& options) {
   return fmt::format("{}_part{:0{}}of{}", options.output_prefix, partition.index, width, partition.count);
 }
 
+std::string dataset_of(const PrepareOptions& options, const std::string& key) {
+  return fmt::format("{}_{}_{}", partition_prefix(options), key, options.sentences ? "sentence" : "document");
+}
+
 }  // namespace longhaul

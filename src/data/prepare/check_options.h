@@ -14,5 +14,7 @@ void check_files(const PrepareOptions& options, const std::vector<InputFile>& fi
 
 // OUTPUT_PREFIX, or OUTPUT_PREFIX_part02of16: sorted by name, partitions are in order.
 std::string partition_prefix(const PrepareOptions& options);
+// That with the key and _document or _sentence: the prefix of the key's dataset.
+std::string dataset_of(const PrepareOptions& options, const std::string& key);
 
 }  // namespace longhaul

@@ -36,6 +36,12 @@ PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenize
   };
 }
 
+const char* name_of_policy(const PrepareOptions& options) {
+  return options.on_bad_line == OnBadLine::quarantine ? "quarantine"
+         : options.on_bad_line == OnBadLine::skip     ? "skip"
+                                                      : "fail";
+}
+
 std::string PrepareJournal::text() const {
   return json_text(Json(*this), 1) + "\n";
 }

@@ -21,6 +21,9 @@ using PrepareIdentity = std::map<std::string, std::string>;
 PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
                             const std::vector<InputFile>& files);
 
+// Of options.on_bad_line.
+const char* name_of_policy(const PrepareOptions& options);
+
 struct SealedKey {
   DatasetSizes sizes;
   PreparedDataset counts;

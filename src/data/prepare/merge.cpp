@@ -62,7 +62,7 @@ void check_partitions(const std::vector<std::string>& prefixes, const std::vecto
 
 }  // namespace
 
-MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::string& output_prefix) {
+MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::string& output_prefix, bool overwrite) {
   if (inputs.empty())
     throw UserError("nothing to merge: name at least one dataset, e.g. data/corpus_part1of2_text_document");
   const std::string output = dataset_prefix(output_prefix);
@@ -90,7 +90,7 @@ MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::st
     }
   }
   check_partitions(prefixes, infos);
-  warn_of_replacement(output);
+  if (!overwrite) require_new(output);
 
   if (const auto parent = fs::path(output).parent_path(); !parent.empty()) make_folder(parent);
   remove_stale_partials(output);
@@ -108,6 +108,7 @@ MergeReport merge_datasets(const std::vector<std::string>& inputs, const std::st
   if (report.has_info) {
     PreparedInfo info = *infos.front();
     info.partition.reset();
+    info.made_of.clear();
     info.documents = report.documents;
     info.tokens = report.tokens;
     for (const auto& other : infos) info.largest_id = std::max(info.largest_id, other->largest_id);

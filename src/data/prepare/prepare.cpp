@@ -10,6 +10,7 @@
 
 #include "data/prepare/check_options.h"
 #include "data/prepare/key_output.h"
+#include "data/prepare/made_before.h"
 #include "data/prepare/quarantine.h"
 #include "data/publish.h"
 #include "longhaul/core/error.h"
@@ -56,16 +57,18 @@ class Preparation {
         files_(files),
         slices_(slices_of(files, options.partition)),
         prefix_(partition_prefix(options)),
-        work_(prefix_, identity_of(options, tokenizer, files), policy()) {
+        work_(prefix_, identity_of(options, tokenizer, files), name_of_policy(options)) {
     total_bytes_ = bytes_of(slices_);
-    sealable_ = std::none_of(files.begin(), files.end(),
-                             [](const InputFile& file) { return file.kind == InputKind::standard_input; });
+    sealable_ = can_be_read_again(files);
     if (!sealable_ && work_.journal()) work_.discard_journal();
   }
 
   PrepareReport run() {
-    for (const std::string& key : options_.json_keys) warn_of_replacement(dataset(key));
     try {
+      if (!work_.journal() && !options_.overwrite) {
+        for (const std::string& key : options_.json_keys)
+          require_new(dataset(key), ", made of other input or with other options");
+      }
       if (!work_.journal() || !work_.journal()->complete) tokenize();
       publish();
     } catch (const Error& error) {
@@ -88,13 +91,7 @@ class Preparation {
  private:
   using Workers = OrderedWorkers<TextBlock, TokenizedBlock>;
 
-  const char* policy() const {
-    return options_.on_bad_line == OnBadLine::quarantine ? "quarantine"
-           : options_.on_bad_line == OnBadLine::skip     ? "skip"
-                                                         : "fail";
-  }
-  const char* level() const { return options_.sentences ? "sentence" : "document"; }
-  std::string dataset(const std::string& key) const { return fmt::format("{}_{}_{}", prefix_, key, level()); }
+  std::string dataset(const std::string& key) const { return dataset_of(options_, key); }
   size_t most_hashes() const { return std::max<size_t>(1024, kMostHashes / options_.json_keys.size()); }
   std::filesystem::path quarantine_file() const { return work_.file("quarantine.jsonl"); }
 
@@ -129,7 +126,7 @@ class Preparation {
     }
     quarantine(0, 0);
     done_.identity = identity_of(options_, tokenizer_, files_);
-    done_.on_bad_line = policy();
+    done_.on_bad_line = name_of_policy(options_);
   }
 
   std::vector<Workers::Worker> make_workers() const {
@@ -183,7 +180,8 @@ class Preparation {
                         .add_special_tokens = options_.add_special_tokens,
                         .sentences = options_.sentences ? options_.sentences->fingerprint() : "",
                         .partition = options_.partition.count > 1 ? std::optional(options_.partition) : std::nullopt,
-                        .corpus = corpus_digest(files_)});
+                        .corpus = corpus_digest(files_),
+                        .made_of = made_of(options_, tokenizer_, files_)});
     }
     done_.complete = true;
     seal();
@@ -297,6 +295,9 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
   check_options(options, tokenizer);
   const std::vector<InputFile> files = find_inputs(options.inputs, options.output_prefix, options.text_documents);
   check_files(options, files);
+  if (!options.overwrite) {
+    if (const auto report = made_before(options, tokenizer, files)) return *report;
+  }
   PrepareReport report = Preparation(options, tokenizer, files).run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;

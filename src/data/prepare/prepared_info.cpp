@@ -32,6 +32,7 @@ std::string prepared_info_text(const PreparedInfo& info) {
                          {"round_robin", info.partition->round_robin},
                          {"corpus", info.corpus}};
   }
+  if (!info.made_of.empty()) json["made_of"] = info.made_of;
   return json_text(json, 2) + "\n";
 }
 
@@ -58,6 +59,7 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
       part->at("round_robin").get_to(info.partition->round_robin);
       part->at("corpus").get_to(info.corpus);
     }
+    if (const auto made_of = json.find("made_of"); made_of != json.end()) made_of->get_to(info.made_of);
     return info;
   } catch (const nlohmann::json::exception& error) {
     throw UserError("{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,

@@ -133,6 +133,7 @@ TEST_F(PrepareTest, InputsInOrder) {
   write_plainly(path("in/.hidden/x.txt"), "9");
   options_.append_eod = false;
   options_.output_prefix = path("in/out");  // what is written there is no input of the next run
+  options_.overwrite = true;
   for (int round = 0; round < 2; ++round) {
     options_.inputs = {path("in")};
     EXPECT_EQ(run().datasets[0].documents, 3);
@@ -332,6 +333,7 @@ TEST_F(PrepareTest, BadLinesAreKeptIfWanted) {
   EXPECT_CONTAINS(kept,
                   R"("line":3,"byte":23,"reason":"byte 9 of the line is not UTF-8","raw_base64":"eyJ0ZXh0Ijoi/yJ9"})");
   write_plainly(path("in/a.jsonl"), "{\"text\":\"1\"}\n");
+  options_.overwrite = true;
   EXPECT_EQ(run().quarantine, "");
   EXPECT_FALSE(std::filesystem::exists(path("out.quarantine.jsonl"))) << "of the run before";
 }
@@ -357,7 +359,7 @@ TEST_F(PrepareTest, PartitionsMergeToTheWhole) {
       sum += made.documents;
     }
     EXPECT_EQ(sum, documents);
-    EXPECT_EQ(merge_datasets(parts, path("merged")).documents, documents);
+    EXPECT_EQ(merge_datasets(parts, path("merged"), /*overwrite=*/true).documents, documents);
     EXPECT_EQ(read_text(path("merged.bin")), bin) << count;
     EXPECT_EQ(read_text(path("merged.idx")), idx) << count;
     EXPECT_FALSE(read_prepared_info(path("merged"))->partition.has_value());
