@@ -136,6 +136,7 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       loss_on_host(copies.host_tensor({1}, at::kDouble)) {
   require_shared_folder(folder.make(), layout.world(), hosts, patience(recipe.parallel));
   fill();
+  if (progress.step >= recipe.trainer.max_steps) return;  // the run keeps what it was trained with
   const auto environment = run_environment(layout.world(), hosts, device);
   if (!layout.leads()) return;
   write_text(folder.make() / "config.json", full_recipe_text(recipe));

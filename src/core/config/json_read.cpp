@@ -71,10 +71,7 @@ struct Reader {
               "{}: the key \"{}\" is written as on the command line; in a file groups are nested: {{\"{}\": {{\"{}\": …}}}}",
               source, path, key.substr(0, dot), key.substr(dot + 1));
         }
-        const std::string close = suggest_key(root, path);
-        throw UserError(
-            "{}: unknown key {}.{}", source, path,
-            close.empty() ? " `llm-pretrain schema --text` lists all keys." : fmt::format(" Did you mean {}?", close));
+        throw UserError("{}: unknown key {}. {}", source, path, key_hint(root, path));
       }
       if (field->type == FieldType::section) {
         if (!value.is_object()) wrong(path, *field, value);

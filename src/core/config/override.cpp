@@ -62,10 +62,7 @@ void apply_override(const FieldTable& root, void* config, std::string_view assig
     const Field* field = table->find(rest.substr(0, dot));
     const bool is_section = field != nullptr && field->type == FieldType::section;
     if (field == nullptr) {
-      const std::string close = suggest_key(root, path);
-      throw UserError(
-          "unknown key {} in the override {}.{}", path, assignment,
-          close.empty() ? " `llm-pretrain schema --text` lists all keys." : fmt::format(" Did you mean {}?", close));
+      throw UserError("unknown key {} in the override {}. {}", path, assignment, key_hint(root, path));
     }
     if (dot != std::string_view::npos && !is_section) {
       const std::string_view leaf = path.substr(0, path.size() - rest.size() + dot);

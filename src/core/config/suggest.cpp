@@ -1,7 +1,10 @@
 #include "longhaul/core/config/suggest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "longhaul/core/config/field_table.h"
@@ -60,27 +63,76 @@ bool is_among(std::string_view name, std::string_view names) {
   return false;
 }
 
+std::vector<std::string_view> words_of(std::string_view name) {
+  std::vector<std::string_view> words;
+  for (size_t begin = 0; begin <= name.size();) {
+    const size_t end = std::min(name.find('_', begin), name.size());
+    if (end > begin) words.push_back(name.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
+// How many more words `full` has than `name`, all of whose words it has, whole or cut short (seq_len of
+// sequence_length); nothing where it lacks one.
+std::optional<size_t> words_left_out(std::string_view name, std::string_view full) {
+  constexpr size_t kShortest = 3;  // letters that make a word known
+  const std::vector<std::string_view> given = words_of(name), all = words_of(full);
+  const auto is_there = [&](std::string_view word) {
+    return std::ranges::any_of(all, [&](std::string_view other) {
+      return word == other || (word.size() >= kShortest && other.starts_with(word));
+    });
+  };
+  if (given.empty() || given.size() > all.size() || !std::ranges::all_of(given, is_there)) return std::nullopt;
+  return all.size() - given.size();
+}
+
 }  // namespace
 
 std::string suggest_key(const FieldTable& root, std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('.') + 1);  // npos + 1 is 0
-  std::vector<std::string> names;
-  for (const FieldLeaf& leaf : leaves(root)) {
+  const size_t dot = path.rfind('.');
+  const std::string_view name = path.substr(dot + 1);  // npos + 1 is 0
+  const std::string_view section = dot == std::string_view::npos ? std::string_view() : path.substr(0, dot + 1);
+  std::vector<FieldLeaf> all = leaves(root);
+  for (const FieldLeaf& leaf : all) {
     if (leaf.field->name == name || is_among(name, leaf.field->megatron) || is_among(name, leaf.field->hugging_face))
       return leaf.path;
-    names.push_back(leaf.path);
   }
-  for (const Field& field : root.rows) names.push_back(field.name);
-  const std::string close = nearest(path, names);
-  if (!close.empty()) return close;
-  // A good guess at the last part alone, in whichever section.
+  if (section.empty()) {
+    std::vector<std::string> sections;
+    for (const Field& field : root.rows) sections.push_back(field.name);
+    if (std::string close = nearest(path, sections); !close.empty()) return close;
+  }
+  // Of equals the first one wins: one of the section that was named.
+  std::ranges::stable_partition(all, [&](const FieldLeaf& leaf) { return leaf.path.starts_with(section); });
   const FieldLeaf* best = nullptr;
   size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
-  const auto all = leaves(root);
   for (const FieldLeaf& leaf : all) {
     if (is_nearer(name, leaf.field->name, best_distance)) best = &leaf;
   }
-  return best == nullptr ? std::string() : best->path;
+  if (best != nullptr) return best->path;
+  // In other sections a word may mean anything: there it has to begin one key alone.
+  size_t fewest = std::string_view::npos, others = 0;
+  for (const FieldLeaf& leaf : all) {
+    const auto left_out = words_left_out(name, leaf.field->name);
+    if (!left_out) continue;
+    const bool elsewhere = section.empty() || !leaf.path.starts_with(section);
+    if (elsewhere && !leaf.field->name.starts_with(name)) continue;
+    if (elsewhere && fewest != std::string_view::npos && others == 0) break;
+    others += elsewhere ? 1 : 0;
+    if (*left_out >= fewest) continue;
+    fewest = *left_out;
+    best = &leaf;
+  }
+  return best == nullptr || others > 1 ? std::string() : best->path;
+}
+
+std::string key_hint(const FieldTable& root, std::string_view path) {
+  if (const std::string close = suggest_key(root, path); !close.empty()) return fmt::format("Did you mean {}?", close);
+  const size_t dot = path.find('.');
+  const Field* section = dot == std::string_view::npos ? nullptr : root.find(path.substr(0, dot));
+  if (section == nullptr || section->type != FieldType::section) return "`llm-pretrain schema --text` lists all keys.";
+  return fmt::format("`llm-pretrain schema --text {}.` lists the keys there.", section->name);
 }
 
 }  // namespace longhaul

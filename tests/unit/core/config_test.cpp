@@ -49,6 +49,27 @@ const FieldTable& fields<Car>() {
   return table;
 }
 
+struct Run {
+  int64_t max_steps = 1, seed = 1, warmup_steps = 0;
+  double lr = 0;
+};
+struct Runs {
+  Run trainer, optimizer;
+};
+template <>
+const FieldTable& fields<Run>() {
+  static const FieldTable table =
+      make_table<Run>("A run", {field<&Run::max_steps>("max_steps", "all"), field<&Run::seed>("seed", "of chance"),
+                                field<&Run::warmup_steps>("warmup_steps", "first"), field<&Run::lr>("lr", "rate")});
+  return table;
+}
+template <>
+const FieldTable& fields<Runs>() {
+  static const FieldTable table =
+      make_table<Runs>("Runs", {field<&Runs::trainer>("trainer", ""), field<&Runs::optimizer>("optimizer", "")});
+  return table;
+}
+
 namespace {
 
 std::string error_of(const std::string& text) {
@@ -166,6 +187,19 @@ TEST(ConfigSuggest, EditDistance) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
   EXPECT_EQ(edit_distance("ab", "ba"), 1u);
   EXPECT_EQ(edit_distance("same", "same"), 0u);
+}
+
+TEST(Suggest, KeysByTheirWords) {
+  const auto meant = [](const char* path) { return suggest_key(fields<Runs>(), path); };
+  EXPECT_EQ(meant("optimizer.warmup"), "optimizer.warmup_steps") << "optimizer.lr is as near by spelling of the whole";
+  EXPECT_EQ(meant("trainer.steps"), "trainer.max_steps");
+  EXPECT_EQ(meant("optimizer.seeds"), "optimizer.seed") << "of the section that was named";
+  EXPECT_EQ(meant("optimizer.warm_step"), "optimizer.warmup_steps");
+  EXPECT_EQ(meant("optimzer.max_stps"), "trainer.max_steps");
+  EXPECT_EQ(meant("optimzer"), "optimizer");
+  EXPECT_EQ(meant("trainer.lurch"), "");
+  EXPECT_EQ(meant("steps"), "") << "which one?";
+  EXPECT_EQ(key_hint(fields<Runs>(), "trainer.lurch"), "`llm-pretrain schema --text trainer.` lists the keys there.");
 }
 
 TEST(Suggest, ALongNameTakesNoTime) {
