@@ -165,6 +165,14 @@ SafetensorsHeader read_safetensors_header(const MappedFile& file) {
     throw UserError("{}: not a safetensors file: {} bytes long, but the length of its header alone takes 8",
                     file.path().string(), file.size());
   }
+  constexpr std::string_view kLfsPointer = "version https://git-lfs";
+  if (file.size() >= kLfsPointer.size() &&
+      std::memcmp(file.bytes().data(), kLfsPointer.data(), kLfsPointer.size()) == 0) {
+    throw UserError(
+        "{}: only Git LFS's pointer to the weights, not the weights: run `git lfs pull` in that folder, or download "
+        "the model again",
+        file.path().string());
+  }
   uint64_t header_size = 0;
   std::memcpy(&header_size, file.bytes().data(), 8);
   if (header_size > kMaxSafetensorsHeader) {

@@ -111,6 +111,8 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
         "checkpoint add model.from=HF_DIR",
         name);
   }
+  if (std::ranges::find(overrides, "model.from=") != overrides.end())
+    log::warning("model.from= names nothing, so the model starts from random weights: is a variable empty?");
   log::info("{}: {} parameters, {}, {} sequences of {} tokens a step, {} steps{}", recipe.name,
             group_digits(recipe.model.parameter_count()),
             recipe.model.from.empty() ? "random at the start (no model.from)" : "from " + recipe.model.from,
@@ -121,9 +123,8 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
   if (trainer.step() >= recipe.trainer.max_steps) {
     if (leads) {
       fmt::print(
-          "{} has taken all its {} steps already: raise trainer.max_steps to train on, or choose another "
-          "trainer.run_dir\n",
-          recipe.trainer.run_dir, trainer.step());
+          "{} is at step {} of {} already: raise trainer.max_steps to train on, or choose another trainer.run_dir\n",
+          recipe.trainer.run_dir, trainer.step(), recipe.trainer.max_steps);
     }
     return;
   }

@@ -1,10 +1,14 @@
 // llm-pretrain schema: the keys of a recipe, for editors and for people.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
 #include "longhaul/core/config/describe.h"
+#include "longhaul/core/config/field_table.h"
+#include "longhaul/core/config/suggest.h"
+#include "longhaul/core/error.h"
 #include "longhaul/recipes/load.h"
 
 namespace longhaul::cli {
@@ -28,6 +32,10 @@ void add_schema_command(const Command& app) {
       "  llm-pretrain schema --markdown > docs/configuration.md\n"
       "  llm-pretrain schema --text optimizer.");
   command.run([options] {
+    const auto keys = leaves(fields<Recipe>());
+    if (std::ranges::none_of(keys, [&](const FieldLeaf& key) { return key.path.starts_with(options->prefix); })) {
+      throw UserError("no key begins with {}. {}", options->prefix, key_hint(fields<Recipe>(), options->prefix));
+    }
     fmt::print("{}", options->markdown ? recipe_reference_text()
                      : options->text   ? config_help(fields<Recipe>(), options->prefix)
                                        : recipe_schema_text());

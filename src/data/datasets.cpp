@@ -103,7 +103,8 @@ Datasets build_datasets(const DataConfig& config, const RequestedSamples& reques
   const std::array<const Blend*, 3> parts{&blends.train, &blends.valid, &blends.test};
   const SplitMatrix shares = parse_split(config.split);
   CorpusReaders readers;
-  for (const Split split : kSplits) {
+  // The small ones first: what is wrong with a split is found before hours go into the order of the training data.
+  for (const Split split : {Split::valid, Split::test, Split::train}) {
     const auto i = static_cast<size_t>(split);
     const std::optional<int64_t> samples = requested[i];
     if (samples == std::optional<int64_t>(0)) continue;

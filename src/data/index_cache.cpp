@@ -14,10 +14,13 @@
 #include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
 #include "longhaul/core/path_lock.h"
+#include "longhaul/core/progress.h"
 #include "longhaul/data/indexed_dataset.h"
 
 namespace longhaul {
 namespace {
+
+constexpr int64_t kWorthTelling = int64_t{1} << 30;  // bytes of an order that is about to be built
 
 std::filesystem::path file_of(const IndexCacheEntry& entry, std::string_view suffix) {
   return entry.folder / fmt::format("{}-{}-{}", md5_hex(entry.description), entry.name, suffix);
@@ -77,8 +80,15 @@ std::vector<IndexArray> build(const IndexCacheEntry& entry, const MakeWriter& ma
                               std::vector<std::string>& checksums) {
   const auto start = std::chrono::steady_clock::now();
   std::vector<IndexArrayWriter> writers;
-  for (const IndexShape& shape : entry.shapes)
-    writers.push_back(make_writer(shape, shape.rows ? *shape.rows : entry.count_rows()));
+  int64_t bytes = 0;
+  for (const IndexShape& shape : entry.shapes) {
+    const int64_t rows = shape.rows ? *shape.rows : entry.count_rows();
+    bytes += rows * shape.columns * index_array_bytes(shape.type);
+    writers.push_back(make_writer(shape, rows));
+  }
+  if (bytes >= kWorthTelling)
+    log::info("building the order of {}: {} in {}", entry.what, format_bytes(static_cast<double>(bytes)),
+              entry.folder.string());
   entry.build(writers);
   std::vector<IndexArray> arrays;
   for (IndexArrayWriter& writer : writers) {

@@ -26,7 +26,9 @@ void publish_dataset(const fs::path& bin, const fs::path& idx, const std::string
 }
 
 void require_new(const std::string& prefix, const std::string& described) {
-  if (!fs::exists(prefix + ".idx")) return;
+  std::error_code ignored;
+  const auto is_there = [&](const char* ending) { return fs::exists(prefix + ending, ignored); };
+  if (!is_there(".idx") && !is_there(".bin") && !is_there(".json")) return;
   throw UserError(
       "{} is there already{}; choose another --output-prefix, or add --overwrite to replace it once the new one is "
       "complete",

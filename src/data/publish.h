@@ -14,7 +14,7 @@ void publish_file(const std::filesystem::path& from, const std::filesystem::path
 // stands beside the new .bin.
 void publish_dataset(const std::filesystem::path& bin, const std::filesystem::path& idx, const std::string& prefix);
 
-// Throws UserError where PREFIX is a dataset already. `described` follows "is there already".
+// Throws UserError where any file of the dataset PREFIX is there already. `described` follows "is there already".
 void require_new(const std::string& prefix, const std::string& described = "");
 
 }  // namespace longhaul

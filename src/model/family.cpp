@@ -42,6 +42,10 @@ const ModelFamily& family(std::string_view name) {
   throw UserError("model.family: unknown family '{}'; known are: {}", name, fmt::join(family_names(), ", "));
 }
 
+void require_family(const std::string& name) {
+  (void)family(name);
+}
+
 const ModelFamily& family_of_hf_config(const nlohmann::json& config) {
   const auto type = config.is_object() ? config.find("model_type") : config.end();
   if (!config.is_object() || type == config.end() || !type->is_string()) {

@@ -109,7 +109,11 @@ void validate_recompute(const Recipe& r) {
 }
 
 void validate_profile(const Recipe& r) {
-  if (!r.trainer.profile.empty()) (void)parse_step_range("trainer.profile", r.trainer.profile);
+  if (r.trainer.profile.empty()) return;
+  const StepRange steps = parse_step_range("trainer.profile", r.trainer.profile);
+  if (steps.first > r.trainer.max_steps)
+    throw UserError("trainer.profile {} begins after the run's last step, {}: choose steps up to that",
+                    r.trainer.profile, r.trainer.max_steps);
 }
 
 void validate_loss(const Recipe& r) {
@@ -152,6 +156,7 @@ void validate_parallel(const Recipe& r) {
 void validate(const Recipe& r, int64_t ranks) {
   if (r.name.empty() || r.name.find('/') != std::string::npos)
     throw UserError("name is \"{}\"; it must be a plain name, since it also names the run's folder", r.name);
+  require_family(r.model.family);
   validate_batch(r);
   validate_length(r);
   validate_data(r);

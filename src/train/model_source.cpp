@@ -1,5 +1,6 @@
 #include "train/model_source.h"
 
+#include "longhaul/checkpoint/checkpoint_reader.h"
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
 #include "longhaul/data/blend.h"
@@ -34,12 +35,25 @@ int64_t open_vocabulary(const Recipe& recipe, const Tokenizer* tokenizer) {
       "tokenizer.json, or model.vocab_size");
 }
 
+// Where the model is read from: model.from, or where that is gone, the checkpoint that the run goes on from, which
+// holds all that was taken from there.
+std::filesystem::path folder_of(const Recipe& recipe) {
+  if (!std::filesystem::is_directory(recipe.model.from)) {
+    if (const auto latest = find_latest(recipe.trainer.run_dir)) {
+      log::info("model.from {} is gone: the run goes on with what its checkpoint {} holds of it", recipe.model.from,
+                latest->path().string());
+      return latest->path();
+    }
+  }
+  return recipe.model.from;
+}
+
 }  // namespace
 
 ModelSource::ModelSource(const Recipe& recipe, int64_t ranks) {
   Recipe wanted = recipe;
   if (!recipe.model.from.empty()) {
-    folder_ = std::make_unique<const ModelFolder>(recipe.model.from);
+    folder_ = std::make_unique<const ModelFolder>(folder_of(recipe));
     std::vector<std::string> notes;
     wanted.model = continue_from(recipe.model, folder_->config(), &notes);
     if (!notes.empty()) log::info("with model.from, {}", fmt::join(notes, ", "));

@@ -40,15 +40,34 @@ void check_same_model(const Recipe& recipe, const CheckpointReader& reader) {
   }
 }
 
+// "KEY was A, is B" for each of the keys whose values differ.
+void add_changes(std::vector<std::string>& changes, const std::string& key, const nlohmann::ordered_json& was,
+                 const nlohmann::ordered_json& is) {
+  if (was != is) changes.push_back(fmt::format("{} was {}, is {}", key, lenient_json_text(was), lenient_json_text(is)));
+}
+
+// Rates, schedule, batch and the like take effect at once when a run goes on: its log tells.
+void tell_changes(const Recipe& recipe, const CheckpointReader& resumed) {
+  const Recipe before = recipe_of(resumed);
+  const auto was = write_json(fields<Recipe>(), &before), is = write_json(fields<Recipe>(), &recipe);
+  std::vector<std::string> changes;
+  for (const char* const section : {"batch", "optimizer", "schedule", "loss"}) {
+    for (const auto& [key, value] : is.at(section).items())
+      add_changes(changes, fmt::format("{}.{}", section, key), was.at(section).value(key, nlohmann::ordered_json()),
+                  value);
+  }
+  for (const char* const key : {"max_steps", "precision", "seed"})
+    add_changes(changes, fmt::format("trainer.{}", key), was.at("trainer").at(key), is.at("trainer").at(key));
+  if (!changes.empty())
+    log::info("since step {} of {}: {}", resumed.step(), recipe.trainer.run_dir, fmt::join(changes, "; "));
+}
+
 // The settings that decide in which order data is read, where they are others than the checkpoint's run had.
 std::string what_changed_the_order(const Recipe& recipe, const CheckpointReader& resumed) {
   const Recipe before = recipe_of(resumed);
   std::vector<std::string> changes;
   const auto compare = [&](const std::string& key, const nlohmann::ordered_json& was,
-                           const nlohmann::ordered_json& is) {
-    if (was != is)
-      changes.push_back(fmt::format("{} was {}, is {}", key, lenient_json_text(was), lenient_json_text(is)));
-  };
+                           const nlohmann::ordered_json& is) { add_changes(changes, key, was, is); };
   const auto was = write_json(fields<DataConfig>(), &before.data), is = write_json(fields<DataConfig>(), &recipe.data);
   for (const char* const key : {"train", "replay", "replay_fraction", "split", "seed", "sequence_length", "fim",
                                 "stable_order", "sampler", "sampler_sharding", "mock"}) {
@@ -57,7 +76,7 @@ std::string what_changed_the_order(const Recipe& recipe, const CheckpointReader&
   compare("batch.global", before.batch.global, recipe.batch.global);
   compare("trainer.max_steps", before.trainer.max_steps, recipe.trainer.max_steps);
   if (recipe.data.sampler != SamplerKind::sequential) compare("batch.micro", before.batch.micro, recipe.batch.micro);
-  if (!changes.empty()) return fmt::format("{}", fmt::join(changes, "; "));
+  if (!changes.empty()) return fmt::format("{}; or the files are others", fmt::join(changes, "; "));
   return recipe.data.sampler == SamplerKind::sequential
              ? "no setting did: the files are others"
              : "no setting did: the files are others, or the data-parallel ranks";
@@ -77,7 +96,9 @@ std::optional<CheckpointReader> find_resumed(const Recipe& recipe, comm::Communi
   comm::all_or_none(ranks, [&] {
     if (!comm::leads(ranks)) return;
     resumed = find_latest(recipe.trainer.run_dir);
-    if (resumed) check_same_model(recipe, *resumed);
+    if (!resumed) return;
+    check_same_model(recipe, *resumed);
+    tell_changes(recipe, *resumed);
   });
   const std::string path = comm::text_of_leader(ranks, resumed ? resumed->path().string() : "");
   if (!comm::leads(ranks) && !path.empty()) resumed.emplace(path);

@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
+
+#include <fmt/ranges.h>
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"
@@ -18,6 +21,17 @@
 
 namespace longhaul {
 namespace {
+
+// Options about documents go by the token that ends them.
+void tell_unmarked_documents(const DataConfig& data, const std::string& prefix) {
+  std::vector<std::string> options;
+  if (data.reset_attention_mask) options.emplace_back("data.reset_attention_mask");
+  if (data.reset_position_ids) options.emplace_back("data.reset_position_ids");
+  if (data.eod_mask_loss) options.emplace_back("data.eod_mask_loss");
+  if (options.empty()) return;
+  log::warning("{} was prepared without --append-eod: where no token marks the end of a document, {} does nothing",
+               prefix, fmt::join(options, " and "));
+}
 
 // Checks the files against the model, and finds the token that ends their documents.
 MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
@@ -39,6 +53,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
       continue;
     }
     check_tokenizer(owner, prefix, *info);
+    if (!info->append_eod) tell_unmarked_documents(recipe.data, prefix);
     corpus_of.emplace(info->tokenizer_fingerprint, prefix);
     if (corpus_of.size() > 1 && recipe.data.check_tokenizer) {
       throw UserError(
@@ -61,9 +76,13 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
 // How often a run goes through a single corpus: more is easily asked for than does good.
 void tell_epochs(int64_t wanted, int64_t tokens) {
   const double epochs = static_cast<double>(wanted) / static_cast<double>(tokens);
-  log::info("training reads {} tokens, {:.{}f} epochs of data.train's {}{}", group_digits(wanted), epochs,
-            epochs < 10 ? 1 : 0, group_digits(tokens),
-            epochs > 4.5 ? "; more than about four bring little, and cost a continued model what it knew" : "");
+  const std::string text = fmt::format("training reads {} tokens, {:.{}f} epochs of data.train's {}",
+                                       group_digits(wanted), epochs, epochs < 10 ? 1 : 0, group_digits(tokens));
+  if (epochs > 4.5) {
+    log::warning("{}: more than about four bring little, and cost a continued model what it knew", text);
+  } else {
+    log::info("{}", text);
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "longhaul/core/error.h"
 #include "longhaul/core/file.h"
 #include "longhaul/core/log.h"
+#include "longhaul/core/unfinished.h"
 
 namespace longhaul {
 namespace {
@@ -23,13 +24,29 @@ std::string holder(const std::filesystem::path& lock) {
   return pid.empty() ? "another process" : "process " + pid;
 }
 
+// Files that a run would replace, in a folder that is no run's, such as a model's.
+void refuse_others_files(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / kLock, ignored)) return;
+  for (const char* name : {"config.json", "metrics.jsonl", "environment.json"}) {
+    if (std::filesystem::exists(folder / name, ignored))
+      throw UserError(
+          "trainer.run_dir {} is no run's folder, but holds a {}, which a run would replace: choose another folder",
+          folder.string(), name);
+  }
+}
+
 }  // namespace
 
 RunFolder::RunFolder(std::filesystem::path path, bool leads) : path_(std::move(path)), leads_(leads) {
   if (!leads_) return;
   log::hold_for_file();
   std::error_code ignored;
-  if (std::filesystem::exists(path_ / kLog, ignored)) take();
+  if (std::filesystem::exists(path_ / kLog, ignored)) {
+    take();
+  } else {
+    refuse_others_files(path_);
+  }
 }
 
 RunFolder::~RunFolder() {
@@ -40,6 +57,7 @@ const std::filesystem::path& RunFolder::make() {
   if (leads_ && !lock_) {
     make_folder(path_);
     take();
+    for (const char* name : {"config.json", "environment.json"}) remove_stale_partials(path_ / name);
   }
   return path_;
 }

@@ -14,7 +14,8 @@ class RunFolder {
  public:
   // A run that stands there is taken at once. For a new one nothing is made before `make`, so that a mistake in the
   // recipe leaves nothing behind; what is logged until then is held back for its log. UserError when another process
-  // has the run. Of several ranks only the one that `leads` takes, makes and logs.
+  // has the run, or when the folder holds files of somebody else's that a run would replace. Of several ranks only the
+  // one that `leads` takes, makes and logs.
   RunFolder(std::filesystem::path path, bool leads);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
 
 #include "longhaul/comm/exchange.h"
@@ -13,6 +15,7 @@
 #include "longhaul/core/file.h"
 #include "longhaul/core/json_text.h"
 #include "longhaul/core/log.h"
+#include "longhaul/model/family.h"
 #include "longhaul/ops/host_memory.h"
 #include "longhaul/recipes/load.h"
 #include "longhaul/train/device.h"
@@ -91,15 +94,30 @@ c10::Device near_its_node(c10::Device device) {
   return device;
 }
 
-StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layout, c10::Device device) {
+StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layout, c10::Device device, int64_t step) {
   StepProfiler::Plan plan;
-  if (!recipe.trainer.profile.empty()) plan.steps = parse_step_range("trainer.profile", recipe.trainer.profile);
+  if (!recipe.trainer.profile.empty()) {
+    plan.steps = parse_step_range("trainer.profile", recipe.trainer.profile);
+    if (plan.steps->first <= step)
+      log::warning("trainer.profile {} begins before step {}, where this run goes on", recipe.trainer.profile,
+                   step + 1);
+  }
   plan.folder = std::filesystem::path(recipe.trainer.run_dir) / "profile";
   plan.rank = layout.world() != nullptr ? layout.world()->rank() : 0;
   plan.prints_table = layout.leads();
   plan.device = device;
   plan.dtype = training_type(recipe);
   return plan;
+}
+
+// Whether the model can be exported is known now; after weeks of training it would be late.
+void tell_if_not_exportable(const ModelConfig& model) {
+  nlohmann::json config = nlohmann::json::object();
+  try {
+    family(model.family).write_config(model, config);
+  } catch (const UserError& error) {
+    log::warning("`llm-pretrain export` will refuse this model: {}", error.what());
+  }
 }
 
 // Null: nothing is recorded.
@@ -131,11 +149,12 @@ Trainer::State::State(const Recipe& wanted, RunFolder& folder, comm::Communicato
       global_step(model, layout, recipe, graph_of_micro_batches(recipe, device)),
       checkpoints(folder.make(), recipe, source.side_car(), order_of(sampler_options(), *data.train, layout.world()),
                   layout.world()),
-      profiler(profile_plan(recipe, layout, device)),
+      profiler(profile_plan(recipe, layout, device, progress.step)),
       copies(device),
       loss_on_host(copies.host_tensor({1}, at::kDouble)) {
   require_shared_folder(folder.make(), layout.world(), hosts, patience(recipe.parallel));
   fill();
+  tell_if_not_exportable(recipe.model);
   if (progress.step >= recipe.trainer.max_steps) return;  // the run keeps what it was trained with
   const auto environment = run_environment(layout.world(), hosts, device);
   if (!layout.leads()) return;
@@ -148,7 +167,13 @@ Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) : Trainer(reci
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world, const comm::RankHosts& hosts) {
   log::leave_to_others(!comm::leads(world));
   ops::keep_host_memory();
-  if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
+  if (const int64_t threads = recipe.trainer.threads; threads > 0) {
+    const auto processors = static_cast<int64_t>(std::thread::hardware_concurrency());
+    if (processors > 0 && threads > processors)
+      log::warning("trainer.threads is {}, but this machine has {} processors: they will wait for one another", threads,
+                   processors);
+    at::set_num_threads(static_cast<int>(threads));
+  }
   if (recipe.trainer.deterministic) {
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
     // It would fill each new tensor with NaN, at the cost of writing everything twice: nothing here reads before it

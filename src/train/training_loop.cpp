@@ -53,6 +53,12 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   loss_copy.wait();
   metrics.loss = loss_on_host.item<double>();
   ops::throw_device_faults();
+  if (!std::isfinite(metrics.loss) && progress.step == 0 && !recipe.model.from.empty()) {
+    throw UserError(
+        "the loss is {} before the first update: the weights of {} may hold numbers that are not finite (`llm-pretrain inspect {}` "
+        "tells), or the data ids that it can't use",
+        metrics.loss, recipe.model.from, recipe.model.from);
+  }
   if (!std::isfinite(metrics.grad_norm)) {
     throw UserError(
         "the gradient of step {} is not finite (loss {}): lower optimizer.lr (now {:.3g}), lengthen "

@@ -80,6 +80,11 @@ def test_a_truncated_weight_file(copy, bytes_left):
     refuses(copy, [str(file), "again" if bytes_left > 8 or bytes_left < 0 else "not a safetensors file"])
 
 
+def test_weights_that_were_not_fetched(copy):
+    (copy / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    refuses(copy, ["only Git LFS's pointer to the weights", "git lfs pull"])
+
+
 def test_a_corrupt_header(copy):
     file = copy / "model.safetensors"
     content = bytearray(file.read_bytes())
@@ -198,7 +203,7 @@ def test_another_tokenizer(hf, tmp_path):
         ('{"text": "a"', "line 3"),
         ("", "line 3"),
         ("[1]", "line 3"),
-        ('{"body": "no text"}', ["line 3", "text"]),
+        ('{"body": "no text", "id": 3}', ["line 3", 'no key "text", but "body", "id": --json-keys says which to take']),
         ('{"text": 5}', ["line 3", "text"]),
     ],
 )
@@ -214,8 +219,10 @@ def test_malformed_lines(hf, tmp_path, line, message):
 
 def test_a_file_that_is_one_list(hf, tmp_path):
     corpus = tmp_path / "corpus.json"
-    corpus.write_text(json.dumps([{"text": text} for text in TEXT], indent=1))
-    fails(2, ["line 1", "jq -c '.[]' FILE"], "prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "out")
+    texts = [{"text": text} for text in TEXT]
+    for content in [json.dumps(texts, indent=1), json.dumps(texts), "[" + ",\n".join(map(json.dumps, texts)) + "]"]:
+        corpus.write_text(content)
+        fails(2, ["line 1", "jq -c '.[]' FILE"], "prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "out")
 
 
 def test_no_text(hf, tmp_path):
@@ -232,7 +239,7 @@ def test_bad_text_leaves_what_was_prepared(hf, tmp_path):
     prefix = prepare(tmp_path, hf)
     before = {path: digest for path, digest in snapshot(tmp_path).items() if str(prefix) in path}
     (tmp_path / "corpus.jsonl").write_text('{"text": "a"}\nnonsense\n')
-    fails(2, "line 2", "prepare", "--input", tmp_path / "corpus.jsonl", "--tokenizer", hf, "--output-prefix", tmp_path / "corpus")
+    fails(2, "line 2", "prepare", "--input", tmp_path / "corpus.jsonl", "--tokenizer", hf, "--output-prefix", tmp_path / "corpus", "--overwrite")
     assert {path: digest for path, digest in snapshot(tmp_path).items() if str(prefix) in path} == before
 
 
@@ -288,6 +295,7 @@ def test_too_little_data(hf, tmp_path):
         ("trainer.max_steps=9000000000000000000", "more than 10^18 tokens: set trainer.max_steps to"),
         ("just_a_word", "just_a_word"),
         ("data.replay_fraction=0.5", "data.replay names no data to replay"),
+        ("trainer.profile=10..12", "trainer.profile 10..12 begins after the run's last step, 2"),
     ],
 )
 def test_configuration_mistakes(hf, data, tmp_path, override, message):
@@ -307,6 +315,11 @@ def test_a_recipe_file_with_a_mistake(hf, data, tmp_path):
     recipe = tmp_path / "mine.json"
     recipe.write_text('{"base": "llama_tiny",\n "optimizer": {"lr": }}')
     fails(2, "mine.json:2:", *pretrain(hf, data, tmp_path / "run", recipe=recipe))
+    for text, remedy in [('{"base": "llama_tiny",}', "Remove the comma before it"), ("{'base': 'llama_tiny'}", "double quotes"),
+                         ('{"trainer": {"deterministic": True}}', "JSON writes true, false and null"),
+                         ("model:\n  family: llama\n", "A recipe is JSON"), ("", "recipes init"), ("// only\n# a comment\n", "mine.json:2:1")]:
+        recipe.write_text(text)
+        fails(2, ["mine.json:", remedy], *pretrain(hf, data, tmp_path / "run", recipe=recipe))
     recipe.write_text('{"base": "llama_tiny", "optimizer.lr": 1e-4}')
     fails(2, 'in a file groups are nested: {"optimizer": {"lr": …}}', *pretrain(hf, data, tmp_path / "run", recipe=recipe))
     recipe.write_text('{"base": "llama_tiny", "optimizer": {"lr": "high"}}')
@@ -375,7 +388,7 @@ def test_a_full_disk_while_preparing(hf, tmp_path):
     prefix = prepare(tmp_path, hf)
     before = snapshot(tmp_path)
     corpus = write_jsonl(tmp_path / "larger.jsonl", TEXT * 20)
-    arguments = ["prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "corpus"]
+    arguments = ["prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "corpus", "--overwrite"]
     fails(1, "cannot write", *arguments, preexec_fn=small_files(20_000))
     corpus.unlink()
     assert snapshot(tmp_path) == before and f"{prefix}.bin" in before
@@ -534,6 +547,61 @@ def test_a_run_goes_on_with_its_own_model_only(hf, data, tmp_path):
 
 
 # The run folder.
+
+
+@pytest.mark.parametrize("foreign", ["config.json", "metrics.jsonl", "environment.json"])
+def test_a_run_folder_that_is_somebody_elses(hf, data, tmp_path, foreign):
+    shutil.copytree(hf, tmp_path / "model")
+    folder = tmp_path / "model" if foreign == "config.json" else tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
+    if foreign != "config.json":
+        (folder / foreign).write_text("{}")
+    before = snapshot(folder)
+    fails(2, ["is no run's folder", foreign, "choose another folder"], *pretrain(tmp_path / "model", data, folder))
+    assert snapshot(folder) == before
+
+
+def test_a_run_folder_with_other_files(hf, data, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    ok(*pretrain(hf, data, tmp_path / "run"))
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_a_complete_run_keeps_what_it_was_trained_with(hf, data, tmp_path):
+    run = tmp_path / "run"
+    ok(*pretrain(hf, data, run))
+    before = {name: (run / name).read_text() for name in ("config.json", "environment.json", "metrics.jsonl")}
+    said = ok(*pretrain(hf, data, run, "trainer.max_steps=1", "optimizer.lr=0.5")).stdout
+    assert "is at step 2 of 1 already" in said and "raise trainer.max_steps" in said
+    assert before == {name: (run / name).read_text() for name in before}
+
+
+@pytest.mark.parametrize("name", ["Llama", "gpt2", "mistral"])
+def test_a_family_that_is_not_known(tmp_path, name):
+    message = [f"unknown family '{name}'; known are: llama, gpt, nemotron"]
+    settings = [f"model.family={name}", "data.mock=true", f"trainer.run_dir={tmp_path / 'run'}", "trainer.device=cpu"]
+    fails(2, message, "pretrain", "gpt_tiny", *settings)
+    fails(2, message, "recipes", "show", "gpt_tiny", f"model.family={name}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_cannot_be_exported_is_told_at_the_start(tmp_path):
+    settings = ["data.mock=true", f"trainer.run_dir={tmp_path / 'run'}", "trainer.device=cpu", "trainer.max_steps=1", "schedule.warmup_steps=0",
+                "trainer.eval_every=0"]
+    refusal = "`llm-pretrain export` will refuse this model: "
+    assert refusal not in ok("pretrain", "llama_tiny", *settings).stderr
+    odd = ["model.logit_softcap=30", f"trainer.run_dir={tmp_path / 'odd'}"]
+    assert refusal in ok("pretrain", "llama_tiny", *settings, *odd).stderr
+    fails(2, "its logits are capped", "export", "--checkpoint", tmp_path / "odd", "--output", tmp_path / "hf")
+
+
+def test_weights_that_are_not_numbers(hf, data, tmp_path):
+    shutil.copytree(hf, tmp_path / "hf")
+    weights = safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors")
+    weights["model.layers.0.mlp.up_proj.weight"][0, 0] = float("nan")
+    safetensors.torch.save_file(weights, tmp_path / "hf" / "model.safetensors", metadata={"format": "pt"})
+    fails(2, ["before the first update", f"the weights of {tmp_path / 'hf'}", "inspect"], *pretrain(tmp_path / "hf", data, tmp_path / "run"))
 
 
 def test_an_earlier_save_that_failed_does_not_keep_the_last_one_away(hf, data, tmp_path):

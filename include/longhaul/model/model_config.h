@@ -84,6 +84,9 @@ struct ModelConfig {
 // shapes. A family that this library doesn't bring gets the defaults of ModelConfig: it sets its own.
 ModelConfig family_preset(const std::string& family);
 
+// UserError, which lists the known ones, where no family (longhaul/model/family.h) has that name.
+void require_family(const std::string& name);
+
 // The model to continue from a checkpoint whose config.json says `checkpoint`: all of it is the checkpoint's, whatever
 // the recipe says, except the dropouts and vocab_multiple, which are the recipe's. `notes` receives a line for each
 // field in which the two differ, but for the initialisation, which isn't used.

@@ -85,6 +85,27 @@ struct Reader {
   }
 };
 
+// What people write who are used to Python or YAML; `at` is where the reader stopped.
+std::string syntax_remedy(std::string_view text, size_t at) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const size_t first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return ". The file is empty: `llm-pretrain recipes init` writes one";
+  if (text[first] != '{' && text[first] != '/')
+    return ". A recipe is JSON: { \"section\": { \"key\": value } }, // comments allowed";
+  const std::string_view before = text.substr(0, at), rest = text.substr(std::min(at, text.size()));
+  const size_t last = before.find_last_not_of(kBlank);
+  if (last != std::string_view::npos && before[last] == ',' && (rest.starts_with('}') || rest.starts_with(']')))
+    return ". Remove the comma before it";
+  if (rest.starts_with('\'')) return ". JSON writes texts in double quotes";
+  // The reader stops inside a word that it doesn't know.
+  const size_t begin = before.find_last_of(" \t\r\n:,[{") + 1;  // npos + 1 is 0
+  const std::string_view word = text.substr(begin, text.find_first_of(" \t\r\n:,]}", begin) - begin);
+  for (const std::string_view python : {"True", "False", "None"}) {
+    if (word == python) return ". JSON writes true, false and null";
+  }
+  return "";
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& source) {
@@ -111,7 +132,7 @@ json parse_json(std::string_view text, const std::string& source) {
     }
     std::string what = error.what();  // "[json.exception…] parse error at line 3, column 5: syntax error while …"
     if (const auto at = what.find(": "); at != std::string::npos) what = what.substr(at + 2);
-    throw UserError("{}:{}:{}: {}", source, line, column, what);
+    throw UserError("{}:{}:{}: {}{}", source, line, column, what, syntax_remedy(text, before.size()));
   } catch (const json::out_of_range& error) {
     // "[json.exception…] number overflow parsing '1e999'"
     const std::string_view what = error.what();

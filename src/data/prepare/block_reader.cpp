@@ -5,12 +5,35 @@
 #include <utility>
 
 #include "longhaul/core/error.h"
+#include "longhaul/core/log.h"
 
 namespace longhaul {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// What is taken for plain text, by its name, may be something else by its looks. Whether it was told.
+bool tell_if_no_plain_text(const InputFile& file, std::string_view start) {
+  if (file.kind != InputKind::text && file.kind != InputKind::text_lines) return false;
+  const std::string name = file.path.filename().string();
+  const std::string_view line = start.substr(0, start.find_last_not_of("\r\n", start.find('\n')) + 1);
+  const auto tell = [&](const char* looks, const char* remedy) {
+    log::warning(
+        "{} {}, but is taken as plain text, as every file whose name doesn't end in .jsonl, .json or .ndjson. {}",
+        file.path.string(), looks, remedy);
+    return true;
+  };
+  if (line.starts_with("{\"") && line.ends_with('}')) {
+    return tell("seems to hold JSON lines", "If it does, let its name end in .jsonl");
+  }
+  for (const char* ending : {".csv", ".tsv"}) {
+    if (name.ends_with(ending) || name.ends_with(std::string(ending) + ".gz") ||
+        name.ends_with(std::string(ending) + ".zst"))
+      return tell("is a table", "To train on a column of it, make JSON lines of that");
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -49,6 +72,7 @@ void BlockReader::open() {
       pending_.erase(0, kByteOrderMark.size());
       position_.byte = static_cast<int64_t>(kByteOrderMark.size());
     }
+    if (!tells_of_text_) tells_of_text_ = tell_if_no_plain_text(slice.file, pending_);
   }
   raw_bytes_ = position_.line == 1 ? 0 : stream_->raw_bytes();
 }

@@ -56,7 +56,8 @@ class BlockReader {
   std::string pending_;                  // read, but not yet in a block
   size_t searched_ = 0;                  // of `pending_`: no line ends here
   bool stream_ended_ = false;
-  int64_t raw_bytes_ = 0;  // of the stream, that blocks stand for
+  bool tells_of_text_ = false;  // a file that seems to be none; once is enough
+  int64_t raw_bytes_ = 0;       // of the stream, that blocks stand for
 };
 
 }  // namespace longhaul

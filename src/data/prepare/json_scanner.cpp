@@ -1,6 +1,7 @@
 // The JSON that Python's json.loads takes, read in one pass that keeps nothing but the wanted strings, whatever the
 // length and the depth of a line.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -21,18 +22,15 @@ struct Malformed {
 class Scanner {
  public:
   Scanner(std::string_view line, const std::vector<std::string>& keys, KeyTexts& texts)
-      : line_(line), keys_(keys), texts_(texts), problems_(keys.size()) {
+      : line_(line), keys_(keys), texts_(texts), problems_(keys.size()), missing_(keys.size(), true) {
     texts_.resize(keys.size());
-    for (size_t i = 0; i < keys.size(); ++i) {
-      texts_[i] = {};
-      problems_[i] = fmt::format("the object has no key \"{}\"", keys[i]);
-    }
+    for (KeyText& text : texts_) text = {};
   }
 
   // Throws Malformed. What is wrong with the values is in `problem` afterwards.
   void scan() {
     skip_blank();
-    if (peek() == '[' && line_.find_first_not_of(" \t\r\n", at_ + 1) == std::string_view::npos) {
+    if (peek() == '[' && line_[line_.find_last_not_of(" \t\r\n")] != ']') {
       ++at_;
       fail(
           "here a list begins that goes on in the next line, but each line must hold one object. Of a file that is one list, "
@@ -59,8 +57,9 @@ class Scanner {
 
   std::string problem() const {
     if (!outermost_.empty()) return outermost_;
-    for (const std::string& problem : problems_) {
-      if (!problem.empty()) return problem;
+    for (size_t i = 0; i < keys_.size(); ++i) {
+      if (missing_[i]) return no_key(keys_[i]);
+      if (!problems_[i].empty()) return problems_[i];
     }
     return {};
   }
@@ -100,6 +99,12 @@ class Scanner {
     }
   }
 
+  std::string no_key(const std::string& key) const {
+    if (others_.empty()) return fmt::format("the object has no key \"{}\"", key);
+    return fmt::format("the object has no key \"{}\", but \"{}\": --json-keys says which to take", key,
+                       fmt::join(others_, "\", \""));
+  }
+
   void scan_object() {
     ++at_;
     skip_blank();
@@ -116,6 +121,7 @@ class Scanner {
       skip_blank();
       const auto key = whole ? std::find(keys_.begin(), keys_.end(), name) : keys_.end();
       if (key == keys_.end()) {
+        if (others_.size() < kOthersShown) others_.push_back(name);
         skip_value();
       } else {
         read_value(static_cast<size_t>(key - keys_.begin()));
@@ -132,6 +138,7 @@ class Scanner {
   void read_value(size_t key) {
     texts_[key] = {};
     problems_[key].clear();
+    missing_[key] = false;
     if (peek() == '"') return read_text(key);
     texts_[key].list = peek() == '[';
     if (!texts_[key].list) {
@@ -315,7 +322,10 @@ class Scanner {
   std::string_view line_;
   const std::vector<std::string>& keys_;
   KeyTexts& texts_;
+  static constexpr size_t kOthersShown = 6;
   std::vector<std::string> problems_;  // of each key's value; empty when all is well
+  std::vector<bool> missing_;          // of each key
+  std::vector<std::string> others_;    // the first keys that nobody asked for
   std::string outermost_;
   size_t at_ = 0;
 };
