@@ -144,7 +144,7 @@ def test_a_missing_and_a_superfluous_tensor(copy):
 )
 def test_a_configuration_that_is_not_understood(copy, change, message):
     edit_json(copy / "config.json", lambda config: config.update(change))
-    refuses(copy, message)
+    refuses(copy, [str(copy / "config.json"), *message])
 
 
 def test_no_model_at_all(tmp_path, hf, data):
@@ -223,6 +223,12 @@ def test_a_file_that_is_one_list(hf, tmp_path):
     for content in [json.dumps(texts, indent=1), json.dumps(texts), "[" + ",\n".join(map(json.dumps, texts)) + "]"]:
         corpus.write_text(content)
         fails(2, ["line 1", "jq -c '.[]' FILE"], "prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "out")
+
+
+def test_text_in_utf_16(hf, tmp_path):
+    (tmp_path / "notes.txt").write_text("one", encoding="utf-16")
+    fails(2, ["notes.txt", "this is UTF-16", "iconv -f UTF-16"], "prepare", "--input", tmp_path / "notes.txt", "--tokenizer", hf,
+          "--output-prefix", tmp_path / "out")
 
 
 def test_no_text(hf, tmp_path):

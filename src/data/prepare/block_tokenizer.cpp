@@ -77,7 +77,11 @@ void BlockTokenizer::add_text_file(const TextBlock& block, TokenizedBlock& out) 
   const size_t valid = tokenizer::valid_utf8_prefix(block.text);
   if (valid < block.text.size()) {
     place.byte += static_cast<int64_t>(valid);
-    return add_bad(place, "this is not UTF-8: convert the file, or leave it out", {}, out);
+    const bool utf16 = block.text.starts_with("\xFF\xFE") || block.text.starts_with("\xFE\xFF");
+    return add_bad(place,
+                   utf16 ? "this is UTF-16, not UTF-8: `iconv -f UTF-16 -t UTF-8 FILE > NEW_FILE` converts it"
+                         : "this is not UTF-8: convert the file, or leave it out",
+                   {}, out);
   }
   texts_.assign(1, {});
   if (!block.text.empty()) texts_[0].strings.push_back(block.text);
