@@ -7,6 +7,7 @@
 
 #include "longhaul/core/error.h"
 #include "model/builtin_families.h"
+#include "model/family_names.h"
 
 namespace longhaul {
 namespace {
@@ -38,12 +39,8 @@ const ModelFamily* find(Predicate predicate) {
 }  // namespace
 
 const ModelFamily& family(std::string_view name) {
-  if (const auto* found = find([&](const ModelFamily& candidate) { return candidate.name == name; })) return *found;
-  throw UserError("model.family: unknown family '{}'; known are: {}", name, fmt::join(family_names(), ", "));
-}
-
-void require_family(const std::string& name) {
-  (void)family(name);
+  require_family(std::string(name));
+  return *find([&](const ModelFamily& candidate) { return candidate.name == name; });
 }
 
 const ModelFamily& family_of_hf_config(const nlohmann::json& config) {
@@ -76,14 +73,8 @@ void register_family(ModelFamily family) {
         family.name, family.hf_model_type);
   }
   const std::lock_guard lock(registry().mutex);
+  add_family_name(family.name);
   registry().families.push_back(std::move(family));
-}
-
-std::vector<std::string> family_names() {
-  const std::lock_guard lock(registry().mutex);
-  std::vector<std::string> names;
-  for (const auto& candidate : registry().families) names.push_back(candidate.name);
-  return names;
 }
 
 }  // namespace longhaul

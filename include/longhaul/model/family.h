@@ -74,6 +74,5 @@ struct ModelFamily {
 const ModelFamily& family(std::string_view name);                      // UserError that lists the known ones
 const ModelFamily& family_of_hf_config(const nlohmann::json& config);  // by model_type; UserError likewise
 void register_family(ModelFamily family);
-std::vector<std::string> family_names();
 
 }  // namespace longhaul

@@ -84,7 +84,9 @@ struct ModelConfig {
 // shapes. A family that this library doesn't bring gets the defaults of ModelConfig: it sets its own.
 ModelConfig family_preset(const std::string& family);
 
-// UserError, which lists the known ones, where no family (longhaul/model/family.h) has that name.
+// Of the families that there are (longhaul/model/family.h).
+std::vector<std::string> family_names();
+// UserError, which lists them, where none has that name.
 void require_family(const std::string& name);
 
 // The model to continue from a checkpoint whose config.json says `checkpoint`: all of it is the checkpoint's, whatever

@@ -31,7 +31,9 @@ std::string made_of(const PrepareOptions& options, const PrepareTokenizer& token
 std::optional<PrepareReport> made_before(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
                                          const std::vector<InputFile>& files) {
   const std::string ours = made_of(options, tokenizer, files);
-  PrepareReport report{.already_there = true, .files = static_cast<int64_t>(files.size())};
+  PrepareReport report;
+  report.already_there = true;
+  report.files = static_cast<int64_t>(files.size());
   try {
     for (const std::string& key : options.json_keys) {
       const std::string prefix = dataset_of(options, key);

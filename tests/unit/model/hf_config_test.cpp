@@ -243,6 +243,9 @@ TEST(Family, RegisteringOne) {
   EXPECT_EQ(&family_of_hf_config({{"model_type", "my_llama"}}), &family("my_llama"));
   EXPECT_EQ(&family("llama"), &llama);
   EXPECT_THROW(family("nobody"), UserError);
+  const std::vector<std::string> names = family_names();
+  EXPECT_EQ(names.back(), "my_llama");
+  for (const std::string& name : names) EXPECT_EQ(family(name).name, name);
 }
 
 // A value that no checkpoint could be read back with.
