@@ -83,7 +83,7 @@ at::Tensor SelfAttention::attend(const at::Tensor& qkv, const LayerContext& cont
   if (context.training && dropout_ > 0) {
     options.dropout = dropout_;
     options.first_head = tensor_.rank() * heads_;
-    options.dropout_key = {context.seed, prefix_ + "probabilities", context.step, context.first_token};
+    options.dropout_key = {context.seed, prefix_ + "probabilities", context.place, /*first_token=*/0};
   }
   return ops::attention(qkv, options);
 }

@@ -159,7 +159,7 @@ at::Tensor Transformer::embed(const at::Tensor& tokens, const LayerContext& cont
   }
   if (context.training && config_.embedding_dropout > 0) {
     hidden = ops::dropout(hidden, config_.embedding_dropout,
-                          {context.seed, "embedding", context.step, context.first_held_token});
+                          {context.seed, "embedding", context.place, context.first_held_token});
   }
   return hidden;
 }
@@ -188,7 +188,7 @@ at::Tensor Transformer::forward_stage(size_t index, const at::Tensor& input, Lay
                     config_.max_positions);
   }
   context.rope = rope_for(positions);
-  context.first_held_token = context.first_token + static_cast<uint64_t>(tensor.first_token(n));
+  context.first_held_token = static_cast<uint64_t>(tensor.first_token(n));
 
   const UnitSteps steps(store_.events(), steps_[index]);
   size_t step = 0;

@@ -81,7 +81,7 @@ ResidualStream TransformerLayer::run(const Sublayer& sublayer, ResidualStream st
   }
   if (context.training && dropout_ > 0) {
     update = ops::dropout(update, dropout_,
-                          {context.seed, sublayer.name + ".output", context.step, context.first_held_token});
+                          {context.seed, sublayer.name + ".output", context.place, context.first_held_token});
   }
   stream.update = update;
   return stream;

@@ -5,6 +5,7 @@
 #include "longhaul/core/error.h"
 #include "ops/attention_apart.h"
 #include "ops/attention_cpu.h"
+#include "ops/dropout_place.h"
 #include "ops/gemm_avx512.h"
 #include "ops/index_check.h"
 
@@ -27,6 +28,7 @@ void check(const at::Tensor& qkv, const AttentionOptions& options) {
     longest = std::max<int64_t>(longest, borders[i + 1] - borders[i]);
   }
   LONGHAUL_CHECK(options.dropout >= 0 && options.dropout < 1, "attention dropout is {}", options.dropout);
+  if (options.dropout > 0) place_for(options.dropout_key, qkv);
   if (!options.rope.defined()) return;
   LONGHAUL_CHECK(2 * options.rope.cos.size(1) <= options.head_dim, "rotary_dim {} exceeds head_dim {}",
                  2 * options.rope.cos.size(1), options.head_dim);

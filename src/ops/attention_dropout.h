@@ -17,7 +17,7 @@ class AttentionDropout {
  public:
   // Streams of the heads first_head, first_head + 1, …; probability 0 keeps everything.
   AttentionDropout(double probability, const DropoutKey& key, int64_t first_head, int64_t heads)
-      : probability_(static_cast<float>(probability)), step_(key.step), first_token_(key.first_token) {
+      : probability_(static_cast<float>(probability)), key_(key) {
     if (!active()) return;
     streams_.reserve(heads);
     for (int64_t head = 0; head < heads; ++head) {
@@ -27,14 +27,18 @@ class AttentionDropout {
 
   bool active() const { return probability_ > 0; }
 
-  // 0 or 1 / (1 - probability) for the keys [key, key + count) of `query`; token numbers within the tensor.
+  // 0 or 1 / (1 - probability) for the keys [key, key + count) of `query`; token numbers within the tensor. The key's
+  // place is in host memory.
   void multipliers(int64_t head, int64_t query, int64_t key, int64_t count, float* out) const {
     const float scale = 1.0F / (1.0F - probability_);
-    const uint64_t row = (first_token_ + static_cast<uint64_t>(query)) << 32;
+    const int64_t* const place = key_.place.const_data_ptr<int64_t>();
+    const uint64_t step = static_cast<uint64_t>(place[0]);
+    const uint64_t first_token = static_cast<uint64_t>(place[1]) + key_.first_token;
+    const uint64_t row = (first_token + static_cast<uint64_t>(query)) << 32;
     std::array<uint32_t, 4> words{};
     for (int64_t i = 0; i < count; ++i) {
-      const uint64_t column = first_token_ + static_cast<uint64_t>(key + i);
-      if (i == 0 || column % 4 == 0) words = streams_[head].words(row | (column / 4), step_);
+      const uint64_t column = first_token + static_cast<uint64_t>(key + i);
+      if (i == 0 || column % 4 == 0) words = streams_[head].words(row | (column / 4), step);
       out[i] = static_cast<float>(words[column % 4] >> 8) * 0x1p-24F < probability_ ? 0.0F : scale;
     }
   }
@@ -45,8 +49,7 @@ class AttentionDropout {
 
  private:
   float probability_;
-  uint64_t step_;
-  uint64_t first_token_;
+  DropoutKey key_;
   std::vector<RandomStream> streams_;
 };
 

@@ -9,20 +9,21 @@ constexpr int kThreads = 128;
 
 // blockIdx.y counts queries, blockIdx.z heads.
 __global__ void attention_dropout_kernel(const AttentionDropoutArguments a) {
-  const uint64_t block = a.first_key / 4 + uint64_t{blockIdx.x} * kThreads + threadIdx.x;
-  const uint64_t end = a.first_key + static_cast<uint64_t>(a.keys);
+  const uint64_t step = static_cast<uint64_t>(a.place[0]), first_token = static_cast<uint64_t>(a.place[1]);
+  const uint64_t first_key = first_token + a.first_key, end = first_key + static_cast<uint64_t>(a.keys);
+  const uint64_t block = first_key / 4 + uint64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (4 * block >= end) return;
   for (int64_t query = blockIdx.y; query < a.queries; query += gridDim.y) {
-    const uint64_t index = ((a.first_query + static_cast<uint64_t>(query)) << 32) | block;
+    const uint64_t index = ((first_token + a.first_query + static_cast<uint64_t>(query)) << 32) | block;
     const PhiloxBlock drawn = philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
-                                      static_cast<uint32_t>(a.step), static_cast<uint32_t>(a.step >> 32)},
+                                      static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32)},
                                      a.streams[blockIdx.z]);
     const uint32_t words[4] = {drawn.word0, drawn.word1, drawn.word2, drawn.word3};
     float* const row = a.multipliers + (blockIdx.z * a.queries + query) * a.keys;
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const uint64_t key = 4 * block + k;
-      if (key >= a.first_key && key < end) row[key - a.first_key] = (words[k] >> 8) >= a.threshold ? a.scale : 0.0F;
+      if (key >= first_key && key < end) row[key - first_key] = (words[k] >> 8) >= a.threshold ? a.scale : 0.0F;
     }
   }
 }

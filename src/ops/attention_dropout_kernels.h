@@ -11,9 +11,9 @@ constexpr int kDropoutHeads = 64;  // of one call; their keys travel with it
 
 struct AttentionDropoutArguments {
   int64_t heads = 0, queries = 0, keys = 0;
-  PhiloxKey streams[kDropoutHeads] = {};  // of the heads
-  uint64_t step = 0;
-  uint64_t first_query = 0, first_key = 0;  // global token numbers
+  PhiloxKey streams[kDropoutHeads] = {};    // of the heads
+  const int64_t* place = nullptr;           // [2] the step, and the token from which the next two count
+  uint64_t first_query = 0, first_key = 0;  // token numbers
   uint32_t threshold = 0;                   // a key is kept where the draw's upper 24 bits reach it
   float scale = 1;                          // of what is kept
   float* multipliers = nullptr;             // [heads, queries, keys]

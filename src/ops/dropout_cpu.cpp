@@ -14,16 +14,15 @@ constexpr int64_t kBlocks = 128;  // Philox blocks drawn at a time, of four word
 
 // words[4 b + w] = word w of block first_block + b. Round by round over all blocks: the ten rounds of
 // `philox` in one loop body give the vectoriser twice the work.
-LONGHAUL_INLINE void draw(const DropoutArguments& a, uint64_t first_block, uint32_t* __restrict words) {
+LONGHAUL_INLINE void draw(PhiloxKey key, uint64_t step, uint64_t first_block, uint32_t* __restrict words) {
   uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
   for (int64_t b = 0; b < kBlocks; ++b) {
     const uint64_t block = first_block + static_cast<uint64_t>(b);
     c0[b] = static_cast<uint32_t>(block);
     c1[b] = static_cast<uint32_t>(block >> 32);
-    c2[b] = static_cast<uint32_t>(a.step);
-    c3[b] = static_cast<uint32_t>(a.step >> 32);
+    c2[b] = static_cast<uint32_t>(step);
+    c3[b] = static_cast<uint32_t>(step >> 32);
   }
-  PhiloxKey key = a.key;
   for (int round = 0; round < kPhiloxRounds; ++round) {
 #pragma omp simd
     for (int64_t b = 0; b < kBlocks; ++b) {
@@ -50,12 +49,13 @@ LONGHAUL_CLONES void dropout_range(const DropoutArguments& a, int64_t begin, int
   const T* __restrict x = static_cast<const T*>(a.x);
   T* __restrict y = static_cast<T*>(a.y);
   const A scale = static_cast<A>(a.scale);
+  const DropoutCounter counter = counter_of(a);
   alignas(64) uint32_t words[4 * kBlocks];
   while (begin < end) {
-    const uint64_t index = a.first + static_cast<uint64_t>(begin);
+    const uint64_t index = counter.first + static_cast<uint64_t>(begin);
     const int64_t skip = static_cast<int64_t>(index % 4);  // words of the first block that precede x[begin]
     const int64_t count = std::min(end - begin, 4 * kBlocks - skip);
-    draw(a, index / 4, words);
+    draw(a.key, counter.step, index / 4, words);
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
       const A value = load(x, begin + i) * scale;

@@ -19,14 +19,7 @@ void require_cuda_graphs(const Recipe& recipe, int64_t ranks) {
     problems.push_back(problem);
     remedies.push_back(remedy);
   };
-  const auto dropout = [&](const char* key, double value) {
-    refuse(value > 0, fmt::format("{} {} draws other masks in every micro-batch", key, value),
-           fmt::format("{}=0", key));
-  };
   refuse(recipe.trainer.device == DeviceChoice::cpu, "trainer.device is cpu", "trainer.device=cuda");
-  dropout("model.hidden_dropout", recipe.model.hidden_dropout);
-  dropout("model.attention_dropout", recipe.model.attention_dropout);
-  dropout("model.embedding_dropout", recipe.model.embedding_dropout);
   refuse(recipe.data.reset_attention_mask, "data.reset_attention_mask gives every micro-batch other borders",
          "data.reset_attention_mask=false");
   refuse(recipe.data.reset_position_ids, "data.reset_position_ids gives every micro-batch other positions",

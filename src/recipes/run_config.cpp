@@ -110,7 +110,7 @@ const FieldTable& fields<TrainerConfig>() {
           field<&C::cuda_graphs>(
               "cuda_graphs",
               "what a GPU records once and then replays: nothing, or a micro-batch's forward and backward; "
-              "one rank, without dropout, borders of documents and offload")
+              "one rank, without borders of documents and offload")
               .known_as("cuda_graph_impl"),
           field<&C::threads>("threads", "CPU threads of a process; 0: all cores").at_least(0),
           field<&C::log_every>("log_every", "a line of metrics every so often")

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "longhaul/core/error.h"
+#include "longhaul/ops/dropout.h"
 #include "longhaul/parallel/pipeline_executor.h"
 #include "model/host_activations.h"
 #include "ops/tensor_buffer.h"
@@ -81,9 +82,8 @@ GlobalStep::MicroBatch GlobalStep::arrive(int64_t step, int64_t number, const Ba
   context.recompute_layers = recipe_.recompute.layers;
   if (recipe_.recompute.offload) context.host_activations = std::make_shared<HostActivations>(device_);
   context.seed = static_cast<uint64_t>(recipe_.trainer.seed);
-  context.step = static_cast<uint64_t>(step);
-  context.first_token =
-      static_cast<uint64_t>((number * layout_.data_ranks() + layout_.data_rank()) * batch.token_count());
+  context.place =
+      ops::dropout_place(step, (number * layout_.data_ranks() + layout_.data_rank()) * batch.token_count(), device_);
   DeviceBatch inputs = to_device(batch, 1.0, device_, context);
   inputs.weights.mul_(weight);
   return {inputs, context};

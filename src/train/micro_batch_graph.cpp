@@ -40,6 +40,7 @@ void MicroBatchGraph::take(const DeviceBatch& batch, const LayerContext& context
   inputs_.tokens.copy_(batch.tokens);
   inputs_.labels.copy_(batch.labels);
   inputs_.weights.copy_(batch.weights);
+  context_.place.copy_(context.place);
 }
 
 }  // namespace longhaul

@@ -1,8 +1,8 @@
 // A micro-batch's forward and backward as a graph that is recorded once and replayed for all that follow.
 //
 // A replay repeats kernels with the arguments that they were recorded with. So what differs between micro-batches goes
-// into tensors that stay where they are: token ids, labels and weights are copied there first. Everything else has to
-// be the same.
+// into tensors that stay where they are: token ids, labels, weights and the place that names masks of dropout are
+// copied there first. Everything else has to be the same.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,7 @@ class MicroBatchGraph {
 
   MicroBatchGraph(std::unique_ptr<ops::DeviceGraph> graph, Pass pass);
 
-  // Runs pass(batch, context), or replays it. `context`: of the borders and lengths of the first; its step and first
-  // token must not matter to the pass.
+  // Runs pass(batch, context), or replays it. `context`: of the borders and lengths of the first.
   void run(const DeviceBatch& batch, const LayerContext& context);
 
  private:

@@ -135,14 +135,22 @@ TEST_P(Emulated, Activations) {
 }
 
 TEST_P(Emulated, Dropout) {
-  for (const uint64_t first : {uint64_t{0}, uint64_t{3}, uint64_t{1} << 40}) {
-    for (const int64_t count : {1, 7, 4096}) {
-      compare({input({count}, 1), input({count}, 2)}, [&](bool cuda, const std::vector<at::Tensor>& t) {
-        DropoutArguments a;
-        a.type = element_type(t[0]), a.count = count, a.x = t[0].data_ptr(), a.y = t[1].data_ptr();
-        a.key = RandomStream(1, "x").key(), a.step = 3, a.first = first, a.threshold = 1 << 22, a.scale = 4.0 / 3;
-        cuda ? cuda::dropout(a, nullptr) : cpu::dropout(a);
-      });
+  const std::pair<int64_t, int64_t> shapes[] = {{1, 1}, {1, 7}, {512, 3}, {3, 4}, {512, 8}};
+  for (const int64_t first_token : {int64_t{0}, int64_t{3}, int64_t{1} << 40}) {
+    for (const auto& [tokens, columns] : shapes) {
+      const int64_t count = tokens * columns;
+      compare({input({count}, 1), input({count}, 2), input({count}, 3)},
+              [&](bool cuda, const std::vector<at::Tensor>& t) {
+                const at::Tensor place = dropout_place(3, first_token);
+                DropoutArguments a;
+                a.type = element_type(t[0]), a.count = count, a.x = t[0].data_ptr(), a.y = t[1].data_ptr();
+                a.key = RandomStream(1, "x").key(), a.threshold = 1 << 22, a.scale = 4.0 / 3;
+                a.place = place.const_data_ptr<int64_t>(), a.first_token = 2, a.columns = columns;
+                cuda ? cuda::dropout(a, nullptr) : cpu::dropout(a);
+                place.copy_(dropout_place(4, first_token + 5));
+                a.y = t[2].data_ptr();
+                cuda ? cuda::dropout(a, nullptr) : cpu::dropout(a);
+              });
     }
   }
 }
@@ -268,26 +276,30 @@ TEST_P(Emulated, Rotary) {
 }
 
 TEST(Emulation, AttentionDropout) {
-  for (const uint64_t first_token : {uint64_t{0}, uint64_t{6}, (uint64_t{1} << 31) + 3}) {
+  for (const int64_t first_token : {int64_t{0}, int64_t{6}, (int64_t{1} << 31) + 3}) {
     const int64_t heads = 3, queries = 5, keys = 11, query = 9, key = 2;
-    const DropoutKey name{7, "site", 4, first_token};
+    const DropoutKey name{7, "site", dropout_place(0, 0), 1};
     const AttentionDropout dropout(0.3, name, 1, heads);
     const at::Tensor expected = at::empty({heads, queries, keys}), own = at::empty({heads, queries, keys});
-    for (int64_t row = 0; row < heads * queries; ++row) {
-      dropout.multipliers(row / queries, query + row % queries, key, keys, expected.data_ptr<float>() + row * keys);
-    }
-    dropout.fill(query, key, own);
-    EXPECT_TRUE(at::equal(own, expected));
     AttentionDropoutArguments a;
-    a.heads = heads, a.queries = queries, a.keys = keys, a.step = 4;
+    a.heads = heads, a.queries = queries, a.keys = keys, a.place = name.place.const_data_ptr<int64_t>();
     for (int64_t head = 0; head < heads; ++head) {
       a.streams[head] = RandomStream(7, "site.head" + std::to_string(1 + head)).key();
     }
-    a.first_query = first_token + query, a.first_key = first_token + key;
+    a.first_query = 1 + query, a.first_key = 1 + key;
     a.threshold = static_cast<uint32_t>(std::ceil(0.3F * 0x1p24F)), a.scale = 1 / (1 - 0.3F);
-    a.multipliers = own.zero_().data_ptr<float>();
-    cuda::attention_dropout(a, nullptr);
-    EXPECT_TRUE(at::equal(own, expected));
+    a.multipliers = own.data_ptr<float>();
+    for (const int64_t step : {4, 5}) {  // the same arguments, and other numbers in memory
+      name.place.copy_(dropout_place(step, first_token + step));
+      for (int64_t row = 0; row < heads * queries; ++row) {
+        dropout.multipliers(row / queries, query + row % queries, key, keys, expected.data_ptr<float>() + row * keys);
+      }
+      dropout.fill(query, key, own);
+      EXPECT_TRUE(at::equal(own, expected));
+      own.zero_();
+      cuda::attention_dropout(a, nullptr);
+      EXPECT_TRUE(at::equal(own, expected));
+    }
   }
 }
 

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.skipif(gpus() == 0, reason="no GPU: runs on GPUs were n
 COMMON = ["data.mock=true", "model.hidden_dropout=0.1", "schedule.warmup_steps=4", "trainer.eval_every=0", "checkpoint.every=0", "batch.global=8",
           "batch.micro=2"]
 NO_DROPOUT = ["model.hidden_dropout=0", "model.attention_dropout=0"]
+DROPOUT = ["model.hidden_dropout=0.1", "model.attention_dropout=0.1", "model.embedding_dropout=0.1"]
 SMALL = ["model.hidden=256", "model.heads=4", "model.kv_heads=2", "model.ffn_hidden=768", "model.layers=4", "model.vocab_size=2048"]
 
 
@@ -125,11 +126,12 @@ def test_recomputation_has_the_same_bits(tmp_path, settings, recipe):
     assert losses(plain) == losses(again)
 
 
+@pytest.mark.parametrize("dropout", [NO_DROPOUT, DROPOUT], ids=["plain", "dropout"])
 @pytest.mark.parametrize("recipe, precision, mode", [("llama_tiny", "bf16", "none"), ("llama_tiny", "bf16", "selective"),
                                                      ("llama_tiny", "fp32", "full"), ("gpt_tiny", "bf16", "none")])
-def test_cuda_graphs_have_the_same_bits(tmp_path, recipe, precision, mode):
+def test_cuda_graphs_have_the_same_bits(tmp_path, recipe, precision, mode, dropout):
     """With evaluations between the steps, whose tensors must not lie where a replay writes."""
-    common = [*SMALL, *NO_DROPOUT, "trainer.device=cuda", "trainer.deterministic=true", "trainer.max_steps=8", "trainer.eval_every=3",
+    common = [*SMALL, *dropout, "trainer.device=cuda", "trainer.deterministic=true", "trainer.max_steps=8", "trainer.eval_every=3",
               "trainer.eval_steps=1", f"trainer.precision={precision}", f"recompute.mode={mode}"]
     plain = train(tmp_path / "plain", *common, recipe=recipe)
     graphs = train(tmp_path / "graphs", *common, "trainer.cuda_graphs=micro_batch", recipe=recipe)

@@ -149,12 +149,9 @@ void pointwise(Report& report, int64_t tokens) {
       "gelu_tanh and bias", 2 * f, 3 * f, [&] { return activation(inner, inner_bias, Activation::gelu_tanh); }, inner);
   report.operation(
       "squared_relu", 2 * f, 3 * f, [&] { return activation(inner, {}, Activation::squared_relu); }, inner);
+  const DropoutKey mask{1, "bench", dropout_place(2, 3, x.device())};
   report.operation(
-      "dropout", 2 * n, 2 * n,
-      [&] {
-        return dropout(x, 0.1, {1, "bench", 2, 3});
-      },
-      x);
+      "dropout", 2 * n, 2 * n, [&] { return dropout(x, 0.1, mask); }, x);
   const at::Tensor ids = (random({tokens}, at::kFloat).abs() * 20000).clamp_max(kVocab - 1).to(at::kLong);
   const Weight table = weight({kVocab, kHidden});
   report.operation(

@@ -88,7 +88,8 @@ void measure_all(int64_t h, at::ScalarType type) {
   measure("geglu_erf", h, gate_up, 3 * n, 5 * n, [&] { return gated_activation(gate_up, Activation::gelu_erf); });
   measure("gelu_tanh + bias", h, x, 2 * n, 3 * n, [&] { return activation(x, bias, Activation::gelu_tanh); });
   measure("squared_relu", h, x, 2 * n, 3 * n, [&] { return activation(x, {}, Activation::squared_relu); });
-  measure("dropout", h, x, 2 * n, 2 * n, [&] { return dropout(x, 0.1, {1, "bench", 2, 3}); });
+  const DropoutKey mask{1, "bench", dropout_place(2, 3)};
+  measure("dropout", h, x, 2 * n, 2 * n, [&] { return dropout(x, 0.1, mask); });
 
   const at::Tensor ids = (at::randn({kTokens}, at::kFloat).abs() * 8000).clamp_max(31999).to(at::kLong);
   const Weight table{input(32000, h, type), at::zeros({32000, h}, at::kFloat)};

@@ -35,7 +35,7 @@ int main(int argc, char** argv) try {
     for (int64_t done = 0; done < global; done += micro) {  // gradients add up over the micro-batches
       Batch batch;
       loader.next(batch);
-      LayerContext context{.training = true, .step = static_cast<uint64_t>(step)};
+      LayerContext context{.training = true, .place = ops::dropout_place(step, done * length, device)};
       const auto [tokens, labels, weights] =
           to_device(batch, 1.0 / static_cast<double>(global * length), device, context);
       const auto result = model.loss(tokens, labels, weights, context, {});

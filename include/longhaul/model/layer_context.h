@@ -34,9 +34,8 @@ struct LayerContext {
   std::shared_ptr<HostActivations>
       host_activations;           // this micro-batch's, where Recompute::full keeps inputs; null: the device
   uint64_t seed = 0;              // of the dropout streams
-  uint64_t step = 0;              // of the optimiser, keys the dropout masks
-  uint64_t first_token = 0;       // global number, within the step, of this micro-batch's first token
-  uint64_t first_held_token = 0;  // of those that hidden states hold; the model sets it
+  at::Tensor place;               // ops::dropout_place of this micro-batch, on the model's device
+  uint64_t first_held_token = 0;  // of the micro-batch's, the first that hidden states hold; the model sets it
   KvCache* cache = nullptr;       // generation only
 };
 

@@ -180,7 +180,7 @@ TEST_P(Attention, bf16) {
 TEST_P(Attention, dropout) {
   AttentionOptions options = options_of(GetParam());
   options.dropout = 0.25;
-  options.dropout_key = {42, "layers.1.attention", 3, 1001};
+  options.dropout_key = {42, "layers.1.attention", dropout_place(3, 1001)};
   check(at::kFloat, options, 1e-5, false);
   check(at::kBFloat16, options, 1e-2, true);
 }
@@ -280,13 +280,13 @@ TEST(AttentionDropout, is_a_function_of_global_positions) {
   const Case c{2, 1, 16, 0, {0, 10, 30}};
   AttentionOptions options = options_of(c);
   options.dropout = 0.5;
-  options.dropout_key = {7, "site", 5, 100};
+  options.dropout_key = {7, "site", dropout_place(5, 100)};
   const at::Tensor qkv = random_qkv(c).to(at::kFloat);
   const at::Tensor whole = attention(qkv, options);
   options.cu_seqlens = {0, 20};
-  options.dropout_key.first_token = 110;
+  options.dropout_key.first_token = 10;
   EXPECT_LT(relative_error(attention(qkv.narrow(0, 10, 20).contiguous(), options), whole.narrow(0, 10, 20)), 1e-6);
-  options.dropout_key.step = 6;
+  options.dropout_key.place = dropout_place(6, 100);
   EXPECT_GT(relative_error(attention(qkv.narrow(0, 10, 20).contiguous(), options), whole.narrow(0, 10, 20)), 1e-2);
 }
 

@@ -147,9 +147,12 @@ TEST_P(CudaParity, LinearGeluIsMadeApartInDeterministicMode) {
 
 TEST_P(CudaParity, Dropout) {
   for (int64_t hidden : {3, 64, 513}) {
-    for (uint64_t first_token : {uint64_t{0}, uint64_t{7}, uint64_t{1} << 40}) {
-      const DropoutKey key{3, "site", 5, first_token};
-      compare([&](const Tensors& in) -> Tensors { return {dropout(in[0], 0.3, key)}; }, {input({100, hidden}, 1)});
+    for (int64_t first_token : {int64_t{0}, int64_t{7}, int64_t{1} << 40}) {
+      compare(
+          [&](const Tensors& in) -> Tensors {
+            return {dropout(in[0], 0.3, {3, "site", dropout_place(5, first_token, in[0].device()), 2})};
+          },
+          {input({100, hidden}, 1)});
     }
   }
 }
@@ -210,7 +213,6 @@ TEST_P(CudaParity, Attention) {
     options.scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
     options.cu_seqlens = c.cu_seqlens;
     options.dropout = c.dropout;
-    options.dropout_key = {42, "layers.1.attention", 3, 1001};
     const at::Tensor positions = (random_tensor({tokens}, 9).abs() * 200).to(at::kLong).clamp(0, 599);
     compare(
         [&](const Tensors& in) -> Tensors {
@@ -218,6 +220,7 @@ TEST_P(CudaParity, Attention) {
           if (c.rotary_dim > 0)
             own.rope = make_rope_table(rope_inverse_frequencies(c.rotary_dim, 1e4), 600, in[0].device());
           if (c.own_positions) own.positions = positions.to(in[0].device());
+          own.dropout_key = {42, "layers.1.attention", dropout_place(3, 1001, in[0].device())};
           return {attention(in[0], own)};
         },
         {input({tokens, (c.heads + 2 * c.kv_heads) * c.head_dim}, 1)}, 4);

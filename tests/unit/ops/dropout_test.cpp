@@ -7,13 +7,15 @@
 
 #include <cmath>
 
+#include "longhaul/core/error.h"
 #include "longhaul/core/random.h"
 #include "unit/ops/gradcheck.h"
 
 namespace longhaul::ops {
 namespace {
 
-const DropoutKey kKey{7, "layers.3.attention", 11, 0};
+constexpr uint64_t kStep = 11;
+const DropoutKey kKey{7, "layers.3.attention", dropout_place(kStep, 0)};
 
 DropoutKey at_token(uint64_t first_token) {
   DropoutKey key = kKey;
@@ -32,7 +34,7 @@ TEST(Dropout, DrawsTheNumbersOfTheRandomStream) {
         const float* out = y.const_data_ptr<float>();
         const float scale = static_cast<float>(1 / (1 - probability));
         for (int64_t i = 0; i < x.numel(); ++i) {
-          const bool keep = stream.uniform(1000003 * hidden + i, kKey.step) >= probability;
+          const bool keep = stream.uniform(1000003 * hidden + i, kStep) >= probability;
           ASSERT_EQ(out[i], keep ? in[i] * scale : 0.0F) << tokens << "x" << hidden << " " << i;
         }
       }
@@ -41,12 +43,13 @@ TEST(Dropout, DrawsTheNumbersOfTheRandomStream) {
 }
 
 TEST(Dropout, CountersBeyond32Bits) {
+  const uint64_t step = uint64_t{3} << 33;
   DropoutKey key = at_token(uint64_t{5} << 40);
-  key.step = uint64_t{3} << 33;
+  key.place = dropout_place(step, 0);
   const at::Tensor y = dropout(at::ones({3, 7}, at::kFloat), 0.5, key);
   const RandomStream stream(key.seed, key.site);
   for (int64_t i = 0; i < 21; ++i) {
-    EXPECT_EQ(y.const_data_ptr<float>()[i] != 0, stream.uniform(key.first_token * 7 + i, key.step) >= 0.5) << i;
+    EXPECT_EQ(y.const_data_ptr<float>()[i] != 0, stream.uniform(key.first_token * 7 + i, step) >= 0.5) << i;
   }
 }
 
@@ -60,6 +63,32 @@ TEST(Dropout, MaskDependsOnTheGlobalPositionAlone) {
   DropoutKey other = at_token(50);
   other.site = "layers.4.attention";
   EXPECT_FALSE(bit_equal(dropout(x, 0.3, other), whole));
+}
+
+// The kernel counts from the place, which may be another one at its next run.
+TEST(Dropout, MaskIsOfTheNumbersInMemory) {
+  const at::Tensor x = random_tensor({100, 129}, 1, at::kFloat), whole = dropout(x, 0.3, at_token(50));
+  const DropoutKey key{kKey.seed, kKey.site, dropout_place(kStep, 50)};
+  EXPECT_TRUE(bit_equal(dropout(x, 0.3, key), whole));
+  key.place.copy_(dropout_place(kStep, 75));
+  EXPECT_TRUE(bit_equal(dropout(x.narrow(0, 25, 75), 0.3, key), whole.narrow(0, 25, 75)));
+  key.place.copy_(dropout_place(kStep + 1, 50));
+  EXPECT_FALSE(bit_equal(dropout(x, 0.3, key), whole));
+}
+
+// Until the backward is done nobody may write another place there.
+TEST(Dropout, BackwardNoticesAnotherPlace) {
+  const DropoutKey key{kKey.seed, kKey.site, dropout_place(kStep, 50)};
+  const at::Tensor x = leaf(random_tensor({4, 6}, 1, at::kFloat)), y = dropout(x, 0.3, key);
+  key.place.copy_(dropout_place(kStep, 54));
+  EXPECT_THROW(y.sum().backward(), c10::Error);
+}
+
+TEST(Dropout, RefusesAPlaceThatIsNone) {
+  const at::Tensor x = random_tensor({4, 6}, 1, at::kFloat);
+  EXPECT_THROW(dropout(x, 0.3, {.seed = 7, .site = "x"}), InternalError);
+  EXPECT_THROW(dropout(x, 0.3, {.seed = 7, .site = "x", .place = at::ones({2})}), InternalError);
+  EXPECT_THROW(dropout(x, 0.3, {.seed = 7, .site = "x", .place = dropout_place(1, 0).narrow(0, 0, 1)}), InternalError);
 }
 
 TEST(Dropout, KeepsTheExpectedShare) {

@@ -194,12 +194,12 @@ TEST_F(FourPlaces, InitialWeightsAreTheSameBitsInAnyLayout) {
 // A rank that holds tokens [begin, end) draws what one rank draws there.
 TEST_F(FourPlaces, DropoutMasksAreTheSameBitsInAnySliceOfTokens) {
   const int64_t tokens = 24, hidden = 20;
-  const ops::DropoutKey key{.seed = 5, .site = "decoder.layers.3.mlp", .step = 9, .first_token = 48};
+  const ops::DropoutKey key{.seed = 5, .site = "decoder.layers.3.mlp", .place = ops::dropout_place(9, 48)};
   const at::Tensor x = at::ones({tokens, hidden});
   const at::Tensor whole = ops::dropout(x, 0.25, key);
   const RandomStream stream(key.seed, key.site);
   for (int64_t i = 0; i < tokens * hidden; ++i) {
-    const bool kept = stream.uniform(key.first_token * hidden + i, key.step) >= 0.25F;
+    const bool kept = stream.uniform(48 * hidden + i, 9) >= 0.25F;
     ASSERT_EQ(whole.data_ptr<float>()[i] != 0, kept) << i;
   }
   for (const int64_t ranks : {2, 3, 4, 8}) {
@@ -222,7 +222,7 @@ TEST_F(FourPlaces, AttentionMasksAreTheSameBitsForAnySliceOfHeadsAndDocuments) {
   options.head_dim = head_dim;
   options.cu_seqlens = {0, 5, 12};
   options.dropout = 0.3;
-  options.dropout_key = {.seed = 5, .site = "probabilities", .step = 2, .first_token = 24};
+  options.dropout_key = {.seed = 5, .site = "probabilities", .place = ops::dropout_place(2, 24)};
   const at::Tensor whole = ops::attention(qkv.view({tokens, -1}), options).view({tokens, heads, head_dim});
   for (const int64_t ranks : {2, 4, 8}) {
     ops::AttentionOptions mine = options;

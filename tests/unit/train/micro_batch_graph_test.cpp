@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include "longhaul/core/error.h"
 #include "longhaul/model/layer_spec.h"
+#include "longhaul/ops/attention.h"
+#include "longhaul/ops/dropout.h"
 #include "longhaul/recipes/library.h"
 #include "ops/device_borders.h"
 #include "train/global_step.h"
@@ -59,8 +63,13 @@ void expect_same(const std::map<std::string, at::Tensor>& a, const std::map<std:
 }
 
 TEST(MicroBatchGraph, ReplaysGiveTheSameBits) {
-  for (const RecomputeMode mode : {RecomputeMode::none, RecomputeMode::selective, RecomputeMode::full}) {
-    const Recipe recipe = small(mode);
+  const std::pair<RecomputeMode, double> cases[] = {{RecomputeMode::none, 0},        {RecomputeMode::selective, 0},
+                                                    {RecomputeMode::full, 0},        {RecomputeMode::none, 0.2},
+                                                    {RecomputeMode::selective, 0.2}, {RecomputeMode::full, 0.2}};
+  for (const auto& [mode, dropout] : cases) {
+    SCOPED_TRACE(testing::Message() << "recompute " << static_cast<int>(mode) << ", dropout " << dropout);
+    Recipe recipe = small(mode);
+    recipe.model.hidden_dropout = recipe.model.attention_dropout = recipe.model.embedding_dropout = dropout;
     Counts counts;
     const LayoutRun plain = train_in_layout(recipe, 1, {.documents = 1});
     const LayoutRun recorded =
@@ -76,6 +85,39 @@ TEST(MicroBatchGraph, ReplaysGiveTheSameBits) {
   }
 }
 
+// The masks of a step and a token, which a recording has as they are when it is replayed.
+TEST(MicroBatchGraph, ReplaysDrawTheMasksOfTheirOwnMicroBatch) {
+  const at::Tensor x = at::ones({8, 6}), zeros = at::zeros({8}, at::kLong);
+  const ops::AttentionOptions heads{.heads = 1, .kv_heads = 1, .head_dim = 2, .cu_seqlens = {0, 8}, .dropout = 0.5};
+  at::Tensor hidden, attended;
+  const auto drop = [&](const LayerContext& context) {
+    hidden = ops::dropout(x, 0.5, {context.seed, "hidden", context.place});
+    ops::AttentionOptions options = heads;
+    options.dropout_key = {context.seed, "probabilities", context.place};
+    attended = ops::attention(x, options);
+  };
+  Counts counts;
+  MicroBatchGraph graph(std::make_unique<FakeGraph>(counts),
+                        [&](const DeviceBatch&, const LayerContext& context) { drop(context); });
+  std::vector<at::Tensor> seen;
+  for (int64_t i = 0; i < 2 * MicroBatchGraph::kWarmUps; ++i) {
+    LayerContext context;
+    context.cu_seqlens = {0, 8};
+    context.seed = 3;
+    context.place = ops::dropout_place(1 + i / 2, 8 * (i % 2));  // two micro-batches a step
+    graph.run({.tokens = zeros.clone(), .labels = zeros.clone(), .weights = zeros.to(at::kFloat)}, context);
+    const at::Tensor replayed = at::cat({hidden, attended}, 1);
+    drop(context);
+    EXPECT_TRUE(at::equal(replayed, at::cat({hidden, attended}, 1))) << i;
+    for (const at::Tensor& other : seen) {
+      EXPECT_FALSE(at::equal(replayed.narrow(1, 0, 6), other.narrow(1, 0, 6))) << i;
+      EXPECT_FALSE(at::equal(replayed.narrow(1, 6, 2), other.narrow(1, 6, 2))) << i;
+    }
+    seen.push_back(replayed);
+  }
+  EXPECT_EQ(counts.replays, MicroBatchGraph::kWarmUps);
+}
+
 // Attention asks for the borders on the device, where the latest of the thread are kept: an evaluation's, too.
 TEST(MicroBatchGraph, KeepsTheBordersThatAreRecorded) {
   c10::weak_intrusive_ptr<c10::TensorImpl> recorded(at::zeros({1}).getIntrusivePtr());
@@ -88,6 +130,7 @@ TEST(MicroBatchGraph, KeepsTheBordersThatAreRecorded) {
   const DeviceBatch batch{.tokens = zeros, .labels = zeros, .weights = zeros.to(at::kFloat)};
   LayerContext context;
   context.cu_seqlens = {0, 4, 8};
+  context.place = ops::dropout_place(1, 0);
   for (int i = 0; i < MicroBatchGraph::kWarmUps; ++i) graph.run(batch, context);
   ops::borders_on({0, 8}, at::kCPU);
   graph.run(batch, context);
