@@ -14,6 +14,8 @@
 namespace longhaul {
 namespace {
 
+constexpr int64_t kPieceBytes = int64_t{64} << 20;  // of a GPU's tensors
+
 std::string make_header(const std::vector<TensorDeclaration>& tensors,
                         const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
@@ -69,7 +71,12 @@ void SafetensorsWriter::write(const at::Tensor& tensor, Xxh3* checksum) {
     file_.write(bytes);
   };
   if (tensor.device().is_cpu()) return write_bytes(tensor_bytes(tensor.detach().contiguous()));
-  if (!pieces_) pieces_ = std::make_unique<const ops::HostPieces>(tensor.device());
+  if (!pieces_) {
+    size_t largest = 1;
+    for (const TensorDeclaration& declaration : order_) largest = std::max(largest, declaration.bytes());
+    pieces_ = std::make_unique<const ops::HostPieces>(tensor.device(),
+                                                      std::min<int64_t>(kPieceBytes, static_cast<int64_t>(largest)));
+  }
   pieces_->read(tensor, write_bytes);
 }
 

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/other_work.h"
+#include "cli/system_info.h"
 #include "longhaul/comm/error.h"
 #include "longhaul/comm/exchange.h"
 #include "longhaul/comm/rendezvous.h"
@@ -65,6 +67,22 @@ void share_cores(const comm::World& world) {
             world.hosts.local_ranks(), threads, threads == 1 ? "" : "s");
 }
 
+// Threads beyond the processors wait for one another.
+void tell_too_many_threads(int64_t threads, int64_t ranks) {
+  const CpuInfo cpu = cpu_info();
+  const int64_t mine = cpu.quota > 0 ? std::min(cpu.cores, static_cast<int64_t>(std::ceil(cpu.quota))) : cpu.cores;
+  const int64_t machine = ::sysconf(_SC_NPROCESSORS_ONLN);
+  if (threads > mine) {
+    log::warning(
+        "trainer.threads is {}, but this process may use {} processor{}: its threads will wait for one another",
+        threads, mine, mine == 1 ? "" : "s");
+  } else if (threads * ranks > machine) {
+    log::warning(
+        "trainer.threads is {} for each of {} ranks on this machine, which has {} processors: they will wait for one another",
+        threads, ranks, machine);
+  }
+}
+
 // "tensor 2 × pipeline 2 × data 2, parallel.sharding=optimizer"
 std::string layout_words(const ParallelConfig& layout, int64_t ranks) {
   std::vector<std::string> axes;
@@ -102,6 +120,7 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
   });
   Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
   const Recipe& recipe = trainer.recipe();
+  if (recipe.trainer.threads > 0) tell_too_many_threads(recipe.trainer.threads, world.hosts.local_ranks());
   if (alone && recipe.trainer.threads == 0 && trainer.model().parameters().options().device.is_cpu()) {
     tell_of_other_work(at::get_num_threads(), "trainer.threads=");
   }

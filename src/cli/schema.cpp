@@ -34,7 +34,7 @@ void add_schema_command(const Command& app) {
   command.run([options] {
     const auto keys = leaves(fields<Recipe>());
     if (std::ranges::none_of(keys, [&](const FieldLeaf& key) { return key.path.starts_with(options->prefix); })) {
-      throw UserError("no key begins with {}. {}", options->prefix, key_hint(fields<Recipe>(), options->prefix));
+      throw UserError("no key begins with \"{}\". {}", options->prefix, key_hint(fields<Recipe>(), options->prefix));
     }
     fmt::print("{}", options->markdown ? recipe_reference_text()
                      : options->text   ? config_help(fields<Recipe>(), options->prefix)

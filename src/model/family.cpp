@@ -40,7 +40,9 @@ const ModelFamily* find(Predicate predicate) {
 
 const ModelFamily& family(std::string_view name) {
   require_family(std::string(name));
-  return *find([&](const ModelFamily& candidate) { return candidate.name == name; });
+  const ModelFamily* const found = find([&](const ModelFamily& candidate) { return candidate.name == name; });
+  LONGHAUL_CHECK(found != nullptr, "the family {} has a name alone", name);
+  return *found;
 }
 
 const ModelFamily& family_of_hf_config(const nlohmann::json& config) {

@@ -28,7 +28,8 @@ void check_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre,
 
 enum Way : size_t { apart, one_product };
 
-// The faster of both, each run by run(way), which may leave anything where the result goes.
+// The faster of both, each run by run(way), which may leave anything where the result goes, and throws for a way that
+// isn't there.
 template <typename Run>
 size_t faster_way(TimedChoice& choice, const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias,
                   const Run& run) {
@@ -43,6 +44,10 @@ template <typename Product>
 bool in_one_product(const at::Tensor& a, const at::Tensor& b, const Product& product) {
   const OperatorScope scope([&] { return gemm_span(a.size(0), b.size(1), a.size(1)); });
   return product();
+}
+
+void require_product(bool is_there, const at::Tensor& a, const at::Tensor& b) {
+  if (!is_there) throw EnvironmentError("cuBLASLt has no product of {} by {} with GELU in it", a.size(0), b.size(1));
 }
 
 }  // namespace
@@ -61,11 +66,14 @@ void gemm_gelu(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, 
   check_gelu(a, b, pre, activated);
   if (pre.numel() == 0) return;
   const auto product = [&] { return call_cuda(LONGHAUL_CUDA_KERNEL(cuda::gemm_gelu), a, b, pre, activated, bias); };
-  const auto run = [&](size_t way) {
-    if (way == apart || !in_one_product(a, b, product)) gemm_gelu_apart(a, b, pre, activated, bias);
+  const auto timed = [&](size_t way) {
+    if (way == apart) return gemm_gelu_apart(a, b, pre, activated, bias);
+    require_product(in_one_product(a, b, product), a, b);
   };
   static TimedChoice choice;
-  run(faster_way(choice, a, b, bias, run));
+  const size_t way = faster_way(choice, a, b, bias, timed);
+  // Of the same shape there may be none at another alignment.
+  if (way == apart || !in_one_product(a, b, product)) gemm_gelu_apart(a, b, pre, activated, bias);
 }
 
 void gemm_gelu_gradient_apart(const at::Tensor& a, const at::Tensor& b, const at::Tensor& pre, const at::Tensor& dpre,
@@ -91,17 +99,20 @@ void gemm_gelu_gradient(const at::Tensor& a, const at::Tensor& b, const at::Tens
   check_gelu(a, b, pre, dpre);
   if (pre.numel() == 0) return;
   const auto product = [&] { return call_cuda(LONGHAUL_CUDA_KERNEL(cuda::gemm_gelu_gradient), a, b, pre, dpre); };
-  const auto run = [&](size_t way, const at::Tensor& sums) {
-    if (way == apart || !in_one_product(a, b, product)) {
-      gemm_gelu_gradient_apart(a, b, pre, dpre, sums);
-    } else if (sums.defined()) {
-      add_column_sums(dpre, sums);
-    }
+  // False where there is none.
+  const auto fused = [&](const at::Tensor& sums) {
+    if (!in_one_product(a, b, product)) return false;
+    if (sums.defined()) add_column_sums(dpre, sums);
+    return true;
+  };
+  const auto timed = [&](size_t way) {
+    const at::Tensor sums = dbias.defined() ? at::empty_like(dbias) : dbias;  // not yet to be added to
+    if (way == apart) return gemm_gelu_gradient_apart(a, b, pre, dpre, sums);
+    require_product(fused(sums), a, b);
   };
   static TimedChoice choice;
-  // While it is timed, sums are added to others.
-  run(faster_way(choice, a, b, dbias, [&](size_t way) { run(way, dbias.defined() ? at::empty_like(dbias) : dbias); }),
-      dbias);
+  const size_t way = faster_way(choice, a, b, dbias, timed);
+  if (way == apart || !fused(dbias)) gemm_gelu_gradient_apart(a, b, pre, dpre, dbias);
 }
 
 }  // namespace longhaul::ops

@@ -15,7 +15,7 @@ namespace longhaul::ops {
 
 class HostPieces {
  public:
-  explicit HostPieces(c10::Device device, int64_t piece_bytes = int64_t{64} << 20);
+  HostPieces(c10::Device device, int64_t piece_bytes);
 
   // Calls `use` with the bytes of `tensor`, which is on the device, as they are when it is contiguous: pieces of
   // piece_bytes, in order, and the rest. A piece is there until `use` returns; what that throws is passed on.

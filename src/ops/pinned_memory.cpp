@@ -38,7 +38,7 @@ void warn_once(int64_t bytes, const std::string& problem) {
   std::call_once(told, [&] {
     log::warning_here(
         "{} of host memory can't be page-locked ({}): copies between it and the GPU will be slower, and hold up the host. "
-        "`ulimit -l` and the container's limit of memory say how much may be; this is said once",
+        "It wants free memory, and a container's limit that allows for it",
         format_bytes(static_cast<double>(bytes)), problem);
   });
 }

@@ -35,25 +35,21 @@ int64_t open_vocabulary(const Recipe& recipe, const Tokenizer* tokenizer) {
       "tokenizer.json, or model.vocab_size");
 }
 
-// Where the model is read from: model.from, or where that is gone, the checkpoint that the run goes on from, which
-// holds all that was taken from there.
-std::filesystem::path folder_of(const Recipe& recipe) {
-  if (!std::filesystem::is_directory(recipe.model.from)) {
-    if (const auto latest = find_latest(recipe.trainer.run_dir)) {
-      log::info("model.from {} is gone: the run goes on with what its checkpoint {} holds of it", recipe.model.from,
-                latest->path().string());
-      return latest->path();
-    }
-  }
-  return recipe.model.from;
-}
-
 }  // namespace
 
-ModelSource::ModelSource(const Recipe& recipe, int64_t ranks) {
+std::filesystem::path model_folder_of(const Recipe& recipe) {
+  if (recipe.model.from.empty() || std::filesystem::is_directory(recipe.model.from)) return recipe.model.from;
+  const auto latest = find_latest(run_folder(recipe));
+  if (!latest) return recipe.model.from;  // whoever opens it says what is wrong
+  log::warning("model.from {} is no folder (any more): the run goes on with what its checkpoint {} holds of the model",
+               recipe.model.from, latest->path().string());
+  return latest->path();
+}
+
+ModelSource::ModelSource(const Recipe& recipe, int64_t ranks, const std::filesystem::path& folder) {
   Recipe wanted = recipe;
   if (!recipe.model.from.empty()) {
-    folder_ = std::make_unique<const ModelFolder>(folder_of(recipe));
+    folder_ = std::make_unique<const ModelFolder>(folder);
     std::vector<std::string> notes;
     wanted.model = continue_from(recipe.model, folder_->config(), &notes);
     if (!notes.empty()) log::info("with model.from, {}", fmt::join(notes, ", "));

@@ -48,16 +48,18 @@ void add_changes(std::vector<std::string>& changes, const std::string& key, cons
 
 // Rates, schedule, batch and the like take effect at once when a run goes on: its log tells.
 void tell_changes(const Recipe& recipe, const CheckpointReader& resumed) {
-  const Recipe before = recipe_of(resumed);
-  const auto was = write_json(fields<Recipe>(), &before), is = write_json(fields<Recipe>(), &recipe);
+  // As it stands there, which another release may have written.
+  const nlohmann::ordered_json was = resumed.config(), is = write_json(fields<Recipe>(), &recipe);
   std::vector<std::string> changes;
+  const auto compare = [&](const std::string& section, const std::string& key) {
+    const auto before = was.find(section);
+    if (before != was.end() && before->contains(key))
+      add_changes(changes, fmt::format("{}.{}", section, key), before->at(key), is.at(section).at(key));
+  };
   for (const char* const section : {"batch", "optimizer", "schedule", "loss"}) {
-    for (const auto& [key, value] : is.at(section).items())
-      add_changes(changes, fmt::format("{}.{}", section, key), was.at(section).value(key, nlohmann::ordered_json()),
-                  value);
+    for (const auto& [key, value] : is.at(section).items()) compare(section, key);
   }
-  for (const char* const key : {"max_steps", "precision", "seed"})
-    add_changes(changes, fmt::format("trainer.{}", key), was.at("trainer").at(key), is.at("trainer").at(key));
+  for (const char* const key : {"max_steps", "precision", "seed"}) compare("trainer", key);
   if (!changes.empty())
     log::info("since step {} of {}: {}", resumed.step(), recipe.trainer.run_dir, fmt::join(changes, "; "));
 }
@@ -97,6 +99,11 @@ std::optional<CheckpointReader> find_resumed(const Recipe& recipe, comm::Communi
     if (!comm::leads(ranks)) return;
     resumed = find_latest(recipe.trainer.run_dir);
     if (!resumed) return;
+    if (!resumed->state().is_object())
+      throw UserError(
+          "{} holds a model and nothing of a run, as `llm-pretrain import` makes it: start one from it with model.from={} "
+          "and another trainer.run_dir",
+          resumed->path().string(), resumed->path().string());
     check_same_model(recipe, *resumed);
     tell_changes(recipe, *resumed);
   });

@@ -23,14 +23,15 @@ namespace longhaul {
 namespace {
 
 // Options about documents go by the token that ends them.
-void tell_unmarked_documents(const DataConfig& data, const std::string& prefix) {
+void tell_unmarked_documents(const DataConfig& data, const std::vector<std::string>& corpora) {
   std::vector<std::string> options;
   if (data.reset_attention_mask) options.emplace_back("data.reset_attention_mask");
   if (data.reset_position_ids) options.emplace_back("data.reset_position_ids");
   if (data.eod_mask_loss) options.emplace_back("data.eod_mask_loss");
-  if (options.empty()) return;
-  log::warning("{} was prepared without --append-eod: where no token marks the end of a document, {} does nothing",
-               prefix, fmt::join(options, " and "));
+  if (options.empty() || corpora.empty()) return;
+  log::warning(
+      "prepared without --append-eod: {}. Where no token marks the end of a document, there is no effect of {}",
+      fmt::join(corpora, ", "), fmt::join(options, ", "));
 }
 
 // Checks the files against the model, and finds the token that ends their documents.
@@ -43,6 +44,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
   std::optional<int64_t> eod_id;
   std::string why_none = "data.mock has no documents";
   std::map<std::string, std::string> corpus_of;  // by fingerprint of its tokenizer
+  std::vector<std::string> unmarked;
   for (const std::string& prefix : corpora(recipe.data)) {
     const auto info = read_prepared_info(prefix);
     if (!info && !std::filesystem::exists(dataset_prefix(prefix) + ".idx")) continue;  // opening it says so
@@ -53,7 +55,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
       continue;
     }
     check_tokenizer(owner, prefix, *info);
-    if (!info->append_eod) tell_unmarked_documents(recipe.data, prefix);
+    if (!info->append_eod) unmarked.push_back(prefix);
     corpus_of.emplace(info->tokenizer_fingerprint, prefix);
     if (corpus_of.size() > 1 && recipe.data.check_tokenizer) {
       throw UserError(
@@ -70,6 +72,7 @@ MaskOptions check_files(const Recipe& recipe, const HfSideCar& side_car) {
       eod_id = *info->eod_id;
     }
   }
+  tell_unmarked_documents(recipe.data, unmarked);
   return mask_options(recipe.data, eod_id, why_none);
 }
 

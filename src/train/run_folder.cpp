@@ -27,7 +27,8 @@ std::string holder(const std::filesystem::path& lock) {
 // Files that a run would replace, in a folder that is no run's, such as a model's.
 void refuse_others_files(const std::filesystem::path& folder) {
   std::error_code ignored;
-  if (std::filesystem::exists(folder / kLock, ignored)) return;
+  if (std::filesystem::exists(folder / kLock, ignored) || std::filesystem::exists(folder / "checkpoints", ignored))
+    return;
   for (const char* name : {"config.json", "metrics.jsonl", "environment.json"}) {
     if (std::filesystem::exists(folder / name, ignored))
       throw UserError(
@@ -57,7 +58,6 @@ const std::filesystem::path& RunFolder::make() {
   if (leads_ && !lock_) {
     make_folder(path_);
     take();
-    for (const char* name : {"config.json", "environment.json"}) remove_stale_partials(path_ / name);
   }
   return path_;
 }
@@ -69,6 +69,7 @@ void RunFolder::take() {
                     holder(path_ / kLock), path_.string());
   }
   log::open_file(path_ / kLog);
+  for (const char* name : {"config.json", "environment.json"}) remove_stale_partials(path_ / name);
 }
 
 void RunFolder::note(const std::exception& error) {

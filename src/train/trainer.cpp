@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <utility>
 
 #include "longhaul/comm/exchange.h"
@@ -43,9 +42,14 @@ auto on_all(comm::Communicator* world, Make make) {
 }
 
 ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
+  std::string folder;
+  comm::all_or_none(world, [&] {
+    if (comm::leads(world)) folder = model_folder_of(recipe).string();
+  });
+  folder = comm::text_of_leader(world, folder);
   ModelSource made = on_all(world, [&] {
     const int64_t ranks = world != nullptr ? world->size() : 1;
-    ModelSource source(recipe, ranks);
+    ModelSource source(recipe, ranks, folder);
     require_layout(source.recipe(), ranks);
     return source;
   });
@@ -98,9 +102,9 @@ StepProfiler::Plan profile_plan(const Recipe& recipe, const ParallelLayout& layo
   StepProfiler::Plan plan;
   if (!recipe.trainer.profile.empty()) {
     plan.steps = parse_step_range("trainer.profile", recipe.trainer.profile);
-    if (plan.steps->first <= step)
-      log::warning("trainer.profile {} begins before step {}, where this run goes on", recipe.trainer.profile,
-                   step + 1);
+    if (step < recipe.trainer.max_steps && plan.steps->first > recipe.trainer.max_steps)
+      log::warning("trainer.profile {} begins after the run's last step, {}: no profile will be taken",
+                   recipe.trainer.profile, recipe.trainer.max_steps);
   }
   plan.folder = std::filesystem::path(recipe.trainer.run_dir) / "profile";
   plan.rank = layout.world() != nullptr ? layout.world()->rank() : 0;
@@ -167,13 +171,7 @@ Trainer::Trainer(const Recipe& recipe, comm::Communicator* world) : Trainer(reci
 Trainer::Trainer(const Recipe& recipe, comm::Communicator* world, const comm::RankHosts& hosts) {
   log::leave_to_others(!comm::leads(world));
   ops::keep_host_memory();
-  if (const int64_t threads = recipe.trainer.threads; threads > 0) {
-    const auto processors = static_cast<int64_t>(std::thread::hardware_concurrency());
-    if (processors > 0 && threads > processors)
-      log::warning("trainer.threads is {}, but this machine has {} processors: they will wait for one another", threads,
-                   processors);
-    at::set_num_threads(static_cast<int>(threads));
-  }
+  if (recipe.trainer.threads > 0) at::set_num_threads(static_cast<int>(recipe.trainer.threads));
   if (recipe.trainer.deterministic) {
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
     // It would fill each new tensor with NaN, at the cost of writing everything twice: nothing here reads before it

@@ -55,9 +55,9 @@ StepMetrics Trainer::State::take_step(Loader& loader) {
   ops::throw_device_faults();
   if (!std::isfinite(metrics.loss) && progress.step == 0 && !recipe.model.from.empty()) {
     throw UserError(
-        "the loss is {} before the first update: the weights of {} may hold numbers that are not finite (`llm-pretrain inspect {}` "
+        "the loss is not finite before the first update: the weights of {} may hold numbers that are not finite (`llm-pretrain inspect {}` "
         "tells), or the data ids that it can't use",
-        metrics.loss, recipe.model.from, recipe.model.from);
+        recipe.model.from, recipe.model.from);
   }
   if (!std::isfinite(metrics.grad_norm)) {
     throw UserError(

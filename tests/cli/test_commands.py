@@ -13,7 +13,7 @@ import tokenizers
 import torch
 import transformers
 
-from cli_support import fails, make_model, make_tokenizer, ok, prepare, pretrain, run, snapshot, write_dataset, write_jsonl
+from cli_support import PROGRAM, fails, make_model, make_tokenizer, ok, prepare, pretrain, run, snapshot, write_dataset, write_jsonl
 
 FAMILIES = ["llama", "gpt2", "nemotron"]
 
@@ -197,18 +197,46 @@ def test_prepare_replaces_nothing_unasked(llama, tmp_path):
     said = ok(*arguments).stdout
     assert "c_text_document is there already, of the same input and options: 1 documents" in said and "nothing to do" in said
     assert data.stat().st_mtime_ns == made
-    for change in [["--append-eod"], ["--on-bad-line", "skip"], ["--input", write_jsonl(tmp_path / "d.jsonl", ["two"])]]:
+    for same in [["--on-bad-line", "skip"], ["--workers", 1]]:  # nothing was skipped
+        assert "nothing to do" in ok(*arguments, *same).stdout
+    assert "nothing to do" in ok(*arguments[:2], "./c.jsonl", *arguments[3:], cwd=tmp_path).stdout
+    for change, what in [(["--append-eod"], "end-of-document token"), (["--input", write_jsonl(tmp_path / "d.jsonl", ["two"])], "inputs")]:
         refused = run(*arguments, *change)
-        assert refused.returncode == 2 and "c_text_document is there already, made of other input or with other options" in refused.stderr
+        assert refused.returncode == 2 and f"c_text_document is there already, but made with other {what}; " in refused.stderr
         assert "--overwrite" in refused.stderr and data.read_bytes() == first and not (tmp_path / "c.preparing").exists()
     write_jsonl(tmp_path / "c.jsonl", ["one more"])
     assert run(*arguments).returncode == 2
     ok(*arguments, "--overwrite")
     assert data.read_bytes() != first
     data.write_bytes(b"")
-    assert run(*arguments).returncode == 2, "a damaged dataset is not complete"
+    assert "is there already, but of no use" in run(*arguments).stderr
     ok(*arguments, "--overwrite")
     assert "nothing to do" in ok(*arguments).stdout
+    (tmp_path / "c_text_document.json").unlink()
+    assert "is there already, and nothing tells whether it was made of the same" in run(*arguments).stderr
+
+
+def test_prepare_keeps_what_another_run_has_sealed(llama, tmp_path):
+    large = write_jsonl(tmp_path / "large.jsonl", [f"text number {i} " * 40 for i in range(30_000)])
+    small = write_jsonl(tmp_path / "small.jsonl", ["one"])
+    options = ["--tokenizer", llama, "--output-prefix", tmp_path / "c", "--workers", 1, "--seal-every", 1]
+    ok("prepare", "--input", small, *options)
+    journal = tmp_path / "c.preparing" / "journal.json"
+    process = subprocess.Popen([str(x) for x in [PROGRAM, "prepare", "--input", large, *options, "--overwrite"]])
+    deadline = time.monotonic() + 60
+    while not journal.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    sealed = journal.read_bytes()
+    refused = run("prepare", "--input", large, *options)
+    assert refused.returncode == 2 and "but made with other inputs; " in refused.stderr, "its consent was the other command's"
+    assert "nothing to do" in ok("prepare", "--input", small, *options).stdout
+    other = write_jsonl(tmp_path / "other.jsonl", ["two"])
+    assert run("prepare", "--input", other, *options).returncode == 2
+    assert journal.read_bytes() == sealed
+    assert "going on from" in ok("prepare", "--input", large, *options, "--overwrite").stderr
+    assert not journal.exists()
 
 
 def test_data_merge_replaces_nothing_unasked(llama, tmp_path):

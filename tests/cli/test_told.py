@@ -41,7 +41,7 @@ def test_a_run_goes_on_without_the_folder_it_began_from(hf, data, tmp_path):
     ok(*first)
     shutil.rmtree(tmp_path / "model")
     told = ok(*first, "trainer.max_steps=3").stderr
-    assert f"model.from {tmp_path / 'model'} is gone: the run goes on" in told
+    assert f"model.from {tmp_path / 'model'} is no folder (any more): the run goes on" in told
     losses = [[json.loads(line)["loss"] for line in open(tmp_path / name / "metrics.jsonl")] for name in ("once", "run")]
     assert losses[0] == losses[1] and len(losses[0]) == 3
     fails(2, "is not a folder", *pretrain(tmp_path / "model", data, tmp_path / "other"))
@@ -58,7 +58,7 @@ def test_documents_whose_end_is_not_marked(hf, tmp_path):
     ok("prepare", "--input", corpus, "--tokenizer", hf, "--output-prefix", tmp_path / "c")
     prefix = tmp_path / "c_text_document"
     told = ok(*pretrain(hf, prefix, tmp_path / "run", "data.reset_attention_mask=true")).stderr
-    assert f"{prefix} was prepared without --append-eod" in told and "data.reset_attention_mask does nothing" in told
+    assert f"prepared without --append-eod: {prefix}." in told and "no effect of data.reset_attention_mask" in told
     assert "--append-eod" not in ok(*pretrain(hf, prefix, tmp_path / "other")).stderr
 
 
@@ -75,8 +75,14 @@ def test_text_that_may_be_something_else(hf, tmp_path, name, content, word):
 def test_more_threads_than_processors(tmp_path):
     settings = [f"trainer.run_dir={tmp_path / 'run'}", "trainer.max_steps=1", "schedule.warmup_steps=0", "trainer.eval_every=0", "trainer.device=cpu",
                 "data.mock=true"]
-    assert "they will wait for one another" in ok("pretrain", "llama_tiny", f"trainer.threads={os.cpu_count() + 1}", *settings).stderr
+    assert "will wait for one another" in ok("pretrain", "llama_tiny", f"trainer.threads={os.cpu_count() + 1}", *settings).stderr
+
+
+def test_a_profile_after_the_last_step(hf, data, tmp_path):
+    settings = pretrain(hf, data, tmp_path / "run")
+    assert "begins after the run's last step, 2" in ok(*settings, "trainer.profile=10..12").stderr
+    assert "trainer.profile" not in ok(*settings, "trainer.profile=1..2", "trainer.max_steps=3").stderr
 
 
 def test_keys_that_begin_with_nothing():
-    fails(2, ["no key begins with optimiser.", "Did you mean optimizer?"], "schema", "--text", "optimiser")
+    fails(2, ["no key begins with \"optimiser\".", "Did you mean optimizer?"], "schema", "--text", "optimiser")

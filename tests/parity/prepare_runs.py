@@ -15,7 +15,7 @@ SENTENCE_MODELS = NLTK_DATA / "tokenizers/punkt_tab"
 
 def command(inputs, tokenizer, prefix, *more):
     return [str(x) for x in [BUILD / "bin/llm-pretrain", "prepare", *(x for i in inputs for x in ("--input", i)), "--tokenizer",
-                             tokenizer, "--output-prefix", prefix, "--append-eod", *more]]
+                             tokenizer, "--output-prefix", prefix, "--append-eod", "--overwrite", *more]]
 
 
 def call(arguments, **more):

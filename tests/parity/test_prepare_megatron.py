@@ -67,7 +67,7 @@ def test_partitions(tokenizers, tmp_path):
         for i in range(count):
             prepare([tmp_path / "*.jsonl*"], tokenizer, tmp_path / "ours", "--partition", f"{i + 1}/{count}", *how)
         parts = sorted(tmp_path.glob(f"ours_part*of{count}_text_document.idx"))
-        result = call([BUILD / "bin/llm-pretrain", "data", "merge", "--input", *parts, "--output-prefix",
+        result = call([BUILD / "bin/llm-pretrain", "data", "merge", "--overwrite", "--input", *parts, "--output-prefix",
                        tmp_path / "ours_text_document"])
         assert result.returncode == 0, result.stderr
         assert outputs(tmp_path / "ours", ["text"]) == truth
@@ -262,7 +262,7 @@ def test_memory_does_not_grow_with_what_is_merged(tmp_path):
             lengths.tofile(index)
             (2 * numpy.arange(len(lengths))).tofile(index)
             numpy.arange(len(lengths) + 1).tofile(index)
-    peaks = [peak_memory([str(a) for a in [BUILD / "bin/llm-pretrain", "data", "merge", "--output-prefix", tmp_path / "merged",
+    peaks = [peak_memory([str(a) for a in [BUILD / "bin/llm-pretrain", "data", "merge", "--overwrite", "--output-prefix", tmp_path / "merged",
                                            *(x for name in names for x in ("--input", tmp_path / name))]]) for names in ("ab", "abcdef")]
     assert (tmp_path / "merged.bin").read_bytes() == b"\1\0" * 12_000_000
     assert peaks[1] < peaks[0] + 15, peaks

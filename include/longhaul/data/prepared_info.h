@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -23,9 +24,9 @@ struct PreparedInfo {
   // Of a dataset that waits for the others to be merged with: which one it is, and what input all were made from.
   std::optional<Partition> partition;
   std::string corpus;
-  // Identifies the input files and options of the `prepare` that made it; empty where that can't be told: merged, or
-  // from standard input.
-  std::string made_of;
+  // The input and the options of the `prepare` that made it, by names for people; nothing where that can't be told:
+  // merged, or from standard input.
+  std::map<std::string, std::string> made_of;
 };
 
 // Where the information on a dataset is, and the text of that file. `prefix` as dataset_prefix takes it.

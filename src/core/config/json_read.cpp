@@ -89,9 +89,9 @@ struct Reader {
 std::string syntax_remedy(std::string_view text, size_t at) {
   constexpr std::string_view kBlank = " \t\r\n";
   const size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return ". The file is empty: `llm-pretrain recipes init` writes one";
+  if (first == std::string_view::npos) return ". The file is empty";
   if (text[first] != '{' && text[first] != '/')
-    return ". A recipe is JSON: { \"section\": { \"key\": value } }, // comments allowed";
+    return ". This has to be JSON, { \"key\": value, \"group\": { \"key\": value } }";
   const std::string_view before = text.substr(0, at), rest = text.substr(std::min(at, text.size()));
   const size_t last = before.find_last_not_of(kBlank);
   if (last != std::string_view::npos && before[last] == ',' && (rest.starts_with('}') || rest.starts_with(']')))

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
+#include <span>
 #include <vector>
 
 #include "longhaul/core/config/field_table.h"
@@ -73,18 +73,41 @@ std::vector<std::string_view> words_of(std::string_view name) {
   return words;
 }
 
-// How many more words `full` has than `name`, all of whose words it has, whole or cut short (seq_len of
-// sequence_length); nothing where it lacks one.
-std::optional<size_t> words_left_out(std::string_view name, std::string_view full) {
+// Whether `name` has all words of `full`, or `full` all of name's, which may be cut short there (seq_len of
+// sequence_length).
+bool shares_words(std::string_view name, std::string_view full) {
   constexpr size_t kShortest = 3;  // letters that make a word known
   const std::vector<std::string_view> given = words_of(name), all = words_of(full);
-  const auto is_there = [&](std::string_view word) {
+  const auto among_all = [&](std::string_view word) {
     return std::ranges::any_of(all, [&](std::string_view other) {
       return word == other || (word.size() >= kShortest && other.starts_with(word));
     });
   };
-  if (given.empty() || given.size() > all.size() || !std::ranges::all_of(given, is_there)) return std::nullopt;
-  return all.size() - given.size();
+  const auto among_given = [&](std::string_view word) { return std::ranges::find(given, word) != given.end(); };
+  return !given.empty() && (std::ranges::all_of(given, among_all) || std::ranges::all_of(all, among_given));
+}
+
+using Leaves = std::span<const FieldLeaf>;
+
+const FieldLeaf* nearest_leaf(std::string_view name, Leaves candidates) {
+  const FieldLeaf* best = nullptr;
+  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
+  for (const FieldLeaf& leaf : candidates) {
+    if (is_nearer(name, leaf.field->name, best_distance)) best = &leaf;
+  }
+  return best;
+}
+
+// The only one that fits; null where none does, or several.
+template <typename Fits>
+const FieldLeaf* only_one(Leaves candidates, Fits fits) {
+  const FieldLeaf* found = nullptr;
+  for (const FieldLeaf& leaf : candidates) {
+    if (!fits(leaf)) continue;
+    if (found != nullptr) return nullptr;
+    found = &leaf;
+  }
+  return found;
 }
 
 }  // namespace
@@ -92,39 +115,32 @@ std::optional<size_t> words_left_out(std::string_view name, std::string_view ful
 std::string suggest_key(const FieldTable& root, std::string_view path) {
   const size_t dot = path.rfind('.');
   const std::string_view name = path.substr(dot + 1);  // npos + 1 is 0
-  const std::string_view section = dot == std::string_view::npos ? std::string_view() : path.substr(0, dot + 1);
   std::vector<FieldLeaf> all = leaves(root);
   for (const FieldLeaf& leaf : all) {
     if (leaf.field->name == name || is_among(name, leaf.field->megatron) || is_among(name, leaf.field->hugging_face))
       return leaf.path;
   }
-  if (section.empty()) {
+  Leaves here;  // of the section that was named
+  if (dot == std::string_view::npos) {
     std::vector<std::string> sections;
     for (const Field& field : root.rows) sections.push_back(field.name);
     if (std::string close = nearest(path, sections); !close.empty()) return close;
+  } else {
+    const auto others = std::ranges::stable_partition(
+        all, [&](const FieldLeaf& leaf) { return leaf.path.starts_with(path.substr(0, dot + 1)); });
+    here = {all.begin(), others.begin()};
   }
-  // Of equals the first one wins: one of the section that was named.
-  std::ranges::stable_partition(all, [&](const FieldLeaf& leaf) { return leaf.path.starts_with(section); });
-  const FieldLeaf* best = nullptr;
-  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
-  for (const FieldLeaf& leaf : all) {
-    if (is_nearer(name, leaf.field->name, best_distance)) best = &leaf;
+  const FieldLeaf* guess = nearest_leaf(name, here);
+  if (guess == nullptr) {
+    const auto found =
+        std::ranges::find_if(here, [&](const FieldLeaf& leaf) { return shares_words(name, leaf.field->name); });
+    if (found != here.end()) guess = &*found;
   }
-  if (best != nullptr) return best->path;
-  // In other sections a word may mean anything: there it has to begin one key alone.
-  size_t fewest = std::string_view::npos, others = 0;
-  for (const FieldLeaf& leaf : all) {
-    const auto left_out = words_left_out(name, leaf.field->name);
-    if (!left_out) continue;
-    const bool elsewhere = section.empty() || !leaf.path.starts_with(section);
-    if (elsewhere && !leaf.field->name.starts_with(name)) continue;
-    if (elsewhere && fewest != std::string_view::npos && others == 0) break;
-    others += elsewhere ? 1 : 0;
-    if (*left_out >= fewest) continue;
-    fewest = *left_out;
-    best = &leaf;
-  }
-  return best == nullptr || others > 1 ? std::string() : best->path;
+  if (guess == nullptr) guess = nearest_leaf(name, all);
+  // In other sections a word may mean anything: there it has to begin the key.
+  if (guess == nullptr)
+    guess = only_one(all, [&](const FieldLeaf& leaf) { return leaf.field->name.starts_with(name); });
+  return guess == nullptr ? std::string() : guess->path;
 }
 
 std::string key_hint(const FieldTable& root, std::string_view path) {

@@ -17,13 +17,13 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PreparedDataset, key, prefix, documents, sequ
                                    largest_id, text_bytes, lengths, duplicates, duplicates_share)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SealedKey, sizes, counts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareJournal, identity, position, seal, bytes, bad_lines, on_bad_line,
-                                   quarantine_bytes, complete, keys)
+                                   quarantine_bytes, complete, overwrites, keys)
 
 PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
                             const std::vector<InputFile>& files) {
   const Partition& partition = options.partition;
   return {
-      {"format of the journal", "2"},
+      {"format of the journal", "3"},
       {"inputs", inputs_digest(files)},
       {"tokenizer", fmt::format("{}, {} ids", tokenizer.fingerprint, tokenizer.vocab_size)},
       {"JSON keys", fmt::format("{}", fmt::join(options.json_keys, ","))},
@@ -40,6 +40,15 @@ const char* name_of_policy(const PrepareOptions& options) {
   return options.on_bad_line == OnBadLine::quarantine ? "quarantine"
          : options.on_bad_line == OnBadLine::skip     ? "skip"
                                                       : "fail";
+}
+
+std::vector<std::string> differences(const PrepareIdentity& ours, const PrepareIdentity& theirs) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : ours) {
+    const auto other = theirs.find(name);
+    if (other == theirs.end() || other->second != value) names.push_back(name);
+  }
+  return names;
 }
 
 std::string PrepareJournal::text() const {

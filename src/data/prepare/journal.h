@@ -24,6 +24,9 @@ PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenize
 // Of options.on_bad_line.
 const char* name_of_policy(const PrepareOptions& options);
 
+// The names of what `theirs` lacks of `ours`, or has otherwise.
+std::vector<std::string> differences(const PrepareIdentity& ours, const PrepareIdentity& theirs);
+
 struct SealedKey {
   DatasetSizes sizes;
   PreparedDataset counts;
@@ -37,7 +40,8 @@ struct PrepareJournal {
   int64_t bad_lines = 0;
   std::string on_bad_line;  // what was done about them
   int64_t quarantine_bytes = 0;
-  bool complete = false;  // the output only waits for its names
+  bool complete = false;    // the output only waits for its names
+  bool overwrites = false;  // datasets that were there are to be replaced by it
   std::vector<SealedKey> keys;
 
   std::string text() const;

@@ -99,6 +99,22 @@ class Scanner {
     }
   }
 
+  void note_other(std::string_view name) {
+    std::string shown = shortened(name);
+    if (others_.size() < kOthersShown && std::find(others_.begin(), others_.end(), shown) == others_.end())
+      others_.push_back(std::move(shown));
+  }
+
+  // As a message may hold it: no letter cut, nothing that a terminal obeys.
+  static std::string shortened(std::string_view name) {
+    constexpr size_t kMost = 40;
+    std::string text(name.substr(0, kMost));
+    text.resize(tokenizer::valid_utf8_prefix(text));
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+    return name.size() > kMost ? text + "…" : text;
+  }
+
   std::string no_key(const std::string& key) const {
     if (others_.empty()) return fmt::format("the object has no key \"{}\"", key);
     return fmt::format("the object has no key \"{}\", but \"{}\": --json-keys says which to take", key,
@@ -121,7 +137,7 @@ class Scanner {
       skip_blank();
       const auto key = whole ? std::find(keys_.begin(), keys_.end(), name) : keys_.end();
       if (key == keys_.end()) {
-        if (others_.size() < kOthersShown) others_.push_back(name);
+        if (whole) note_other(name);
         skip_value();
       } else {
         read_value(static_cast<size_t>(key - keys_.begin()));

@@ -1,11 +1,13 @@
 // Datasets that an earlier run of `prepare` completed, and whether this run would make the same.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "data/prepare/input_files.h"
+#include "data/prepare/journal.h"
 #include "longhaul/data/prepare.h"
 
 namespace longhaul {
@@ -13,12 +15,15 @@ namespace longhaul {
 // Not standard input.
 bool can_be_read_again(const std::vector<InputFile>& files);
 
-// As PreparedInfo has it.
-std::string made_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
-                    const std::vector<InputFile>& files);
+// As PreparedInfo has it. `bad_lines` were skipped.
+PrepareIdentity made_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
+                        const std::vector<InputFile>& files, int64_t bad_lines);
 
-// What an earlier run made of the same; nothing where any of it is missing or damaged.
-std::optional<PrepareReport> made_before(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
-                                         const std::vector<InputFile>& files);
+struct MadeBefore {
+  std::optional<PrepareReport> report;         // all that this run would make is there
+  std::map<std::string, std::string> reasons;  // otherwise: why a dataset that is there, by its prefix, isn't it
+};
+MadeBefore made_before(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
+                       const std::vector<InputFile>& files);
 
 }  // namespace longhaul

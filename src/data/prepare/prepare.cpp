@@ -60,15 +60,13 @@ class Preparation {
         work_(prefix_, identity_of(options, tokenizer, files), name_of_policy(options)) {
     total_bytes_ = bytes_of(slices_);
     sealable_ = can_be_read_again(files);
-    if (!sealable_ && work_.journal()) work_.discard_journal();
   }
 
   PrepareReport run() {
+    if (const auto before = replaces_nothing()) return *before;
+    work_.discard_others();
+    if (!sealable_ && work_.journal()) work_.discard_journal();
     try {
-      if (!work_.journal() && !options_.overwrite) {
-        for (const std::string& key : options_.json_keys)
-          require_new(dataset(key), ", made of other input or with other options");
-      }
       if (!work_.journal() || !work_.journal()->complete) tokenize();
       publish();
     } catch (const Error& error) {
@@ -92,6 +90,30 @@ class Preparation {
   using Workers = OrderedWorkers<TextBlock, TokenizedBlock>;
 
   std::string dataset(const std::string& key) const { return dataset_of(options_, key); }
+
+  // What is there already, if it is what this run would make. Throws UserError where it is something else that the user
+  // didn't say to replace.
+  std::optional<PrepareReport> replaces_nothing() {
+    const auto& journal = work_.journal();
+    if (options_.overwrite || (journal && (journal->complete || !journal->overwrites))) return std::nullopt;
+    const MadeBefore before = made_before(options_, tokenizer_, files_);
+    if (before.report) {
+      if (journal) work_.discard_journal();  // of another that was to replace it
+      work_.leave();
+      return before.report;
+    }
+    try {
+      for (const std::string& key : options_.json_keys) {
+        const auto reason = before.reasons.find(dataset(key));
+        require_new(dataset(key), reason != before.reasons.end() ? reason->second : "");
+      }
+    } catch (const UserError&) {
+      work_.leave();
+      throw;
+    }
+    return std::nullopt;
+  }
+
   size_t most_hashes() const { return std::max<size_t>(1024, kMostHashes / options_.json_keys.size()); }
   std::filesystem::path quarantine_file() const { return work_.file("quarantine.jsonl"); }
 
@@ -127,6 +149,7 @@ class Preparation {
     quarantine(0, 0);
     done_.identity = identity_of(options_, tokenizer_, files_);
     done_.on_bad_line = name_of_policy(options_);
+    done_.overwrites = options_.overwrite;
   }
 
   std::vector<Workers::Worker> make_workers() const {
@@ -181,7 +204,7 @@ class Preparation {
                         .sentences = options_.sentences ? options_.sentences->fingerprint() : "",
                         .partition = options_.partition.count > 1 ? std::optional(options_.partition) : std::nullopt,
                         .corpus = corpus_digest(files_),
-                        .made_of = made_of(options_, tokenizer_, files_)});
+                        .made_of = made_of(options_, tokenizer_, files_, quarantine_->lines())});
     }
     done_.complete = true;
     seal();
@@ -295,8 +318,9 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
   check_options(options, tokenizer);
   const std::vector<InputFile> files = find_inputs(options.inputs, options.output_prefix, options.text_documents);
   check_files(options, files);
-  if (!options.overwrite) {
-    if (const auto report = made_before(options, tokenizer, files)) return *report;
+  // Without a folder to work in, since this one may be read-only. Preparation looks again when it has the lock.
+  if (!options.overwrite && !std::filesystem::exists(WorkFolder::path_of(partition_prefix(options)))) {
+    if (auto before = made_before(options, tokenizer, files); before.report) return *before.report;
   }
   PrepareReport report = Preparation(options, tokenizer, files).run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -17,21 +17,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kJournal = "journal.json";
 
-// In what the two differ, for people.
-std::vector<std::string> differences(const PrepareIdentity& ours, const PrepareIdentity& theirs) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : ours) {
-    const auto other = theirs.find(name);
-    if (other == theirs.end() || other->second != value) names.push_back(name);
-  }
-  return names;
-}
-
 }  // namespace
 
 WorkFolder::WorkFolder(const std::string& output_prefix, const PrepareIdentity& identity,
                        const std::string& on_bad_line)
-    : folder_(output_prefix + ".preparing") {
+    : folder_(path_of(output_prefix)) {
   make_folder(folder_);
   lock_ = PathLock::try_existing(folder_);
   if (!lock_) {
@@ -44,12 +34,21 @@ WorkFolder::WorkFolder(const std::string& output_prefix, const PrepareIdentity& 
     clear();
     return;
   }
-  std::vector<std::string> changed = differences(identity, journal_->identity);
-  if (journal_->bad_lines > 0 && journal_->on_bad_line != on_bad_line) changed.emplace_back("--on-bad-line");
-  if (changed.empty()) return;
+  others_ = differences(identity, journal_->identity);
+  if (journal_->bad_lines > 0 && journal_->on_bad_line != on_bad_line) others_.emplace_back("--on-bad-line");
+  if (!others_.empty()) journal_.reset();
+}
+
+void WorkFolder::discard_others() {
+  if (others_.empty()) return;
   log::warning("{} holds an unfinished run that differs in: {}. It can't be used and is removed", folder_.string(),
-               fmt::join(changed, ", "));
-  discard_journal();
+               fmt::join(others_, ", "));
+  others_.clear();
+  clear();
+}
+
+void WorkFolder::leave() {
+  if (!journal_ && others_.empty()) remove();
 }
 
 void WorkFolder::seal(PrepareJournal journal) {

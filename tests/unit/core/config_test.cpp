@@ -198,6 +198,7 @@ TEST(Suggest, KeysByTheirWords) {
   EXPECT_EQ(meant("optimzer.max_stps"), "trainer.max_steps");
   EXPECT_EQ(meant("optimzer"), "optimizer");
   EXPECT_EQ(meant("trainer.lurch"), "");
+  EXPECT_EQ(meant("optimizer.warmup_ratio_steps"), "optimizer.warmup_steps") << "all of its words";
   EXPECT_EQ(meant("steps"), "") << "which one?";
   EXPECT_EQ(key_hint(fields<Runs>(), "trainer.lurch"), "`llm-pretrain schema --text trainer.` lists the keys there.");
 }
