@@ -70,12 +70,13 @@ void share_cores(const comm::World& world) {
 // Threads beyond the processors wait for one another.
 void tell_too_many_threads(int64_t threads, int64_t ranks) {
   const CpuInfo cpu = cpu_info();
-  const int64_t mine = cpu.quota > 0 ? std::min(cpu.cores, static_cast<int64_t>(std::ceil(cpu.quota))) : cpu.cores;
-  const int64_t machine = ::sysconf(_SC_NPROCESSORS_ONLN);
+  // A control group's limit holds for all ranks together, a binding for one.
+  const int64_t processors = ::sysconf(_SC_NPROCESSORS_ONLN);
+  const int64_t machine = cpu.quota > 0 ? std::min(processors, static_cast<int64_t>(std::ceil(cpu.quota))) : processors;
+  const int64_t mine = std::min(cpu.cores, machine);
   if (threads > mine) {
-    log::warning(
-        "trainer.threads is {}, but this process may use {} processor{}: its threads will wait for one another",
-        threads, mine, mine == 1 ? "" : "s");
+    log::warning("trainer.threads is {}, but this process may use {} processors: its threads will wait for one another",
+                 threads, mine);
   } else if (threads * ranks > machine) {
     log::warning(
         "trainer.threads is {} for each of {} ranks on this machine, which has {} processors: they will wait for one another",
@@ -118,9 +119,9 @@ void train(const std::string& name, const std::vector<std::string>& overrides, c
     wanted = load_recipe(name, overrides, world.communicator->size());
     refuse_ignored_model_keys(wanted.model, model_keys_given_with_from(name, overrides));
   });
+  if (leads && wanted.trainer.threads > 0) tell_too_many_threads(wanted.trainer.threads, world.hosts.local_ranks());
   Trainer trainer(wanted, alone ? nullptr : world.communicator.get(), world.hosts);
   const Recipe& recipe = trainer.recipe();
-  if (recipe.trainer.threads > 0) tell_too_many_threads(recipe.trainer.threads, world.hosts.local_ranks());
   if (alone && recipe.trainer.threads == 0 && trainer.model().parameters().options().device.is_cpu()) {
     tell_of_other_work(at::get_num_threads(), "trainer.threads=");
   }

@@ -38,7 +38,8 @@ EnvironmentError cannot_write(const std::filesystem::path& path) {
 std::optional<PathLock> PathLock::try_existing(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return std::nullopt;
-  if (lock(descriptor) == 0) return PathLock(descriptor, false);
+  // Who held the lock may have removed what was opened here, and somebody else made it anew.
+  if (lock(descriptor) == 0 && names(path, descriptor)) return PathLock(descriptor, false);
   ::close(descriptor);
   return std::nullopt;
 }

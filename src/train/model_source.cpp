@@ -37,19 +37,20 @@ int64_t open_vocabulary(const Recipe& recipe, const Tokenizer* tokenizer) {
 
 }  // namespace
 
-std::filesystem::path model_folder_of(const Recipe& recipe) {
-  if (recipe.model.from.empty() || std::filesystem::is_directory(recipe.model.from)) return recipe.model.from;
+std::filesystem::path checkpoint_instead_of_model(const Recipe& recipe) {
+  const std::string& from = recipe.model.from;
+  if (from.empty() || std::filesystem::is_directory(from)) return {};
   const auto latest = find_latest(run_folder(recipe));
-  if (!latest) return recipe.model.from;  // whoever opens it says what is wrong
-  log::warning("model.from {} is no folder (any more): the run goes on with what its checkpoint {} holds of the model",
-               recipe.model.from, latest->path().string());
+  if (!latest) return {};  // whoever opens model.from says what is wrong
+  log::warning("model.from {} {}: the run goes on with what its checkpoint {} holds of the model", from,
+               std::filesystem::exists(from) ? "is no folder" : "is not there", latest->path().string());
   return latest->path();
 }
 
-ModelSource::ModelSource(const Recipe& recipe, int64_t ranks, const std::filesystem::path& folder) {
+ModelSource::ModelSource(const Recipe& recipe, int64_t ranks, const std::filesystem::path& instead) {
   Recipe wanted = recipe;
   if (!recipe.model.from.empty()) {
-    folder_ = std::make_unique<const ModelFolder>(folder);
+    folder_ = std::make_unique<const ModelFolder>(instead.empty() ? std::filesystem::path(recipe.model.from) : instead);
     std::vector<std::string> notes;
     wanted.model = continue_from(recipe.model, folder_->config(), &notes);
     if (!notes.empty()) log::info("with model.from, {}", fmt::join(notes, ", "));

@@ -12,16 +12,16 @@
 
 namespace longhaul {
 
-// The folder of `model.from`; where that is gone, the checkpoint that the run goes on from, which holds all that was
-// taken from there (it is verified, which reads it).
-std::filesystem::path model_folder_of(const Recipe& recipe);
+// Where `model.from` is gone: the checkpoint that the run goes on from, which holds all that was taken from there (it
+// is verified, which reads it). Else empty.
+std::filesystem::path checkpoint_instead_of_model(const Recipe& recipe);
 
 class ModelSource {
  public:
-  // Resolves the recipe: with `model.from`, shape and family come from `folder`. UserError where its layout does not
-  // fit `ranks` ranks; 0: how many there are is not known.
-  ModelSource(const Recipe& recipe, int64_t ranks, const std::filesystem::path& folder);
-  ModelSource(const Recipe& recipe, int64_t ranks) : ModelSource(recipe, ranks, model_folder_of(recipe)) {}
+  // Resolves the recipe: with `model.from`, shape and family come from that folder, or from `instead` where that is not
+  // empty. UserError where its layout does not fit `ranks` ranks; 0: how many there are is not known.
+  ModelSource(const Recipe& recipe, int64_t ranks, const std::filesystem::path& instead);
+  ModelSource(const Recipe& recipe, int64_t ranks) : ModelSource(recipe, ranks, checkpoint_instead_of_model(recipe)) {}
 
   const Recipe& recipe() const { return recipe_; }
   // What an export of this run carries along; without `model.from`, the files of `data.tokenizer`.

@@ -42,14 +42,15 @@ auto on_all(comm::Communicator* world, Make make) {
 }
 
 ModelSource source_of(const Recipe& recipe, comm::Communicator* world) {
-  std::string folder;
+  // One rank reads the checkpoint to verify it. Where model.from lies is each rank's own.
+  std::string instead;
   comm::all_or_none(world, [&] {
-    if (comm::leads(world)) folder = model_folder_of(recipe).string();
+    if (comm::leads(world)) instead = checkpoint_instead_of_model(recipe).string();
   });
-  folder = comm::text_of_leader(world, folder);
+  instead = comm::text_of_leader(world, instead);
   ModelSource made = on_all(world, [&] {
     const int64_t ranks = world != nullptr ? world->size() : 1;
-    ModelSource source(recipe, ranks, folder);
+    ModelSource source(recipe, ranks, instead);
     require_layout(source.recipe(), ranks);
     return source;
   });

@@ -199,7 +199,7 @@ def test_prepare_replaces_nothing_unasked(llama, tmp_path):
     assert data.stat().st_mtime_ns == made
     for same in [["--on-bad-line", "skip"], ["--workers", 1]]:  # nothing was skipped
         assert "nothing to do" in ok(*arguments, *same).stdout
-    assert "nothing to do" in ok(*arguments[:2], "./c.jsonl", *arguments[3:], cwd=tmp_path).stdout
+    assert "nothing to do" in ok(*arguments[:2], f"{tmp_path}/./c.jsonl", *arguments[3:]).stdout
     for change, what in [(["--append-eod"], "end-of-document token"), (["--input", write_jsonl(tmp_path / "d.jsonl", ["two"])], "inputs")]:
         refused = run(*arguments, *change)
         assert refused.returncode == 2 and f"c_text_document is there already, but made with other {what}; " in refused.stderr
@@ -237,6 +237,35 @@ def test_prepare_keeps_what_another_run_has_sealed(llama, tmp_path):
     assert journal.read_bytes() == sealed
     assert "going on from" in ok("prepare", "--input", large, *options, "--overwrite").stderr
     assert not journal.exists()
+
+
+def test_standard_input_replaces_nothing_unasked(llama, tmp_path):
+    arguments = ["prepare", "--input", "-", "--tokenizer", llama, "--output-prefix", tmp_path / "q", "--json-keys", "text,title"]
+    line = json.dumps({"text": "one", "title": "two"}) + "\n"
+    (tmp_path / "q_title_document.bin").mkdir()  # so that the second dataset can't be published
+    refused = run(*arguments, "--overwrite", input=line)
+    assert refused.returncode == 1 and "same command goes on" not in refused.stderr and not (tmp_path / "q.preparing").exists()
+    (tmp_path / "q_title_document.bin").rmdir()
+    before = (tmp_path / "q_text_document.bin").read_bytes()
+    refused = run(*arguments, input=line.replace("one", "another"))
+    assert refused.returncode == 2 and "q_text_document is there already" in refused.stderr
+    assert (tmp_path / "q_text_document.bin").read_bytes() == before
+
+
+def test_prepare_does_not_replace_what_came_while_it_was_stopped(llama, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", ["text " * 200_000, "more " * 200_000])
+    with open(corpus, "a") as file:
+        file.write("no JSON\n")
+    arguments = ["prepare", "--input", corpus, "--tokenizer", llama, "--output-prefix", tmp_path / "c", "--seal-every", 1, "--workers", 1]
+    assert "goes on from there" in run(*arguments).stderr
+    ok("prepare", "--input", write_jsonl(tmp_path / "d.jsonl", ["one"]), "--tokenizer", llama, "--output-prefix", tmp_path / "d")
+    for half in ("bin", "idx", "json"):
+        shutil.copy(tmp_path / f"d_text_document.{half}", tmp_path / f"c_text_document.{half}")
+    before = (tmp_path / "c_text_document.bin").read_bytes()
+    refused = run(*arguments, "--on-bad-line", "skip")
+    assert refused.returncode == 2 and "is there already, but made with other inputs" in refused.stderr
+    assert (tmp_path / "c_text_document.bin").read_bytes() == before and (tmp_path / "c.preparing" / "journal.json").exists()
+    assert "going on from" in ok(*arguments, "--on-bad-line", "skip", "--overwrite").stderr
 
 
 def test_data_merge_replaces_nothing_unasked(llama, tmp_path):

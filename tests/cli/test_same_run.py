@@ -1,5 +1,6 @@
 """Ranks that are started apart, over TCP: what differs between them is found before anything is trained."""
 import os
+import shutil
 import socket
 import subprocess
 
@@ -51,6 +52,14 @@ def test_a_setting_that_differs(tmp_path):
 def test_a_layout_that_differs(tmp_path):
     refused(tmp_path, ["parallel.tensor is 1 on rank 0, but 2 on rank 1"], ["data.mock=true"], ["parallel.tensor=2"])
     refused(tmp_path, ["parallel.pipeline is 1 on rank 0, but 2 on rank 1"], ["data.mock=true"], ["parallel.pipeline=2"])
+
+
+def test_a_model_that_lies_elsewhere_on_another_machine(hf, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder, name in zip(folders, ["model", "weights"]):
+        shutil.copytree(hf, folder / name)
+    codes, errors = two_ranks([*TINY, "data.mock=true", f"trainer.run_dir={tmp_path / 'run'}"], [["model.from=model"], ["model.from=weights"]], folders)
+    assert codes == [0, 0], errors
 
 
 def test_data_that_differs(hf, tmp_path):

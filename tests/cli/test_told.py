@@ -41,7 +41,7 @@ def test_a_run_goes_on_without_the_folder_it_began_from(hf, data, tmp_path):
     ok(*first)
     shutil.rmtree(tmp_path / "model")
     told = ok(*first, "trainer.max_steps=3").stderr
-    assert f"model.from {tmp_path / 'model'} is no folder (any more): the run goes on" in told
+    assert f"model.from {tmp_path / 'model'} is not there: the run goes on" in told
     losses = [[json.loads(line)["loss"] for line in open(tmp_path / name / "metrics.jsonl")] for name in ("once", "run")]
     assert losses[0] == losses[1] and len(losses[0]) == 3
     fails(2, "is not a folder", *pretrain(tmp_path / "model", data, tmp_path / "other"))

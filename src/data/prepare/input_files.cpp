@@ -179,10 +179,8 @@ std::vector<InputSlice> slices_of(const std::vector<InputFile>& files, const Par
 std::string inputs_digest(const std::vector<InputFile>& files) {
   uint64_t digest = 0;
   for (const InputFile& file : files) {
-    std::error_code ignored;
-    const fs::path path = file.kind == InputKind::standard_input ? file.path : fs::weakly_canonical(file.path, ignored);
-    digest = xxh3(fmt::format("{}|{}|{}|{}", static_cast<int>(file.kind), path.string(), file.bytes, file.changed_ns),
-                  digest);
+    const std::string path = file.path.lexically_normal().string();
+    digest = xxh3(fmt::format("{}|{}|{}|{}", static_cast<int>(file.kind), path, file.bytes, file.changed_ns), digest);
   }
   return hex64(digest);
 }

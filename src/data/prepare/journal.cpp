@@ -16,14 +16,14 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DatasetSizes, sequences, documents, tokens)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PreparedDataset, key, prefix, documents, sequences, tokens, empty, longest,
                                    largest_id, text_bytes, lengths, duplicates, duplicates_share)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SealedKey, sizes, counts)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrepareJournal, identity, position, seal, bytes, bad_lines, on_bad_line,
-                                   quarantine_bytes, complete, overwrites, keys)
+// What an older release didn't write has its default.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PrepareJournal, format, identity, position, seal, bytes, bad_lines,
+                                                on_bad_line, quarantine_bytes, complete, overwrites, keys)
 
 PrepareIdentity identity_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
                             const std::vector<InputFile>& files) {
   const Partition& partition = options.partition;
   return {
-      {"format of the journal", "3"},
       {"inputs", inputs_digest(files)},
       {"tokenizer", fmt::format("{}, {} ids", tokenizer.fingerprint, tokenizer.vocab_size)},
       {"JSON keys", fmt::format("{}", fmt::join(options.json_keys, ","))},

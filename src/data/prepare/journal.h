@@ -33,6 +33,8 @@ struct SealedKey {
 };
 
 struct PrepareJournal {
+  static constexpr int64_t kFormat = 3;
+  int64_t format = 0;  // of the release that wrote it
   PrepareIdentity identity;
   InputPosition position;  // the next document
   int64_t seal = 0;        // how many were made; the files of the duplicate counters bear the last one's number

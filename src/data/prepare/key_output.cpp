@@ -80,9 +80,10 @@ void KeyOutput::complete(PreparedInfo info) {
   write_text(with(stem_, ".json"), prepared_info_text(info));
 }
 
-void KeyOutput::publish(const WorkFolder& work, const PreparedDataset& dataset) {
+void KeyOutput::publish(const WorkFolder& work, const PreparedDataset& dataset, bool overwrite) {
   const fs::path from = stem(work, dataset.key), info = with(from, ".json");
   std::error_code ignored;
+  if (!overwrite && fs::exists(with(from, ".bin"), ignored)) require_new(dataset.prefix);
   // Older information must not stand beside the new data.
   if (fs::exists(info, ignored)) fs::remove(prepared_info_path(dataset.prefix), ignored);
   publish_dataset(with(from, ".bin"), with(from, ".idx"), dataset.prefix);

@@ -32,8 +32,9 @@ class KeyOutput {
 
   // Writes the index and the information, durably: what can still fail for want of space fails here.
   void complete(PreparedInfo info);
-  // Gives the files of a completed dataset their names. May be repeated.
-  static void publish(const WorkFolder& work, const PreparedDataset& dataset);
+  // Gives the files of a completed dataset their names. May be repeated. Throws UserError where others have them,
+  // unless `overwrite`.
+  static void publish(const WorkFolder& work, const PreparedDataset& dataset, bool overwrite);
 
   // With the duplicates.
   PreparedDataset report() const;

@@ -60,17 +60,17 @@ class Preparation {
         work_(prefix_, identity_of(options, tokenizer, files), name_of_policy(options)) {
     total_bytes_ = bytes_of(slices_);
     sealable_ = can_be_read_again(files);
+    if (!sealable_ && work_.journal()) work_.discard_journal();  // of other text, whatever its options
   }
 
   PrepareReport run() {
     if (const auto before = replaces_nothing()) return *before;
     work_.discard_others();
-    if (!sealable_ && work_.journal()) work_.discard_journal();
     try {
       if (!work_.journal() || !work_.journal()->complete) tokenize();
       publish();
     } catch (const Error& error) {
-      if (!work_.journal()) {
+      if (!work_.journal() || !sealable_) {
         work_.remove();
         throw;
       }
@@ -95,7 +95,7 @@ class Preparation {
   // didn't say to replace.
   std::optional<PrepareReport> replaces_nothing() {
     const auto& journal = work_.journal();
-    if (options_.overwrite || (journal && (journal->complete || !journal->overwrites))) return std::nullopt;
+    if (options_.overwrite || (journal && journal->complete)) return std::nullopt;
     const MadeBefore before = made_before(options_, tokenizer_, files_);
     if (before.report) {
       if (journal) work_.discard_journal();  // of another that was to replace it
@@ -132,6 +132,7 @@ class Preparation {
         }
         quarantine(journal->bad_lines, journal->quarantine_bytes);
         done_ = *journal;
+        done_.overwrites |= options_.overwrite;
         report_.bytes = report_.resumed_bytes = journal->bytes;
         log::info("going on from {} of {}, which an earlier run sealed in {}",
                   format_bytes(static_cast<double>(done_.bytes)), format_bytes(static_cast<double>(total_bytes_)),
@@ -147,6 +148,7 @@ class Preparation {
       outputs_.push_back(std::make_unique<KeyOutput>(work_, type, key, dataset(key), most_hashes()));
     }
     quarantine(0, 0);
+    done_.format = PrepareJournal::kFormat;
     done_.identity = identity_of(options_, tokenizer_, files_);
     done_.on_bad_line = name_of_policy(options_);
     done_.overwrites = options_.overwrite;
@@ -226,7 +228,8 @@ class Preparation {
 
   void publish() {
     const PrepareJournal& journal = *work_.journal();
-    for (const SealedKey& key : journal.keys) KeyOutput::publish(work_, key.counts);
+    const bool overwrite = options_.overwrite || journal.overwrites;
+    for (const SealedKey& key : journal.keys) KeyOutput::publish(work_, key.counts, overwrite);
     const std::filesystem::path quarantine = prefix_ + ".quarantine.jsonl";
     if (journal.quarantine_bytes > 0) {
       publish_file(quarantine_file(), quarantine);

@@ -59,7 +59,8 @@ std::optional<PreparedInfo> read_prepared_info(const std::string& prefix) {
       part->at("round_robin").get_to(info.partition->round_robin);
       part->at("corpus").get_to(info.corpus);
     }
-    if (const auto made_of = json.find("made_of"); made_of != json.end()) made_of->get_to(info.made_of);
+    if (const auto made_of = json.find("made_of"); made_of != json.end() && made_of->is_object())
+      made_of->get_to(info.made_of);
     return info;
   } catch (const nlohmann::json::exception& error) {
     throw UserError("{} is damaged ({}): prepare the data again, or remove the file to train without its checks", path,

@@ -16,25 +16,35 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kJournal = "journal.json";
+constexpr int kAttempts = 100;
 
 }  // namespace
 
 WorkFolder::WorkFolder(const std::string& output_prefix, const PrepareIdentity& identity,
                        const std::string& on_bad_line)
     : folder_(path_of(output_prefix)) {
-  make_folder(folder_);
-  lock_ = PathLock::try_existing(folder_);
+  // Whoever gives the folder up removes it: then this one makes it anew.
+  for (int attempt = 0; !lock_ && attempt < kAttempts; ++attempt) {
+    make_folder(folder_);
+    lock_ = PathLock::try_existing(folder_);
+    if (!lock_ && is_locked(folder_)) break;
+  }
   if (!lock_) {
     throw UserError(
         "cannot prepare {}: another process does so (it works in {}); wait for it, or choose another prefix",
         output_prefix, folder_.string());
   }
-  if (fs::exists(file(kJournal))) journal_ = PrepareJournal::parse(read_text(file(kJournal)));
-  if (!journal_) {
+  if (!fs::exists(file(kJournal))) {
     clear();
     return;
   }
+  journal_ = PrepareJournal::parse(read_text(file(kJournal)));
+  if (!journal_) {
+    others_.emplace_back("its journal, which can't be read");
+    return;
+  }
   others_ = differences(identity, journal_->identity);
+  if (journal_->format != PrepareJournal::kFormat) others_.emplace_back("the release that began it");
   if (journal_->bad_lines > 0 && journal_->on_bad_line != on_bad_line) others_.emplace_back("--on-bad-line");
   if (!others_.empty()) journal_.reset();
 }
