@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli_support import make_model
+from cli_support import make_model, prepare
 
 
 @pytest.fixture(scope="module")
@@ -11,3 +11,9 @@ def hf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "hf"
     make_model(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(hf, tmp_path_factory):
+    """The prefix of a small dataset, prepared with its tokenizer."""
+    return prepare(tmp_path_factory.mktemp("data"), hf)

@@ -2,7 +2,6 @@
 exit code 2 (the machine's faults: 1); nothing that existed is damaged."""
 
 import ctypes
-import fcntl
 import json
 import os
 import pathlib
@@ -26,11 +25,6 @@ def sharded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sharded") / "hf"
     make_model(folder, shard="80KB")
     return folder
-
-
-@pytest.fixture(scope="module")
-def data(hf, tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("data"), hf)
 
 
 @pytest.fixture
@@ -123,6 +117,14 @@ def test_a_wrong_shape(copy):
 def test_a_wrong_dtype(copy):
     edit_weights(copy, lambda weights: weights.update({KEY: weights[KEY].to(torch.int32)}))
     refuses(copy, [KEY, "I32", "weights must be F32, BF16, F16 or F64"])
+
+
+def test_weights_that_are_not_numbers(hf, data, tmp_path):
+    shutil.copytree(hf, tmp_path / "hf")
+    weights = safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors")
+    weights["model.layers.0.mlp.up_proj.weight"][0, 0] = float("nan")
+    safetensors.torch.save_file(weights, tmp_path / "hf" / "model.safetensors", metadata={"format": "pt"})
+    fails(2, ["the loss is not finite before the first update", f"the weights of {tmp_path / 'hf'}", "inspect"], *pretrain(tmp_path / "hf", data, tmp_path / "run"))
 
 
 def test_a_missing_and_a_superfluous_tensor(copy):
@@ -306,6 +308,15 @@ def test_too_little_data(hf, tmp_path):
 def test_configuration_mistakes(hf, data, tmp_path, override, message):
     extra = ["batch.micro=2"] if override == "batch.global=3" else []
     fails(2, message, *pretrain(hf, data, tmp_path / "run", *extra, override))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["Llama", "gpt2", "mistral"])
+def test_a_family_that_is_not_known(tmp_path, name):
+    message = [f"unknown family '{name}'; known are: llama, gpt, nemotron"]
+    settings = [f"model.family={name}", "data.mock=true", f"trainer.run_dir={tmp_path / 'run'}", "trainer.device=cpu"]
+    fails(2, message, "pretrain", "gpt_tiny", *settings)
+    fails(2, message, "recipes", "show", "gpt_tiny", f"model.family={name}")
     assert not (tmp_path / "run").exists()
 
 
@@ -554,98 +565,6 @@ def test_a_run_goes_on_with_its_own_model_only(hf, data, tmp_path):
     assert before.pop(str(run / "log.txt")) != after.pop(str(run / "log.txt")) and after == before
     grown = (run / "log.txt").read_text()
     assert grown.startswith(log) and "error the run" in grown[len(log):] and "was started with another model" in grown
-
-
-# The run folder.
-
-
-@pytest.mark.parametrize("foreign", ["config.json", "metrics.jsonl", "environment.json"])
-def test_a_run_folder_that_is_somebody_elses(hf, data, tmp_path, foreign):
-    shutil.copytree(hf, tmp_path / "model")
-    folder = tmp_path / "model" if foreign == "config.json" else tmp_path / "folder"
-    folder.mkdir(exist_ok=True)
-    if foreign != "config.json":
-        (folder / foreign).write_text("{}")
-    before = snapshot(folder)
-    fails(2, ["is no run's folder", foreign, "choose another folder"], *pretrain(tmp_path / "model", data, folder))
-    assert snapshot(folder) == before
-
-
-def test_a_run_folder_with_other_files(hf, data, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "notes.txt").write_text("mine")
-    ok(*pretrain(hf, data, tmp_path / "run"))
-    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
-
-
-def test_a_complete_run_keeps_what_it_was_trained_with(hf, data, tmp_path):
-    run = tmp_path / "run"
-    ok(*pretrain(hf, data, run))
-    before = {name: (run / name).read_text() for name in ("config.json", "environment.json", "metrics.jsonl")}
-    said = ok(*pretrain(hf, data, run, "trainer.max_steps=1", "optimizer.lr=0.5")).stdout
-    assert "is at step 2 of 1 already" in said and "raise trainer.max_steps" in said
-    assert before == {name: (run / name).read_text() for name in before}
-
-
-@pytest.mark.parametrize("name", ["Llama", "gpt2", "mistral"])
-def test_a_family_that_is_not_known(tmp_path, name):
-    message = [f"unknown family '{name}'; known are: llama, gpt, nemotron"]
-    settings = [f"model.family={name}", "data.mock=true", f"trainer.run_dir={tmp_path / 'run'}", "trainer.device=cpu"]
-    fails(2, message, "pretrain", "gpt_tiny", *settings)
-    fails(2, message, "recipes", "show", "gpt_tiny", f"model.family={name}")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_model_that_cannot_be_exported_is_told_at_the_start(tmp_path):
-    settings = ["data.mock=true", f"trainer.run_dir={tmp_path / 'run'}", "trainer.device=cpu", "trainer.max_steps=1", "schedule.warmup_steps=0",
-                "trainer.eval_every=0"]
-    refusal = "`llm-pretrain export` will refuse this model: "
-    assert refusal not in ok("pretrain", "llama_tiny", *settings).stderr
-    odd = ["model.logit_softcap=30", f"trainer.run_dir={tmp_path / 'odd'}"]
-    assert refusal in ok("pretrain", "llama_tiny", *settings, *odd).stderr
-    fails(2, "its logits are capped", "export", "--checkpoint", tmp_path / "odd", "--output", tmp_path / "hf")
-
-
-def test_weights_that_are_not_numbers(hf, data, tmp_path):
-    shutil.copytree(hf, tmp_path / "hf")
-    weights = safetensors.torch.load_file(tmp_path / "hf" / "model.safetensors")
-    weights["model.layers.0.mlp.up_proj.weight"][0, 0] = float("nan")
-    safetensors.torch.save_file(weights, tmp_path / "hf" / "model.safetensors", metadata={"format": "pt"})
-    fails(2, ["the loss is not finite before the first update", f"the weights of {tmp_path / 'hf'}", "inspect"], *pretrain(tmp_path / "hf", data, tmp_path / "run"))
-
-
-def test_an_earlier_save_that_failed_does_not_keep_the_last_one_away(hf, data, tmp_path):
-    run = tmp_path / "run"
-    (run / "checkpoints/latest").mkdir(parents=True)
-    result = fails(1, ["warning: a checkpoint was not saved", "cannot write"],
-                   *pretrain(hf, data, run, "trainer.max_steps=6", "checkpoint.every=2", "checkpoint.keep_last=0"))
-    assert result.stderr.index("warning: a checkpoint") < result.stderr.index("step 5/6"), "at once"
-    assert (run / "checkpoints/step_00000006/manifest.json").exists()
-    assert " error cannot write" in (run / "log.txt").read_text()
-    (run / "checkpoints/latest").rmdir()
-    assert "after step 6" in ok(*pretrain(hf, data, run, "trainer.max_steps=7")).stderr
-
-
-def test_a_second_process_in_a_run_folder(hf, data, tmp_path):
-    run = tmp_path / "run"
-    ok(*pretrain(hf, data, run, "trainer.max_steps=1"))
-    before = snapshot(run)
-    with open(run / ".lock", "a") as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
-        holder.write("4321")
-        holder.flush()
-        fails(2, ["process 4321 trains in the run folder", str(run), "choose another trainer.run_dir"], *pretrain(hf, data, run))
-        holder.truncate(0)
-    assert snapshot(run) == before
-    ok(*pretrain(hf, data, run))
-
-
-def test_the_log_has_the_whole_run(hf, data, tmp_path):
-    run = tmp_path / "run"
-    result = fails(2, "is not finite", *pretrain(hf, data, run, "optimizer.lr=1e30", "optimizer.min_lr=1e29", "trainer.max_steps=50"))
-    text = (run / "log.txt").read_text()
-    assert "info loaded" in text
-    assert " error " + result.stderr.split("error: ")[1].strip() in text
 
 
 # What the data says of itself.

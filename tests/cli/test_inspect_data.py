@@ -7,12 +7,7 @@ import numpy
 import pytest
 import tokenizers
 
-from cli_support import TEXT, fails, ok, prepare, write_dataset
-
-
-@pytest.fixture(scope="module")
-def data(hf, tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("data"), hf)
+from cli_support import TEXT, fails, ok, write_dataset
 
 
 def documents_of(hf):

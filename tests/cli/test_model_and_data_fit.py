@@ -16,11 +16,6 @@ from cli_support import PROGRAM, TEXT, fails, make_tokenizer, ok, prepare, pretr
 
 
 @pytest.fixture(scope="module")
-def data(hf, tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("data"), hf)
-
-
-@pytest.fixture(scope="module")
 def run_dir(hf, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "run"
     ok(*pretrain(hf, data, folder))

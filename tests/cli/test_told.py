@@ -6,20 +6,7 @@ import shutil
 
 import pytest
 
-import cli_support
-from cli_support import TEXT, fails, make_model, ok, prepare, pretrain, write_jsonl
-
-
-@pytest.fixture(scope="module")
-def hf(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hf")
-    make_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(hf, tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("data"), hf)
+from cli_support import TEXT, fails, ok, pretrain, write_jsonl
 
 
 def test_settings_that_changed_between_two_starts(hf, data, tmp_path):
@@ -82,6 +69,16 @@ def test_a_profile_after_the_last_step(hf, data, tmp_path):
     settings = pretrain(hf, data, tmp_path / "run")
     assert "begins after the run's last step, 2" in ok(*settings, "trainer.profile=10..12").stderr
     assert "trainer.profile" not in ok(*settings, "trainer.profile=1..2", "trainer.max_steps=3").stderr
+
+
+def test_a_model_that_cannot_be_exported_is_told_at_the_start(tmp_path):
+    settings = ["data.mock=true", f"trainer.run_dir={tmp_path / 'run'}", "trainer.device=cpu", "trainer.max_steps=1", "schedule.warmup_steps=0",
+                "trainer.eval_every=0"]
+    refusal = "`llm-pretrain export` will refuse this model: "
+    assert refusal not in ok("pretrain", "llama_tiny", *settings).stderr
+    odd = ["model.logit_softcap=30", f"trainer.run_dir={tmp_path / 'odd'}"]
+    assert refusal in ok("pretrain", "llama_tiny", *settings, *odd).stderr
+    fails(2, "its logits are capped", "export", "--checkpoint", tmp_path / "odd", "--output", tmp_path / "hf")
 
 
 def test_keys_that_begin_with_nothing():
