@@ -32,8 +32,8 @@ void add_schema_command(const Command& app) {
       "  llm-pretrain schema --markdown > docs/configuration.md\n"
       "  llm-pretrain schema --text optimizer.");
   command.run([options] {
-    const auto keys = leaves(fields<Recipe>());
-    if (std::ranges::none_of(keys, [&](const FieldLeaf& key) { return key.path.starts_with(options->prefix); })) {
+    const auto fits = [&](const FieldLeaf& key) { return key.path.starts_with(options->prefix); };
+    if (!options->prefix.empty() && std::ranges::none_of(leaves(fields<Recipe>()), fits)) {
       throw UserError("no key begins with \"{}\". {}", options->prefix, key_hint(fields<Recipe>(), options->prefix));
     }
     fmt::print("{}", options->markdown ? recipe_reference_text()

@@ -7,6 +7,7 @@
 
 #include <tuple>
 
+#include "longhaul/ops/fused_attention.h"
 #include "ops/attention_core.h"
 #include "ops/timed_choice.h"
 
@@ -70,8 +71,7 @@ AttentionCore cudnn_core() {
 }
 
 bool fused_cores_take(at::ScalarType type, const AttentionOptions& options, const Documents& documents) {
-  return type == at::kBFloat16 && options.head_dim % 8 == 0 && options.head_dim <= 256 && options.dropout == 0 &&
-         documents.longest > 1;
+  return takes_fused_attention(type == at::kBFloat16, options.head_dim, options.dropout) && documents.longest > 1;
 }
 
 AttentionCore fastest_core(const AttentionInputs& in, const AttentionOptions& options, const Documents& documents) {

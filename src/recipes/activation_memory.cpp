@@ -5,6 +5,7 @@
 
 #include "longhaul/model/shard.h"
 #include "longhaul/ops/cross_entropy_chunk.h"
+#include "longhaul/ops/fused_attention.h"
 
 namespace longhaul {
 ActivationMemory::ActivationMemory(const ModelConfig& m, double element, const ParallelConfig& layout) {
@@ -74,8 +75,8 @@ double ActivationMemory::exchanged() const {
 
 bool has_fused_attention(const Recipe& recipe) {
   const ModelConfig& m = recipe.model;
-  return recipe.trainer.device != DeviceChoice::cpu && recipe.trainer.precision == Precision::bf16 &&
-         m.head_dim % 8 == 0 && m.head_dim <= 256 && m.attention_dropout == 0;
+  return recipe.trainer.device != DeviceChoice::cpu &&
+         ops::takes_fused_attention(recipe.trainer.precision == Precision::bf16, m.head_dim, m.attention_dropout);
 }
 
 double attention_backward_memory(const Recipe& recipe, const ParallelConfig& layout, double tokens) {

@@ -28,14 +28,14 @@ bool is_hf_folder(const std::filesystem::path& path) {
 }
 
 // A family knows the text of config.json, not where that lies.
-ModelConfig config_of(const HfFolder& folder, const std::filesystem::path& path) {
+ModelConfig config_of(const HfFolder& folder) {
   try {
     return family_of_hf_config(folder.config()).read_config(folder.config()).resolved();
   } catch (const UserError& error) {
     constexpr std::string_view kFile = "config.json";
     const std::string_view what = error.what();
     if (!what.starts_with(kFile)) throw;
-    throw UserError("{}{}", (path / kFile).string(), what.substr(kFile.size()));
+    throw UserError("{}{}", (folder.path() / kFile).string(), what.substr(kFile.size()));
   }
 }
 
@@ -52,7 +52,7 @@ ModelFolder::ModelFolder(const std::filesystem::path& path) : path_(path) {
   }
   if (is_hf_folder(path)) {
     hf_ = std::make_unique<const HfFolder>(path);
-    config_ = config_of(*hf_, path);
+    config_ = config_of(*hf_);
     // A checkpoint of this model must be readable: what its settings' ranges refuse is refused here, for families that
     // a program registered too.
     ModelConfig again;

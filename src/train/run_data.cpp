@@ -1,12 +1,12 @@
 #include "train/run_data.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
-
-#include <fmt/ranges.h>
 
 #include "longhaul/core/error.h"
 #include "longhaul/core/log.h"

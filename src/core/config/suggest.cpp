@@ -29,26 +29,29 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 namespace {
 
-// Whether `candidate` is nearer to `name` than `best`, which it then becomes. A difference in length is a distance,
-// too: what is much longer needs no comparison.
-bool is_nearer(std::string_view name, std::string_view candidate, size_t& best) {
-  const size_t lengths = std::max(name.size(), candidate.size()) - std::min(name.size(), candidate.size());
-  if (lengths >= best) return false;
-  const size_t distance = edit_distance(name, candidate);
-  if (distance >= best) return false;
-  best = distance;
-  return true;
+// The candidate whose text_of(candidate) is nearest to `name`, the first of equals; null where none is near enough. A
+// difference in length is a distance, too: what is much longer needs no comparison.
+template <typename Candidate, typename TextOf>
+const Candidate* nearest_by(std::string_view name, std::span<const Candidate> candidates, TextOf text_of) {
+  const Candidate* best = nullptr;
+  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
+  for (const Candidate& candidate : candidates) {
+    const std::string_view text = text_of(candidate);
+    if (std::max(name.size(), text.size()) - std::min(name.size(), text.size()) >= best_distance) continue;
+    const size_t distance = edit_distance(name, text);
+    if (distance >= best_distance) continue;
+    best_distance = distance;
+    best = &candidate;
+  }
+  return best;
 }
 
 }  // namespace
 
 std::string nearest(std::string_view name, std::span<const std::string> candidates) {
-  const std::string* best = nullptr;
-  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    if (is_nearer(name, candidate, best_distance)) best = &candidate;
-  }
-  return best == nullptr ? std::string() : *best;
+  const std::string* const found =
+      nearest_by(name, candidates, [](const std::string& text) { return std::string_view(text); });
+  return found == nullptr ? std::string() : *found;
 }
 
 namespace {
@@ -90,12 +93,7 @@ bool shares_words(std::string_view name, std::string_view full) {
 using Leaves = std::span<const FieldLeaf>;
 
 const FieldLeaf* nearest_leaf(std::string_view name, Leaves candidates) {
-  const FieldLeaf* best = nullptr;
-  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
-  for (const FieldLeaf& leaf : candidates) {
-    if (is_nearer(name, leaf.field->name, best_distance)) best = &leaf;
-  }
-  return best;
+  return nearest_by(name, candidates, [](const FieldLeaf& leaf) { return std::string_view(leaf.field->name); });
 }
 
 // The only one that fits; null where none does, or several.

@@ -16,7 +16,6 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // What is taken for plain text, by its name, may be something else by its looks. Whether it was told.
 bool tell_if_no_plain_text(const InputFile& file, std::string_view start) {
   if (file.kind != InputKind::text && file.kind != InputKind::text_lines) return false;
-  const std::string name = file.path.filename().string();
   const std::string_view line = start.substr(0, start.find_last_not_of("\r\n", start.find('\n')) + 1);
   const auto tell = [&](const char* looks, const char* remedy) {
     log::warning(
@@ -27,11 +26,9 @@ bool tell_if_no_plain_text(const InputFile& file, std::string_view start) {
   if (line.starts_with("{\"") && line.ends_with('}')) {
     return tell("seems to hold JSON lines", "If it does, let its name end in .jsonl");
   }
-  for (const char* ending : {".csv", ".tsv"}) {
-    if (name.ends_with(ending) || name.ends_with(std::string(ending) + ".gz") ||
-        name.ends_with(std::string(ending) + ".zst"))
-      return tell("is a table", "To train on a column of it, make JSON lines of that");
-  }
+  const std::string extension = unpacked_extension(file);
+  if (extension == ".csv" || extension == ".tsv")
+    return tell("is a table", "To train on a column of it, make JSON lines of that");
   return false;
 }
 

@@ -23,12 +23,19 @@ bool is_one_of(const std::string& extension, std::initializer_list<std::string_v
   return std::find(list.begin(), list.end(), extension) != list.end();
 }
 
+}  // namespace
+
+std::string unpacked_extension(const InputFile& file) {
+  return (file.compressed ? file.path.stem() : file.path).extension().string();
+}
+
+namespace {
+
 // What the name says. Sizes and times are asked for afterwards.
 InputFile classified(const fs::path& path, TextDocuments text_documents) {
   InputFile file{path};
-  std::string extension = path.extension().string();
-  file.compressed = is_one_of(extension, {".gz", ".zst"});
-  if (file.compressed) extension = path.stem().extension().string();
+  file.compressed = is_one_of(path.extension().string(), {".gz", ".zst"});
+  const std::string extension = unpacked_extension(file);
   if (is_one_of(extension, {".bz2", ".xz", ".lz4", ".zip", ".7z"})) {
     throw UserError(
         "cannot read {}: of compressed files only .gz and .zst are read; unpack it, or pass its lines through standard "

@@ -21,6 +21,9 @@ struct InputFile {
   int64_t changed_ns = 0;   // when it was last written
 };
 
+// ".csv" of notes.csv and of notes.csv.gz.
+std::string unpacked_extension(const InputFile& file);
+
 // Each input is a file, a glob, a folder (all its files, recursively) or "-" for JSON lines from standard
 // input. The order is that of the inputs, sorted by path within a glob or a folder. Files that end in .jsonl,
 // .json or .ndjson hold JSON lines, all others are plain text; .gz or .zst may follow. What `output_prefix`

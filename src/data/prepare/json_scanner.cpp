@@ -100,9 +100,9 @@ class Scanner {
   }
 
   void note_other(std::string_view name) {
+    if (others_.size() == kOthersShown) return;
     std::string shown = shortened(name);
-    if (others_.size() < kOthersShown && std::find(others_.begin(), others_.end(), shown) == others_.end())
-      others_.push_back(std::move(shown));
+    if (std::find(others_.begin(), others_.end(), shown) == others_.end()) others_.push_back(std::move(shown));
   }
 
   // As a message may hold it: no letter cut, nothing that a terminal obeys.

@@ -33,17 +33,14 @@ bool can_be_read_again(const std::vector<InputFile>& files) {
                       [](const InputFile& file) { return file.kind == InputKind::standard_input; });
 }
 
-PrepareIdentity made_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
-                        const std::vector<InputFile>& files, int64_t bad_lines) {
-  if (!can_be_read_again(files)) return {};
-  PrepareIdentity identity = identity_of(options, tokenizer, files);
+PrepareIdentity made_of(const PrepareOptions& options, PrepareIdentity identity, int64_t bad_lines) {
   if (bad_lines > 0) identity.emplace(kBadLines, name_of_policy(options));
   return identity;
 }
 
-MadeBefore made_before(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
+MadeBefore made_before(const PrepareOptions& options, const PrepareIdentity& identity,
                        const std::vector<InputFile>& files) {
-  const PrepareIdentity ours = made_of(options, tokenizer, files, /*bad_lines=*/0);
+  const PrepareIdentity ours = can_be_read_again(files) ? identity : PrepareIdentity();
   PrepareReport report;
   report.already_there = true;
   report.files = static_cast<int64_t>(files.size());

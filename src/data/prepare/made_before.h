@@ -15,15 +15,14 @@ namespace longhaul {
 // Not standard input.
 bool can_be_read_again(const std::vector<InputFile>& files);
 
-// As PreparedInfo has it. `bad_lines` were skipped.
-PrepareIdentity made_of(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
-                        const std::vector<InputFile>& files, int64_t bad_lines);
+// As PreparedInfo has it, of a run with this identity whose input can be read again. `bad_lines` were skipped.
+PrepareIdentity made_of(const PrepareOptions& options, PrepareIdentity identity, int64_t bad_lines);
 
 struct MadeBefore {
   std::optional<PrepareReport> report;         // all that this run would make is there
   std::map<std::string, std::string> reasons;  // otherwise: why a dataset that is there, by its prefix, isn't it
 };
-MadeBefore made_before(const PrepareOptions& options, const PrepareTokenizer& tokenizer,
+MadeBefore made_before(const PrepareOptions& options, const PrepareIdentity& identity,
                        const std::vector<InputFile>& files);
 
 }  // namespace longhaul

@@ -51,13 +51,15 @@ int64_t bytes_of(const std::vector<InputSlice>& slices) {
 
 class Preparation {
  public:
-  Preparation(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::vector<InputFile>& files)
+  Preparation(const PrepareOptions& options, const PrepareTokenizer& tokenizer, const std::vector<InputFile>& files,
+              const PrepareIdentity& identity)
       : options_(options),
         tokenizer_(tokenizer),
         files_(files),
+        identity_(identity),
         slices_(slices_of(files, options.partition)),
         prefix_(partition_prefix(options)),
-        work_(prefix_, identity_of(options, tokenizer, files), name_of_policy(options)) {
+        work_(prefix_, identity, name_of_policy(options)) {
     total_bytes_ = bytes_of(slices_);
     sealable_ = can_be_read_again(files);
     if (!sealable_ && work_.journal()) work_.discard_journal();  // of other text, whatever its options
@@ -96,7 +98,7 @@ class Preparation {
   std::optional<PrepareReport> replaces_nothing() {
     const auto& journal = work_.journal();
     if (options_.overwrite || (journal && journal->complete)) return std::nullopt;
-    const MadeBefore before = made_before(options_, tokenizer_, files_);
+    const MadeBefore before = made_before(options_, identity_, files_);
     if (before.report) {
       if (journal) work_.discard_journal();  // of another that was to replace it
       work_.leave();
@@ -149,7 +151,7 @@ class Preparation {
     }
     quarantine(0, 0);
     done_.format = PrepareJournal::kFormat;
-    done_.identity = identity_of(options_, tokenizer_, files_);
+    done_.identity = identity_;
     done_.on_bad_line = name_of_policy(options_);
     done_.overwrites = options_.overwrite;
   }
@@ -206,7 +208,7 @@ class Preparation {
                         .sentences = options_.sentences ? options_.sentences->fingerprint() : "",
                         .partition = options_.partition.count > 1 ? std::optional(options_.partition) : std::nullopt,
                         .corpus = corpus_digest(files_),
-                        .made_of = made_of(options_, tokenizer_, files_, quarantine_->lines())});
+                        .made_of = sealable_ ? made_of(options_, identity_, quarantine_->lines()) : PrepareIdentity()});
     }
     done_.complete = true;
     seal();
@@ -296,6 +298,7 @@ class Preparation {
   const PrepareOptions& options_;
   const PrepareTokenizer& tokenizer_;
   const std::vector<InputFile>& files_;
+  const PrepareIdentity& identity_;
   std::vector<InputSlice> slices_;
   std::string prefix_;  // with the partition
   WorkFolder work_;
@@ -321,11 +324,12 @@ PrepareReport prepare(const PrepareOptions& options, const PrepareTokenizer& tok
   check_options(options, tokenizer);
   const std::vector<InputFile> files = find_inputs(options.inputs, options.output_prefix, options.text_documents);
   check_files(options, files);
+  const PrepareIdentity identity = identity_of(options, tokenizer, files);
   // Without a folder to work in, since this one may be read-only. Preparation looks again when it has the lock.
   if (!options.overwrite && !std::filesystem::exists(WorkFolder::path_of(partition_prefix(options)))) {
-    if (auto before = made_before(options, tokenizer, files); before.report) return *before.report;
+    if (auto before = made_before(options, identity, files); before.report) return *before.report;
   }
-  PrepareReport report = Preparation(options, tokenizer, files).run();
+  PrepareReport report = Preparation(options, tokenizer, files, identity).run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
